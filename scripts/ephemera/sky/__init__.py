@@ -1,0 +1,1 @@
+"""Positions, clustering, names, regions and coverage, shared by all branches."""

@@ -1,0 +1,185 @@
+"""What an observation is made of: cameras, event lists, subsets, runs.
+
+These frozen dataclasses are what the steps of the XMM branch hand to each other. Arrays in them are
+never changed in place.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+#: Reference pixel of the sky coordinates X, Y (FITS convention, first pixel is 1).
+REFERENCE_PIXEL = 25921.0
+#: Largest value of X and Y; the smallest is 1.
+SKY_SIZE = 51840
+#: Size of one unit of X or Y, in arcsec.
+UNIT_ARCSEC = 0.05
+
+
+class Camera(enum.IntEnum):
+    """The three EPIC cameras; the value is the code stored with each event."""
+
+    PN = 0
+    M1 = 1
+    M2 = 2
+
+
+#: INSTRUME keyword of each camera.
+INSTRUMENTS: Mapping[str, Camera] = {"EPN": Camera.PN, "EMOS1": Camera.M1, "EMOS2": Camera.M2}
+
+
+@dataclass(frozen=True)
+class Events:
+    """Photons as parallel arrays of one length, sorted by time (stable).
+
+    Units: `time` s (TT, since MJDREF); `x`, `y` 0.05 arcsec sky units 1..51840; `pi` eV;
+    `detx`, `dety` detector units as in the file; `rawx`, `rawy` raw pixels; `camera` a `Camera`.
+    """
+
+    time: npt.NDArray[np.float64]
+    x: npt.NDArray[np.uint16]
+    y: npt.NDArray[np.uint16]
+    pi: npt.NDArray[np.uint16]
+    ccd: npt.NDArray[np.uint8]
+    rawx: npt.NDArray[np.uint16]
+    rawy: npt.NDArray[np.uint16]
+    detx: npt.NDArray[np.int16]
+    dety: npt.NDArray[np.int16]
+    camera: npt.NDArray[np.uint8]
+
+    COLUMNS = ("time", "x", "y", "pi", "ccd", "rawx", "rawy", "detx", "dety", "camera")
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def take(self, index: npt.NDArray[np.integer] | npt.NDArray[np.bool_] | slice) -> Events:
+        """Events at `index` (an index array, a boolean mask or a slice), in that order."""
+        return Events(*(getattr(self, name)[index] for name in self.COLUMNS))
+
+    @classmethod
+    def empty(cls) -> Events:
+        """No events, with the declared dtypes."""
+        return cls(
+            time=np.empty(0, "f8"), x=np.empty(0, "u2"), y=np.empty(0, "u2"), pi=np.empty(0, "u2"),
+            ccd=np.empty(0, "u1"), rawx=np.empty(0, "u2"), rawy=np.empty(0, "u2"),
+            detx=np.empty(0, "i2"), dety=np.empty(0, "i2"), camera=np.empty(0, "u1"),
+        )  # fmt: skip
+
+    @classmethod
+    def merge(cls, parts: list[Events]) -> Events:
+        """All events of `parts`, sorted by time; ties keep the order of `parts`."""
+        if not parts:
+            return cls.empty()
+        joined = cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in cls.COLUMNS))
+        return joined.take(np.argsort(joined.time, kind="stable"))
+
+
+@dataclass(frozen=True)
+class ListHeader:
+    """What the keywords of one event list say; all lists of a subset keep theirs.
+
+    `good_time` maps CCDNR to the (k, 2) array of [start, stop] in s that the data subspace keywords
+    name for this CCD (flare-cut GTIs where there was a cut); only kept CCDs; empty when the file has
+    no GTI at all. `start`, `stop` are the interval of the list (first START, last STOP).
+    """
+
+    file: str
+    camera: Camera
+    obsid: str
+    exposure_id: str
+    submode: str
+    filter: str
+    revolution: int
+    ontime: float
+    start: float
+    stop: float
+    mjdref: float
+    timezero: float
+    frame_time: float
+    reference_ra: float
+    reference_dec: float
+    pa_pnt: float | None
+    object_name: str
+    date_obs: str
+    good_time: Mapping[int, FloatArray] = field(default_factory=dict)
+    kept_ccds: tuple[int, ...] = ()
+
+    @property
+    def has_good_time(self) -> bool:
+        """Whether the file carries good time intervals."""
+        return bool(self.good_time)
+
+
+@dataclass(frozen=True)
+class EventList:
+    """One list after selection: its header and the events kept, sorted by time."""
+
+    header: ListHeader
+    events: Events
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Simultaneous lists, at most one per camera, that are searched together.
+
+    [`t0`, `t1`] is the span searched, in s since MJDREF; `events` holds only events inside it.
+    """
+
+    number: int
+    t0: float
+    t1: float
+    headers: tuple[ListHeader, ...]
+    events: Events
+
+    @property
+    def span(self) -> float:
+        """Length of the span, s."""
+        return self.t1 - self.t0
+
+    @cached_property
+    def cameras(self) -> tuple[Camera, ...]:
+        """Cameras present, in order of their code."""
+        return tuple(sorted(h.camera for h in self.headers))
+
+
+@dataclass(frozen=True)
+class Band:
+    """An energy band [low, high) in eV; closed at the top when `high` is the top edge of 12000 eV."""
+
+    low: int
+    high: int
+
+    @classmethod
+    def from_kev(cls, low: float, high: float) -> Band:
+        """Band from its edges in keV, rounded to the eV."""
+        return cls(round(1000 * low), round(1000 * high))
+
+    @property
+    def kev(self) -> tuple[float, float]:
+        """Edges in keV."""
+        return self.low / 1000, self.high / 1000
+
+    def contains(self, pi: npt.NDArray[np.uint16]) -> BoolArray:
+        """Which channel energies (eV) lie in the band."""
+        top = self.high + 1 if self.high == TOP_EDGE_EV else self.high
+        return np.asarray((pi >= self.low) & (pi < top))
+
+
+#: Upper edge of the selected energies, eV; a band that ends here includes it.
+TOP_EDGE_EV = 12000
+
+
+def run_id(obsid: str, subset: int, dt: float, band: Band) -> str:
+    """Name of one run, such as `0724210501_0_5_2.0_12.0`: obsid, subset, dt in s, band in keV."""
+    low, high = band.kev
+    return f"{obsid}_{subset}_{dt:g}_{low}_{high}"
