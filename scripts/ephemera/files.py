@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,10 +23,21 @@ def partial_path(path: Path) -> Path:
 
 
 def commit(partial: Path, path: Path) -> None:
-    """Give the complete file `partial` its final name, durably."""
-    with partial.open("rb") as handle:
-        os.fsync(handle.fileno())
-    os.replace(partial, path)
+    """Give the complete file or folder `partial` its final name, durably."""
+    if partial.is_dir():
+        remove(path)
+    else:
+        with partial.open("rb") as handle:
+            os.fsync(handle.fileno())
+    partial.replace(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -41,7 +53,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield partial
         commit(partial, final)
     finally:
-        partial.unlink(missing_ok=True)
+        remove(partial)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -52,5 +64,5 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
-    with open(path, "rb") as handle:
+    with Path(path).open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

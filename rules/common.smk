@@ -1,0 +1,56 @@
+"""What all branches share: the validated configuration, recipes, sample sheets, versions."""
+
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.enums import ExecMode
+
+from ephemera.config.load import ConfigurationError, load
+from ephemera.recipes.code import code_digest, module_digests
+from recipes import Recipes
+from samples import SampleSheetError, in_shard, note_sources, read_samples
+
+try:
+    CONFIGURATION = load(config)
+    RECIPES = Recipes(CONFIGURATION, Path(workflow.basedir).parent)
+except (ConfigurationError, RuntimeError) as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = CONFIGURATION.results_folder
+RAW = CONFIGURATION.raw_folder
+# Tables over many units belong to a project, so that projects with other units do not overwrite them.
+PROJECT = CONFIGURATION.project
+if CONFIGURATION.shard != "1/1":
+    PROJECT += ".shard-" + CONFIGURATION.shard.replace("/", "-of-")
+
+# Jobs on a cluster parse the workflow again; only the process that the user started takes notes.
+MAIN_PROCESS = workflow.exec_mode == ExecMode.DEFAULT
+UNITS = {}
+
+
+def units_of(branch, sheet, unit, pattern):
+    """Names of a branch's units by kind of source; empty when the branch has no sample sheet."""
+    if sheet is None:
+        return {}
+    try:
+        samples = in_shard(read_samples(sheet, unit, pattern), CONFIGURATION.shard)
+    except SampleSheetError as error:
+        raise WorkflowError(f"{branch}.samples: {error}") from None
+    if MAIN_PROCESS:
+        note_sources(samples, Path(RAW, branch), lambda: simulator_digest(branch))
+    UNITS[branch] = len(samples)
+    return {sample.unit: sample.source for sample in samples}
+
+
+def simulator_digest(branch):
+    """Digest of the code that simulates units of a branch."""
+    return code_digest(module_digests(f"ephemera.{branch}.simulate"))
+
+
+def remember_version():
+    """Link results/current to what this run made and note the version."""
+    RECIPES.record(sum(UNITS.values()))
+
+
+wildcard_constraints:
+    project=r"[A-Za-z0-9][A-Za-z0-9._-]*",

@@ -1,0 +1,131 @@
+"""The door between the workflow and a step: log, outputs that appear whole, and a clear error.
+
+A step's module ends with
+
+    if __name__ == "__main__":
+        from ephemera.job import run_step
+        run_step(main)
+
+and its `main(job)` reads `job.input`, writes `job.output` (temporary names in the final folder, which
+get their final names only when `main` returned) and finds its options in `job.settings`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from ephemera.files import commit as commit_file
+from ephemera.files import partial_path, remove
+
+log = logging.getLogger("ephemera")
+
+#: Libraries whose versions a recipe records.
+LIBRARIES = ("numpy", "scipy", "astropy", "h5py", "pandas", "pyarrow", "snakemake")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a step gets: named inputs and outputs, options, wildcards, where its recipe lives."""
+
+    input: Any
+    output: Any
+    settings: Any
+    wildcards: Any
+    recipe: Mapping[str, Any]
+    threads: int
+
+
+class _Named(SimpleNamespace):
+    """Attributes that can be listed."""
+
+    def __iter__(self) -> Any:
+        return iter(vars(self).values())
+
+
+def namespace(value: Any) -> Any:
+    """Nested mappings as nested attributes; lists and plain values as they are."""
+    if isinstance(value, Mapping):
+        return _Named(**{str(key): namespace(item) for key, item in value.items()})
+    return value
+
+
+def run_step(main: Callable[[Job], None]) -> None:
+    """Run a step inside a workflow job; exits with 1, having logged the traceback, when it fails."""
+    snakemake: Any = sys.modules["__main__"].snakemake  # type: ignore[attr-defined]
+    start = time.perf_counter()
+    logfile = Path(str(snakemake.log[0]))
+    _open_log(logfile)
+    step = snakemake.params.recipe["step"]
+    unit = " ".join(str(value) for value in snakemake.wildcards)
+    outputs = {name: Path(str(path)) for name, path in snakemake.output.items()}
+    partials = {name: partial_path(path) for name, path in outputs.items()}
+    log.info("%s %s starts", step, unit)
+    try:
+        main(_job(snakemake, partials))
+        for name, path in outputs.items():
+            commit_file(partials[name], path)
+        _write_recipe(snakemake.params.recipe)
+    except BaseException as error:
+        log.critical("%s %s failed", step, unit, exc_info=True)
+        if not isinstance(error, Exception):
+            raise
+        sys.stderr.write(f"{step} {unit}: {type(error).__name__}: {error}\n  log: {logfile}\n")
+        sys.exit(1)
+    finally:
+        for partial in partials.values():
+            remove(partial)
+    log.info("%s %s done in %.2f s", step, unit, time.perf_counter() - start)
+
+
+def _job(snakemake: Any, partials: Mapping[str, Path]) -> Job:
+    inputs = {
+        name: [Path(p) for p in path] if isinstance(path, list) else Path(str(path))
+        for name, path in snakemake.input.items()
+    }
+    return Job(
+        input=_Named(**inputs),
+        output=_Named(**partials),
+        settings=namespace(snakemake.params.recipe["parameters"]),
+        wildcards=_Named(**dict(snakemake.wildcards.items())),
+        recipe=snakemake.params.recipe,
+        threads=snakemake.threads,
+    )
+
+
+def _open_log(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+
+
+def _write_recipe(recipe: Mapping[str, Any]) -> None:
+    """Write `recipe.json` beside the first output made by this recipe."""
+    path = Path(recipe["folder"]) / "recipe.json"
+    if path.exists():
+        return
+    from ephemera.recipes.versions import commit
+
+    document = {
+        **recipe,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "libraries": {name: metadata.version(name) for name in LIBRARIES},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".recipe.{platform.node()}.{os.getpid()}")
+    fresh.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    fresh.replace(path)

@@ -1,0 +1,112 @@
+"""A recipe is one way to make one step; its key names the folder of everything made that way.
+
+key(step) = sha256(step name, parameters, digest of the code, keys of the steps it reads)[:10]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ephemera.files import sha256_of
+from ephemera.recipes.code import PACKAGE, code_digest, module_digests
+
+#: Letters of a key: enough for a few thousand recipes without a chance of confusion.
+KEY_LENGTH = 10
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to make one step.
+
+    `step` is the dotted name (`xmm.cube`), `parameters` its validated options as JSON types,
+    `modules` the digests of its code, `reads` the recipes of the steps it reads, `tables` the
+    checksums of small tables that the parameters name, `results` the root folder of results.
+    """
+
+    step: str
+    parameters: Mapping[str, Any]
+    modules: Mapping[str, str]
+    reads: tuple[Recipe, ...]
+    tables: Mapping[str, str]
+    results: str
+
+    @cached_property
+    def key(self) -> str:
+        """Ten hexadecimal letters that change exactly when the recipe does."""
+        content = {
+            "step": self.step,
+            "parameters": self.parameters,
+            "code": code_digest(self.modules),
+            "reads": [recipe.key for recipe in self.reads],
+            "tables": self.tables,
+        }
+        return hashlib.sha256(canonical(content).encode()).hexdigest()[:KEY_LENGTH]
+
+    @cached_property
+    def folder(self) -> str:
+        """Folder of the outputs: `<results>/<branch>/<step>/<key>`."""
+        return f"{self.results}/{self.step.replace('.', '/')}/{self.key}"
+
+    def output(self, name: str) -> str:
+        """Path of an output; `name` may hold wildcards."""
+        return f"{self.folder}/{name}"
+
+    def log(self, name: str) -> str:
+        """Path of the log of the job that makes `name`."""
+        return f"logs/{self.step.replace('.', '/')}/{self.key}/{name}.log"
+
+    def benchmark(self, name: str) -> str:
+        """Path of the resource measurements of the job that makes `name`."""
+        return f"benchmarks/{self.step.replace('.', '/')}/{self.key}/{name}.tsv"
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """What `recipe.json` says, short of commit and library versions."""
+        return {
+            "step": self.step,
+            "key": self.key,
+            "folder": self.folder,
+            "parameters": dict(self.parameters),
+            "code": {"digest": code_digest(self.modules), "modules": dict(self.modules)},
+            "reads": {recipe.step: recipe.key for recipe in self.reads},
+            "tables": dict(self.tables),
+        }
+
+
+def make_recipe(
+    step: str,
+    parameters: Mapping[str, Any],
+    *,
+    reads: Sequence[Recipe] = (),
+    tables: Sequence[str] = (),
+    results: str = "results",
+    package: Path | None = None,
+) -> Recipe:
+    """Recipe of a step as the code and tables are now.
+
+    `tables` are paths of small files whose content is part of the recipe. Raises FileNotFoundError
+    that names a table which is not there, ValueError for a step without a module.
+    """
+    missing = [path for path in tables if not Path(path).is_file()]
+    if missing:
+        message = f"{step}: the configuration names {', '.join(missing)}, which cannot be found"
+        raise FileNotFoundError(message)
+    return Recipe(
+        step=step,
+        parameters=parameters,
+        modules=module_digests(f"{PACKAGE}.{step}", package),
+        reads=tuple(reads),
+        tables={path: sha256_of(path) for path in sorted(tables)},
+        results=results,
+    )
+
+
+def canonical(content: Any) -> str:
+    """Text of JSON content that does not depend on the order of keys."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)

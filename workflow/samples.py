@@ -1,0 +1,191 @@
+"""Sample sheets: which units a branch works on, and where each comes from.
+
+A sheet is a tab-separated table with a header; lines that start with `#` are comments. While parsing,
+each unit gets a small file `source.json` in the raw folder that says where it comes from and how its
+files look (size and time, never their content). That file is the input of the unit's first rule, so
+a change of place or of content makes the unit stale, and a mere touch does not.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ephemera.files import sha256_of
+
+KINDS = ("archive", "folder", "files", "simulate")
+
+
+class SampleSheetError(Exception):
+    """The sample sheet cannot be used; the message names file, line, column and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One unit of a branch: its name, the kind of source, and where (a folder, files, a scenario)."""
+
+    unit: str
+    source: str
+    location: str
+
+    @property
+    def paths(self) -> list[Path]:
+        """Files named in the sheet, or all files of the folder named, sorted."""
+        if self.source == "files":
+            return [Path(part.strip()) for part in self.location.split(";") if part.strip()]
+        if self.source == "folder":
+            folder = Path(self.location)
+            return sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
+        return []
+
+
+def read_samples(path: str | os.PathLike[str], unit: str, pattern: str) -> list[Sample]:
+    """Units of a sheet in the order of their names.
+
+    `unit` is the name of the first column, `pattern` what its values must match as a whole.
+    Raises SampleSheetError.
+    """
+    sheet = Path(path)
+    try:
+        lines = sheet.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        message = f"sample sheet {sheet} cannot be read: {error.strerror}"
+        raise SampleSheetError(message) from error
+    numbered = [(k, text) for k, text in enumerate(lines, 1) if text.strip() and not text.startswith("#")]
+    if not numbered:
+        message = f"sample sheet {sheet} is empty: it needs the columns {unit}, source, location"
+        raise SampleSheetError(message)
+    rows = list(csv.reader((text for _, text in numbered), delimiter="\t"))
+    header = [name.strip() for name in rows[0]]
+    if header != [unit, "source", "location"]:
+        message = (
+            f"sample sheet {sheet}, line {numbered[0][0]}: the columns are {header}; "
+            f"they must be {unit}, source, location, separated by tabs"
+        )
+        raise SampleSheetError(message)
+    samples: dict[str, Sample] = {}
+    for (number, _), row in zip(numbered[1:], rows[1:], strict=True):
+        sample = _sample(row, f"sample sheet {sheet}, line {number}", unit, pattern)
+        if sample.unit in samples:
+            message = f"sample sheet {sheet}, line {number}: {unit} {sample.unit} is there twice"
+            raise SampleSheetError(message)
+        samples[sample.unit] = sample
+    return [samples[name] for name in sorted(samples)]
+
+
+def _sample(row: list[str], where: str, unit: str, pattern: str) -> Sample:
+    name, source, location = ([cell.strip() for cell in row] + ["", ""])[:3]
+    if not re.fullmatch(pattern, name):
+        message = f"{where}: {unit} {name!r} does not match {pattern}"
+        raise SampleSheetError(message)
+    if source not in KINDS:
+        message = f"{where}: source {source!r} is none of {', '.join(KINDS)}"
+        raise SampleSheetError(message)
+    if source != "archive" and not location:
+        message = f"{where}: a source of kind {source} needs a location"
+        raise SampleSheetError(message)
+    return Sample(name, source, location)
+
+
+def in_shard(samples: Iterable[Sample], shard: str) -> list[Sample]:
+    """Samples of share i/n; a unit's share depends on its name alone, so that new units move none."""
+    index, count = (int(part) for part in shard.split("/"))
+    if count == 1:
+        return list(samples)
+    return [s for s in samples if _bucket(s.unit) % count == index - 1]
+
+
+def _bucket(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+
+
+def note_sources(samples: Iterable[Sample], raw: Path, generator: Callable[[], str] | None = None) -> None:
+    """Bring each unit's `source.json` up to date.
+
+    A file whose size or time is not that of the unit's manifest is compared by content: the same
+    content only makes the note remember the new look, without becoming newer than the manifest. A
+    unit whose download failed becomes stale, so that the next run tries again. `generator` gives the
+    digest of the code that simulates units.
+    """
+    digest: str | None = None
+    for sample in samples:
+        if sample.source == "simulate" and digest is None and generator is not None:
+            digest = generator()
+        _note(sample, raw / sample.unit, digest)
+
+
+def _note(sample: Sample, folder: Path, digest: str | None) -> None:
+    path = folder / "source.json"
+    identity = {"unit": sample.unit, "kind": sample.source, "location": sample.location}
+    if sample.source == "simulate" and digest is not None:
+        identity["code"] = digest
+    before = _read(path)
+    if before is None or any(before.get(name) != value for name, value in identity.items()):
+        _write_note(path, identity, newer_than=folder / "manifest.json")
+        return
+    manifest = _read(folder / "manifest.json")
+    if manifest is None:
+        return
+    if manifest["outcome"] == "download_failed":
+        _write_note(path, before, newer_than=folder / "manifest.json")
+        return
+    _compare(sample, before, manifest, path)
+
+
+def _compare(sample: Sample, before: dict[str, Any], manifest: dict[str, Any], path: Path) -> None:
+    """Renew the note when files are not those of the manifest, by content where they look different."""
+    known = {entry["path"]: entry for entry in manifest["files"]}
+    local = sample.source in ("files", "folder")
+    looks = {str(p): _look(p) for p in (sample.paths if local else map(Path, known)) if p.exists()}
+    if looks == before.get("changed"):
+        return
+    verified = dict(before.get("verified", {}))
+    changed = set(looks) != set(known)
+    for name, look in looks.items():
+        entry = known.get(name)
+        if entry and look not in ([entry["size"], entry["mtime_ns"]], verified.get(name)):
+            if sha256_of(name) == entry["sha256"]:
+                verified[name] = look
+            else:
+                changed = True
+    if changed:
+        _write_note(
+            path, {**before, "changed": looks, "verified": {}}, newer_than=path.parent / "manifest.json"
+        )
+    elif verified != before.get("verified", {}):
+        _write_note(path, {**before, "verified": verified}, newer_than=None)
+
+
+def _write_note(path: Path, note: Mapping[str, Any], newer_than: Path | None) -> None:
+    """Write a note that is newer than a file, or (None) that keeps the time of the one it replaces."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".source.{os.getpid()}")
+    fresh.write_text(json.dumps(note, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    if newer_than is None:
+        moment = path.stat().st_mtime_ns
+    else:
+        # The clock may have been set back since the other file was written.
+        moment = max(time.time_ns(), newer_than.stat().st_mtime_ns + 1 if newer_than.exists() else 0)
+    os.utime(fresh, ns=(moment, moment))
+    fresh.replace(path)
+
+
+def _look(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return None
+    return content if isinstance(content, dict) else None
