@@ -43,3 +43,216 @@ def xmm_targets():
 
 wildcard_constraints:
     obsid=r"\d{10}",
+
+
+rule xmm_simulate:
+    input:
+        source=f"{RAW}/xmm/{{obsid}}/source.json",
+    output:
+        truth=f"{RAW}/xmm/{{obsid}}/truth.json",
+    log:
+        XMM_SIMULATE.log("{obsid}"),
+    benchmark:
+        XMM_SIMULATE.benchmark("{obsid}")
+    params:
+        recipe=XMM_SIMULATE.document,
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    message:
+        "Simulating observation {wildcards.obsid}"
+    script:
+        "../scripts/ephemera/xmm/simulate.py"
+
+
+def xmm_source(wildcards):
+    """Note of where an observation comes from, and the truth of a simulated one."""
+    folder = f"{RAW}/xmm/{wildcards.obsid}"
+    simulated = XMM_UNITS.get(wildcards.obsid) == "simulate"
+    return {"source": f"{folder}/source.json"} | (
+        {"truth": f"{folder}/truth.json"} if simulated else {}
+    )
+
+
+rule xmm_download:
+    input:
+        unpack(xmm_source),
+    output:
+        manifest=f"{RAW}/xmm/{{obsid}}/manifest.json",
+    log:
+        XMM_DOWNLOAD.log("{obsid}"),
+    benchmark:
+        XMM_DOWNLOAD.benchmark("{obsid}")
+    params:
+        recipe=XMM_DOWNLOAD.document,
+    resources:
+        mem_mb=500,
+        runtime=60,
+    message:
+        "Getting the files of observation {wildcards.obsid}"
+    script:
+        "../scripts/ephemera/xmm/download.py"
+
+
+rule xmm_events:
+    input:
+        manifest=f"{RAW}/xmm/{{obsid}}/manifest.json",
+    output:
+        events=XMM_EVENTS.output("{obsid}.h5"),
+    log:
+        XMM_EVENTS.log("{obsid}"),
+    benchmark:
+        XMM_EVENTS.benchmark("{obsid}")
+    params:
+        recipe=XMM_EVENTS.document,
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    message:
+        "Selecting events of {wildcards.obsid}: subsets of simultaneous lists, bad times"
+    script:
+        "../scripts/ephemera/xmm/events.py"
+
+
+rule xmm_cube:
+    input:
+        events=XMM_EVENTS.output("{obsid}.h5"),
+    output:
+        cube=XMM_CUBE.output("{obsid}.h5"),
+    log:
+        XMM_CUBE.log("{obsid}"),
+    benchmark:
+        XMM_CUBE.benchmark("{obsid}")
+    params:
+        recipe=XMM_CUBE.document,
+    resources:
+        mem_mb=lambda wildcards, input: max(500, int(10 * input.size_mb)),
+        runtime=5,
+    message:
+        "Binning {wildcards.obsid} into cells for every frame length and band"
+    script:
+        "../scripts/ephemera/xmm/cube.py"
+
+
+rule xmm_expectation:
+    input:
+        events=XMM_EVENTS.output("{obsid}.h5"),
+        cube=XMM_CUBE.output("{obsid}.h5"),
+    output:
+        expectation=XMM_EXPECTATION.output("{obsid}.h5"),
+    log:
+        XMM_EXPECTATION.log("{obsid}"),
+    benchmark:
+        XMM_EXPECTATION.benchmark("{obsid}")
+    params:
+        recipe=XMM_EXPECTATION.document,
+    resources:
+        mem_mb=lambda wildcards, input: max(500, int(10 * input.size_mb)),
+        runtime=5,
+    message:
+        "Predicting the counts of {wildcards.obsid} from background templates and sources"
+    script:
+        "../scripts/ephemera/xmm/expectation.py"
+
+
+rule xmm_detect:
+    input:
+        cube=XMM_CUBE.output("{obsid}.h5"),
+        expectation=XMM_EXPECTATION.output("{obsid}.h5"),
+    output:
+        cells=XMM_DETECT.output("{obsid}.cells.parquet"),
+        runs=XMM_DETECT.output("{obsid}.runs.parquet"),
+    log:
+        XMM_DETECT.log("{obsid}"),
+    benchmark:
+        XMM_DETECT.benchmark("{obsid}")
+    params:
+        recipe=XMM_DETECT.document,
+    resources:
+        mem_mb=lambda wildcards, input: max(500, int(10 * input.size_mb)),
+        runtime=5,
+    message:
+        "Looking for peaks and eclipses in {wildcards.obsid}"
+    script:
+        "../scripts/ephemera/xmm/detect.py"
+
+
+rule xmm_regions:
+    input:
+        events=XMM_EVENTS.output("{obsid}.h5"),
+        cube=XMM_CUBE.output("{obsid}.h5"),
+        expectation=XMM_EXPECTATION.output("{obsid}.h5"),
+        cells=XMM_DETECT.output("{obsid}.cells.parquet"),
+    output:
+        regions=XMM_REGIONS.output("{obsid}.regions.parquet"),
+        cells=XMM_REGIONS.output("{obsid}.cells.parquet"),
+        light_curves=XMM_REGIONS.output("{obsid}.light_curves.parquet"),
+    log:
+        XMM_REGIONS.log("{obsid}"),
+    benchmark:
+        XMM_REGIONS.benchmark("{obsid}")
+    params:
+        recipe=XMM_REGIONS.document,
+    resources:
+        mem_mb=lambda wildcards, input: max(500, int(10 * input.size_mb)),
+        runtime=5,
+    message:
+        "Joining cells of {wildcards.obsid} into regions: positions and light curves"
+    script:
+        "../scripts/ephemera/xmm/regions.py"
+
+
+rule xmm_features:
+    input:
+        events=XMM_EVENTS.output("{obsid}.h5"),
+        regions=XMM_REGIONS.output("{obsid}.regions.parquet"),
+        cells=XMM_REGIONS.output("{obsid}.cells.parquet"),
+        light_curves=XMM_REGIONS.output("{obsid}.light_curves.parquet"),
+    output:
+        detections=XMM_FEATURES.output("{obsid}.detections.parquet"),
+    log:
+        XMM_FEATURES.log("{obsid}"),
+    benchmark:
+        XMM_FEATURES.benchmark("{obsid}")
+    params:
+        recipe=XMM_FEATURES.document,
+    resources:
+        mem_mb=lambda wildcards, input: max(500, int(10 * input.size_mb)),
+        runtime=5,
+    message:
+        "Describing the detections of {wildcards.obsid}: features and flags"
+    script:
+        "../scripts/ephemera/xmm/features.py"
+
+
+rule xmm_catalogue:
+    input:
+        events=expand(XMM_EVENTS.output("{obsid}.h5"), obsid=XMM_UNITS),
+        runs=expand(XMM_DETECT.output("{obsid}.runs.parquet"), obsid=XMM_UNITS),
+        detections=expand(
+            XMM_FEATURES.output("{obsid}.detections.parquet"), obsid=XMM_UNITS
+        ),
+    output:
+        detections=XMM_CATALOGUE.output("{project}/detections.fits"),
+        sources=XMM_CATALOGUE.output("{project}/sources.fits"),
+        detections_parquet=XMM_CATALOGUE.output("{project}/detections.parquet"),
+        sources_parquet=XMM_CATALOGUE.output("{project}/sources.parquet"),
+        detections_votable=XMM_CATALOGUE.output("{project}/detections.vot"),
+        sources_votable=XMM_CATALOGUE.output("{project}/sources.vot"),
+        outcomes=XMM_CATALOGUE.output("{project}/outcomes.csv"),
+        runs=XMM_CATALOGUE.output("{project}/runs.parquet"),
+        regions=XMM_CATALOGUE.output("{project}/regions.reg"),
+        coverage=XMM_CATALOGUE.output("{project}/coverage.fits"),
+    log:
+        XMM_CATALOGUE.log("{project}"),
+    benchmark:
+        XMM_CATALOGUE.benchmark("{project}")
+    params:
+        recipe=XMM_CATALOGUE.document,
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    message:
+        "Writing the catalogue of {wildcards.project}"
+    script:
+        "../scripts/ephemera/xmm/catalogue.py"

@@ -70,7 +70,7 @@ def to_plane(
     sin0, cos0 = np.sin(np.radians(dec0)), np.cos(np.radians(dec0))
     sin_d, cos_d = np.sin(declination), np.cos(declination)
     depth = sin0 * sin_d + cos0 * cos_d * np.cos(across)
-    # sin(d - d0) + ... instead of cos d0 sin d - sin d0 cos d cos(a - a0): no cancellation near the reference.
+    # Equals cos d0 sin d - sin d0 cos d cos(a - a0), without cancellation near the reference.
     up = np.sin(declination - np.radians(dec0)) + 2 * sin0 * cos_d * np.sin(across / 2) ** 2
     depth = np.where(depth > 0, depth, np.nan)
     scale = np.radians(scale_deg)

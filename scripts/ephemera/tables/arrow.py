@@ -34,7 +34,7 @@ def schema(declaration: TableDeclaration) -> pa.Schema:
     return pa.schema(fields, metadata={"name": declaration.name, "description": declaration.description})
 
 
-def as_table(declaration: TableDeclaration, values: Any) -> pa.Table:  # noqa: ANN401 - any mapping of arrays
+def as_table(declaration: TableDeclaration, values: Any) -> pa.Table:
     """Checked table; see `TableDeclaration.arrow`."""
     given = set(values.column_names if isinstance(values, pa.Table) else values)
     missing = [name for name in declaration.names if name not in given]
@@ -59,7 +59,7 @@ def as_table(declaration: TableDeclaration, values: Any) -> pa.Table:  # noqa: A
     return pa.Table.from_arrays(list(arrays.values()), schema=schema(declaration))
 
 
-def as_array(column: Column, values: Any) -> pa.Array:  # noqa: ANN401 - anything that holds a column
+def as_array(column: Column, values: Any) -> pa.Array:
     """Arrow array of the declared type with nulls for missing values. Raises ValueError or ArrowException."""
     array = _plain_array(values)
     target = ARROW_TYPES[column.dtype]
@@ -74,7 +74,7 @@ def as_array(column: Column, values: Any) -> pa.Array:  # noqa: ANN401 - anythin
     return _texts(array) if pa.types.is_string(target) else array
 
 
-def _plain_array(values: Any) -> pa.Array:  # noqa: ANN401 - anything that holds a column
+def _plain_array(values: Any) -> pa.Array:
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     if isinstance(values, pa.Array):

@@ -83,7 +83,9 @@ def _check(cube: SparseCube, expectation: Expectation, n_min: int, mu_floor: flo
     shape = (cube.frames.n_frames, cube.grid.n, cube.grid.n)
     expected = (len(expectation.frame_class), *expectation.footprint.shape)
     if shape != expected:
-        raise ValueError(f"expectation must be of the shape (frames, N, N) of the cube {shape}, got {expected}")
+        raise ValueError(
+            f"expectation must be of the shape (frames, N, N) of the cube {shape}, got {expected}"
+        )
 
 
 def _peaks(

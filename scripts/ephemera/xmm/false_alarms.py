@@ -82,9 +82,7 @@ def mu_histogram(expectation: Expectation, mu_floor: float) -> tuple[FloatArray,
             some = bright[start : start + step]
             mu = np.outer(template[code, some], groups.background[mine])
             mu += source[:, some].T @ groups.exposed[:, mine]
-            number, total = _add(
-                number, total, mu, np.broadcast_to(groups.number[mine], mu.shape), mu_floor
-            )
+            number, total = _add(number, total, mu, np.broadcast_to(groups.number[mine], mu.shape), mu_floor)
     occupied = number > 0
     return total[occupied] / number[occupied], number[occupied]
 

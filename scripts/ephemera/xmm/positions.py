@@ -71,8 +71,8 @@ def position_error(
 def grid_positions(regions: Regions) -> tuple[FloatArray, FloatArray]:
     """Sky coordinates X, Y of the weighted centroids, as floats in units of 0.05 arcsec."""
     grid = regions.grid
-    x = grid.centre(regions["wcentroid_x"], 0)
-    y = grid.centre(regions["wcentroid_y"], 1)
+    x = grid.centre(regions["wcentroid_x"], "x")
+    y = grid.centre(regions["wcentroid_y"], "y")
     return np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
 
 
@@ -124,8 +124,8 @@ def _weights(
 ) -> FloatArray:
     """Share of each event that is excess: max(0, 1 - mu/n) of its cell, 0 where nothing is expected."""
     grid = cube.grid
-    i = grid.index(events.x[found.event], 0)
-    j = grid.index(events.y[found.event], 1)
+    i = grid.index(events.x[found.event], "x").astype(np.int64)
+    j = grid.index(events.y[found.event], "y").astype(np.int64)
     mu = expectation.at(i, j, found.frame)
     n = counts_at(cube, (found.frame * grid.n + j) * grid.n + i)
     return np.where(mu < n, 1 - mu / np.maximum(n, 1), 0.0)

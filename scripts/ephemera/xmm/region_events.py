@@ -64,15 +64,15 @@ def region_events(events: Events, cells: Cells, cube: SparseCube, regions: Regio
     half = grid.width / 2
     boxes = np.stack(
         [
-            grid.centre(regions["x0"], 0) - half,
-            grid.centre(regions["x1"], 0) - half,
-            grid.centre(regions["y0"], 1) - half,
-            grid.centre(regions["y1"], 1) - half,
+            grid.centre(regions["x0"], "x") - half,
+            grid.centre(regions["x1"], "x") - half,
+            grid.centre(regions["y0"], "y") - half,
+            grid.centre(regions["y1"], "y") - half,
         ],
         axis=1,
     )
     near = events_in_boxes(events, cube.frames, cube.band, significant_frames(cells, regions), boxes)
-    pixel = grid.index(events.y[near.event], 1) * grid.n + grid.index(events.x[near.event], 0)
+    pixel = grid.pixels(events.x[near.event], events.y[near.event])
     mine = np.isin(near.region * grid.n**2 + pixel, regions.pixel_region * grid.n**2 + regions.pixel)
     return RegionEvents(near.event[mine], near.region[mine], near.frame[mine])
 

@@ -1,0 +1,75 @@
+# What a newcomer types. Each target installs what it needs into .venv; only Python 3.11 must be there.
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+RUNTIME := .venv/.runtime-installed
+DEVELOPMENT := .venv/.development-installed
+CORES ?= $(shell nproc)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONHASHSEED := 0
+
+.PHONY: help install demo test lint format bench clean
+
+help:
+	@echo "make demo    simulate observations, search them, show what was found (results in demo/)"
+	@echo "make test    run all tests"
+	@echo "make lint    style, types, workflow format, generated documents"
+	@echo "make bench   time the fast paths beside their readable twins"
+	@echo "make install only install into .venv; then: source .venv/bin/activate"
+
+install: $(RUNTIME)
+
+# Everything is byte-compiled while it is installed: jobs are many and short, and a Python start that
+# has to compile its libraries takes several times as long.
+$(BIN)/uv: envs/uv.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not here: install it, or make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/uv.txt
+	@touch $@
+
+define install_locked
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r $(1)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q scripts/ephemera
+endef
+
+$(RUNTIME): $(BIN)/uv envs/requirements.txt pyproject.toml
+	$(call install_locked,envs/requirements.txt)
+	@touch $@
+
+$(DEVELOPMENT): $(BIN)/uv envs/requirements-dev.txt pyproject.toml
+	$(call install_locked,envs/requirements-dev.txt)
+	@touch $(RUNTIME) $@
+
+demo: $(RUNTIME)
+	snakemake --cores $(CORES) --configfile config/demo/demo.yaml --quiet rules host
+	snakemake --cores $(CORES) --configfile config/demo/demo.yaml --quiet all --report demo/report.html
+	@$(BIN)/python -m ephemera.xmm.recover demo/results/current/xmm/recover/demo.recovery.parquet
+	@echo "Catalogue: demo/results/current/xmm/catalogue/demo/detections.fits (TOPCAT opens it)"
+	@echo "Report:    demo/report.html (any browser opens it)"
+
+test: $(DEVELOPMENT)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+
+lint: $(DEVELOPMENT)
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check workflow rules
+	$(BIN)/python -m ephemera.config.document --check
+
+format: $(DEVELOPMENT)
+	ruff check --fix .
+	ruff format .
+	snakefmt workflow rules
+
+bench: $(DEVELOPMENT)
+	$(BIN)/python tests/bench/run.py
+
+lock: $(BIN)/uv
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 pyproject.toml -o envs/requirements.txt
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 --extra dev -c envs/requirements.txt pyproject.toml -o envs/requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 --extra slurm -c envs/requirements.txt pyproject.toml -o envs/requirements-slurm.txt
+
+clean:
+	rm -rf demo results logs benchmarks .snakemake

@@ -1,0 +1,212 @@
+"""Client of the XMM-Newton Science Archive: one request for each product, and mirrors of the same.
+
+The archive answers `<base>?obsno=<obsid>&level=PPS&name=<type>[&instname=<camera>]` with the one file that
+matches, or with a tar of them. Where a base is a folder (a path, or a `file://` URL), its files are
+found by name and copied. Whatever came is read to its last byte and compared with the observation
+before it is handed over, so that a file with a final name is a good file.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import unquote, urlsplit
+
+import requests
+
+from ephemera import __version__
+from ephemera.xmm.archive_errors import (
+    ArchiveError,
+    NotInArchiveError,
+    TransientError,
+    WrongObservationError,
+)
+from ephemera.xmm.archive_members import check_product, unpack, wanted_name
+from ephemera.xmm.archive_transfer import Body, Deadline, Patience
+from ephemera.xmm.product_names import check_obsid, parse_name
+from ephemera.xmm.products import Product
+
+__all__ = ["Archive", "ArchiveError", "Fetched", "NotInArchiveError", "Patience", "WrongObservationError"]
+
+log = logging.getLogger(__name__)
+
+#: First pause before asking again, in s; it doubles each time up to the longest.
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 120.0
+#: Levels of folders below a mirror in which products are looked for (`<obsid>/pps/` is two).
+MIRROR_DEPTH = 3
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A checked file in the staging folder and the URL (or path) it came from."""
+
+    path: Path
+    url: str
+
+
+class Archive:
+    """The archive and its mirrors, as a context manager that closes its connections.
+
+    `bases` are URLs or folders. Folders are looked at first, as they cost nothing; then the URLs in the
+    order given. With `offline` the URLs are not used at all. `sleep` is for tests.
+
+    Raises ValueError for a base that is neither an http(s) or file URL nor a folder's path.
+    """
+
+    def __init__(
+        self,
+        bases: Sequence[str],
+        patience: Patience,
+        *,
+        offline: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        folders = [_local_folder(base) for base in bases]
+        self.folders = tuple(folder for folder in folders if folder is not None)
+        self.urls = tuple(base for base, folder in zip(bases, folders, strict=True) if folder is None)
+        self.offline = offline
+        self._patience = patience
+        self._sleep = sleep
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = f"ephemera/{__version__}"
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session.close()
+
+    def fetch(self, obsid: str, product: Product, staging: Path) -> list[Fetched]:
+        """Get all files of a product of one observation into the folder `staging`, checked.
+
+        Raises NotInArchiveError when a server that answered has none and no other has one,
+        WrongObservationError when only files of other observations came, ArchiveError otherwise.
+        """
+        check_obsid(obsid)
+        failures: list[ArchiveError] = []
+        for folder in self.folders:
+            try:
+                if files := self._copy(folder, obsid, product, staging):
+                    return files
+            except ArchiveError as error:
+                failures.append(_told(error, str(folder)))
+        for url in () if self.offline else self.urls:
+            try:
+                return self._download(url, obsid, product, staging)
+            except ArchiveError as error:
+                failures.append(_told(error, url))
+        raise _summary(failures, offline=self.offline)
+
+    def _copy(self, folder: Path, obsid: str, product: Product, staging: Path) -> list[Fetched]:
+        fetched = []
+        for source in mirror_files(folder, obsid, product):
+            path = _fresh(staging) / source.name.upper()
+            shutil.copyfile(source, path)
+            check_product(path, obsid)
+            fetched.append(Fetched(path, str(source)))
+        return fetched
+
+    def _download(self, url: str, obsid: str, product: Product, staging: Path) -> list[Fetched]:
+        body = Body(_fresh(staging) / "body")
+        deadline = Deadline(self._patience.total)
+        query = product.query(obsid)
+        for attempt in range(self._patience.retries + 1):
+            try:
+                reply = body.receive(self._session, url, query, self._patience, deadline)
+                body.forget()
+                return _checked(unpack(reply, obsid, _fresh(staging / "files")), obsid, product, reply.url)
+            except TransientError as error:
+                log.warning("%s %s from %s, attempt %d: %s", obsid, product, url, attempt + 1, error)
+                if attempt == self._patience.retries:
+                    raise
+                self._pause(error.wait, attempt, f"{url} {obsid} {product}", deadline)
+        msg = "retries must not be negative"
+        raise ValueError(msg)
+
+    def _pause(self, wish: float | None, attempt: int, key: str, deadline: Deadline) -> None:
+        """Wait before asking again: doubling pauses, spread by up to a half so that jobs do not march in step.
+
+        The spread is a hash of what is asked for: different for each product, the same each time.
+        """
+        spread = 0.5 + zlib.crc32(f"{key} {attempt}".encode()) / 2**32
+        pause = min(FIRST_PAUSE * 2.0**attempt, LONGEST_PAUSE) * spread
+        if wish is not None:
+            pause = max(pause, min(wish, LONGEST_PAUSE))
+        self._sleep(min(pause, deadline.left()))
+
+
+def mirror_files(folder: Path, obsid: str, product: Product) -> list[Path]:
+    """Files of a product in a mirror folder, sorted by name; one path for each name.
+
+    Where the mirror has a folder named after the observation, only that is searched.
+    """
+    own = folder / obsid
+    found: dict[str, Path] = {}
+    for path in _files_below(own if own.is_dir() else folder, MIRROR_DEPTH):
+        name = wanted_name(path.name.upper(), obsid)
+        if name is not None and product.matches(name):
+            found.setdefault(path.name.upper(), path)
+    return [found[name] for name in sorted(found)]
+
+
+def _files_below(folder: Path, depth: int) -> Iterator[Path]:
+    """Regular files below a folder in a fixed order, no deeper than `depth` levels."""
+    for here, folders, names in os.walk(folder):
+        level = len(Path(here).relative_to(folder).parts)
+        folders[:] = sorted(folders) if level < depth else []
+        yield from (Path(here, name) for name in sorted(names))
+
+
+def _checked(paths: Sequence[Path], obsid: str, product: Product, url: str) -> list[Fetched]:
+    """The files that are of the product, whole and of the observation; the rest of a bundle is left."""
+    wanted = [path for path in paths if (name := parse_name(path.name)) and product.matches(name)]
+    for path in wanted:
+        check_product(path, obsid)
+    if not wanted:
+        msg = "the reply holds other products only"
+        raise NotInArchiveError(msg)
+    return [Fetched(path, url) for path in wanted]
+
+
+def _fresh(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _local_folder(base: str) -> Path | None:
+    """Folder that a base names, or None for a web address."""
+    parts = urlsplit(base)
+    if parts.scheme in ("http", "https") and parts.netloc:
+        return None
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        return Path(unquote(parts.path))
+    if base and not parts.scheme:
+        return Path(base)
+    msg = f"an archive or mirror must be an http(s) or file URL or a folder's path, got {base!r}"
+    raise ValueError(msg)
+
+
+def _told(error: ArchiveError, base: str) -> ArchiveError:
+    """The same kind of error, saying where it happened."""
+    return type(error)(f"{base}: {error}")
+
+
+def _summary(failures: Sequence[ArchiveError], *, offline: bool) -> ArchiveError:
+    """The error that stands for all servers: another observation, absent, or failed."""
+    text = "; ".join(str(error) for error in failures)
+    for kind in (WrongObservationError, NotInArchiveError):
+        if any(isinstance(error, kind) for error in failures):
+            return kind(text)
+    if failures:
+        return ArchiveError(text)
+    return ArchiveError("not here, and offline" if offline else "not in any of the folders")

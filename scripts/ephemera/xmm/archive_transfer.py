@@ -1,0 +1,213 @@
+"""Receive the body of one HTTP reply into a file, patiently and within bounds.
+
+A connection may hang, drip, break off or come back with a page of apologies. The body is written as it
+comes; when it breaks off and the server can continue it (RFC 9110, Range and If-Range), the next request
+asks only for the rest. Whether the result is good is not judged here but by reading the file.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path, PurePosixPath
+
+import requests
+import urllib3
+
+from ephemera.xmm.archive_errors import ArchiveError, NotInArchiveError, TransientError
+
+#: Largest body that is believed, in bytes.
+MAX_BODY_BYTES = 32 * 1024**3
+
+_CHUNK = 1 << 18
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-[0-9]+/(?:[0-9]+|\*)")
+_ABSENT = frozenset({204, 404, 410})
+_FORBIDDEN = frozenset({401, 403})
+_WORTH_ASKING_AGAIN = frozenset({408, 425, 429})
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Time limits, in s: to connect, between two reads, and for one product in all, retries included."""
+
+    connect: float
+    read: float
+    total: float
+    retries: int
+
+
+class Deadline:
+    """The moment at which one product has taken long enough."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds left; raises ArchiveError when there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            msg = f"not complete within {self._seconds:g} s"
+            raise ArchiveError(msg)
+        return left
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A complete body: the base name the server gave it, and where it came from."""
+
+    name: str
+    url: str
+    path: Path
+
+
+def name_from_header(disposition: str) -> str | None:
+    """Base name in a content-disposition header (RFC 6266), without any folder; None without a name."""
+    message = Message()
+    message["content-disposition"] = disposition
+    name = message.get_filename()
+    if not name:
+        return None
+    return PurePosixPath(name.replace("\\", "/")).name or None
+
+
+class Body:
+    """A file being received; knows how to go on after a break."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._validator: str | None = None
+        self._can_continue = False
+        self._received = 0
+
+    def discard(self) -> None:
+        """Forget what came: the next request starts from the first byte."""
+        self.path.unlink(missing_ok=True)
+        self.forget()
+
+    def forget(self) -> None:
+        """Note that the file is complete and in other hands: the next request starts a new one."""
+        self._validator, self._can_continue, self._received = None, False, 0
+
+    def receive(
+        self,
+        session: requests.Session,
+        url: str,
+        query: Mapping[str, str],
+        patience: Patience,
+        deadline: Deadline,
+    ) -> Reply:
+        """Ask once, write what comes, and return when the body is complete.
+
+        Raises TransientError when it broke off (what came is kept if it can be continued),
+        NotInArchiveError when there is no such product, ArchiveError for anything else.
+        """
+        if not self._can_continue:
+            self.discard()
+        left = deadline.left()
+        try:
+            response = session.get(
+                url,
+                params=dict(query),
+                headers=self._headers(),
+                stream=True,
+                timeout=(min(patience.connect, left), min(patience.read, left)),
+            )
+        except requests.Timeout as error:
+            deadline.left()
+            kind = "connection" if isinstance(error, requests.ConnectTimeout) else "reply"
+            msg = f"no {kind} in time"
+            raise TransientError(msg) from error
+        except requests.RequestException as error:
+            msg = f"connection failed ({type(error).__name__})"
+            raise TransientError(msg) from error
+        with response:
+            self._check_status(response)
+            name = _name(response)
+            self._prepare(response)
+            self._write(response, deadline)
+            return Reply(name, response.url, self.path)
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept-Encoding": "identity"}
+        if self._can_continue:
+            headers["Range"] = f"bytes={self._received}-"
+            if self._validator is not None:
+                headers["If-Range"] = self._validator
+        return headers
+
+    def _check_status(self, response: requests.Response) -> None:
+        status = response.status_code
+        if status in _ABSENT:
+            msg = f"status {status}"
+            raise NotInArchiveError(msg)
+        if status in _FORBIDDEN:
+            msg = f"status {status}: the data are not public"
+            raise ArchiveError(msg)
+        if status == requests.codes.requested_range_not_satisfiable:
+            self._can_continue = False
+            msg = "the server could not continue"
+            raise TransientError(msg)
+        if status in _WORTH_ASKING_AGAIN or status >= requests.codes.server_error:
+            msg = f"status {status}"
+            raise TransientError(msg, wait=_seconds(response.headers.get("Retry-After")))
+        if status not in (requests.codes.ok, requests.codes.partial_content):
+            msg = f"status {status}"
+            raise ArchiveError(msg)
+
+    def _prepare(self, response: requests.Response) -> None:
+        """Decide whether this reply continues the file or starts it, and whether a break can be mended."""
+        if response.status_code == requests.codes.partial_content:
+            match = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
+            if match is None or int(match[1]) != self._received:
+                self._can_continue = False
+                msg = "the server continued at another byte"
+                raise TransientError(msg)
+            return
+        self.discard()
+        tag = response.headers.get("ETag", "")
+        strong_tag = tag if tag.startswith('"') else None
+        self._validator = strong_tag or response.headers.get("Last-Modified")
+        encoded = response.headers.get("Content-Encoding", "identity") != "identity"
+        self._can_continue = response.headers.get("Accept-Ranges") == "bytes" and not encoded
+
+    def _write(self, response: requests.Response, deadline: Deadline) -> None:
+        with self.path.open("ab") as handle:
+            while True:
+                deadline.left()
+                try:
+                    # read1 hands over whatever one read of the socket gave, so that the deadline is
+                    # looked at however slowly the bytes drip.
+                    data = response.raw.read1(_CHUNK, decode_content=True)
+                except urllib3.exceptions.HTTPError as error:
+                    deadline.left()
+                    msg = f"the body broke off ({type(error).__name__})"
+                    raise TransientError(msg) from error
+                if not data:
+                    return
+                self._received += len(data)
+                if self._received > MAX_BODY_BYTES:
+                    msg = f"the body is larger than {MAX_BODY_BYTES} bytes"
+                    raise ArchiveError(msg)
+                handle.write(data)
+
+
+def _name(response: requests.Response) -> str:
+    """The name of the file sent; an answer without one is no file."""
+    name = name_from_header(response.headers.get("Content-Disposition", ""))
+    if name is not None:
+        return name
+    if response.headers.get("Content-Length") == "0":
+        msg = "empty reply"
+        raise NotInArchiveError(msg)
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    msg = f"a page of type {kind or 'unknown'} came instead of a file"
+    raise TransientError(msg)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Seconds of a Retry-After header; its other form, a date, is not followed."""
+    return float(retry_after) if retry_after and retry_after.isdecimal() else None

@@ -1,0 +1,96 @@
+"""The file of light curves of an observation: one row group a curve, found by its identifier.
+
+The file is Parquet with the columns of `region_columns.LIGHT_CURVE_COLUMNS`. Its metadata hold the list of
+identifiers in the order of the row groups, so that one curve is read without reading the others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ephemera.files import atomic_path
+from ephemera.tables.arrow import schema
+from ephemera.xmm.region_columns import LIGHT_CURVES
+
+if TYPE_CHECKING:
+    from ephemera.xmm.light_curves import LightCurves
+
+#: Key of the list of identifiers in the metadata of the file.
+INDEX_KEY = b"detids"
+
+
+def light_curve_table(curves: LightCurves) -> pa.Table:
+    """All curves of a run as one table with the declared columns, one curve after the other."""
+    n_curves, n_frames = curves.n.shape
+    number = pa.array(np.repeat(np.arange(n_curves, dtype=np.int32), n_frames))
+    detid = pa.DictionaryArray.from_arrays(number, pa.array(curves.detid, type=pa.string()))
+    shared = {name: getattr(curves, name) for name in ("time", "time_mjd", "exposure", "bti", "bccd")}
+    columns = {name: np.tile(values, n_curves) for name, values in shared.items()}
+    own = {"n": curves.n, "mu": curves.mu, "B_peak_log": curves.b_peak, "B_eclipse_log": curves.b_eclipse}
+    columns |= {name: values.ravel() for name, values in (own | dict(curves.extra)).items()}
+    arrays = [
+        detid.dictionary_decode()
+        if field.name == "detid"
+        else pa.array(columns[field.name], type=field.type, from_pandas=True)
+        if field.name in columns
+        else pa.nulls(n_curves * n_frames, field.type)
+        for field in schema(LIGHT_CURVES)
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema(LIGHT_CURVES))
+
+
+def write_light_curves(path: str | os.PathLike[str], runs: Iterable[LightCurves]) -> None:
+    """Write the curves of all runs of an observation into one file, atomically.
+
+    `runs` may be a generator: each run is written before the next one is asked for. Without curves the
+    file has all columns and no rows. Raises ValueError when an identifier comes twice.
+    """
+    detids: list[str] = []
+    with (
+        atomic_path(path) as partial,
+        pq.ParquetWriter(partial, schema(LIGHT_CURVES), use_dictionary=["detid"], compression="zstd") as file,
+    ):
+        for curves in runs:
+            if len(curves) and len(curves.time):
+                file.write_table(light_curve_table(curves), row_group_size=len(curves.time))
+                detids += [str(detid) for detid in curves.detid]
+        _refuse_duplicates(detids)
+        file.add_key_value_metadata({INDEX_KEY: json.dumps(detids).encode()})
+
+
+def _refuse_duplicates(detids: Sequence[str]) -> None:
+    twice = sorted({detid for detid in detids if detids.count(detid) > 1}) if len(set(detids)) < len(detids) else []
+    if twice:
+        raise ValueError(f"each curve must have its own detid, twice: {', '.join(twice)}")
+
+
+def light_curve_ids(path: str | os.PathLike[str]) -> list[str]:
+    """Identifiers of the curves of a file, in its order. Raises ValueError for a file of another kind."""
+    with pq.ParquetFile(path) as file:
+        return _ids(file, path)
+
+
+def read_light_curve(path: str | os.PathLike[str], detid: str) -> pa.Table:
+    """The curve of one detection; only its rows are read.
+
+    Raises KeyError when the file has no such curve, ValueError for a file of another kind.
+    """
+    with pq.ParquetFile(path) as file:
+        ids = _ids(file, path)
+        if detid not in ids:
+            raise KeyError(f"{os.fspath(path)} has no light curve of {detid!r}; it has {len(ids)} others")
+        return file.read_row_group(ids.index(detid))
+
+
+def _ids(file: pq.ParquetFile, path: str | os.PathLike[str]) -> list[str]:
+    metadata = file.metadata.metadata or {}
+    if INDEX_KEY not in metadata:
+        raise ValueError(f"{os.fspath(path)} is not a file of light curves: it has no list of identifiers")
+    return [str(detid) for detid in json.loads(metadata[INDEX_KEY])]
