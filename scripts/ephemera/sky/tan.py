@@ -12,6 +12,8 @@ across right ascension 0. Pixel numbers follow FITS: the centre of the first pix
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +23,30 @@ FloatArray = npt.NDArray[np.float64]
 REFERENCE_PIXEL = 25921.0
 #: Degrees per unit of X or Y: 0.05 arcsec.
 SCALE_DEG = 0.05 / 3600
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A tangent plane: (`ra0`, `dec0`), degrees, lies at (`x0`, `y0`); a unit is `scale_deg` degrees."""
+
+    ra0: float
+    dec0: float
+    x0: float = REFERENCE_PIXEL
+    y0: float = REFERENCE_PIXEL
+    scale_deg: float = SCALE_DEG
+
+    @property
+    def unit_arcsec(self) -> float:
+        """Size of one unit, arcsec."""
+        return self.scale_deg * 3600
+
+    def to_sky(self, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Positions of plane coordinates; see the function `to_sky`."""
+        return to_sky(x, y, self.ra0, self.dec0, self.x0, self.y0, self.scale_deg)
+
+    def to_plane(self, ra: npt.ArrayLike, dec: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Plane coordinates of positions; see the function `to_plane`."""
+        return to_plane(ra, dec, self.ra0, self.dec0, self.x0, self.y0, self.scale_deg)
 
 
 def to_sky(

@@ -17,14 +17,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 from urllib.parse import unquote, urlsplit
 
 import requests
 
-from ephemera import __version__
 from ephemera.xmm.archive_errors import (
     ArchiveError,
     NotInArchiveError,
+    OfflineError,
     TransientError,
     WrongObservationError,
 )
@@ -33,7 +34,15 @@ from ephemera.xmm.archive_transfer import Body, Deadline, Patience
 from ephemera.xmm.product_names import check_obsid, parse_name
 from ephemera.xmm.products import Product
 
-__all__ = ["Archive", "ArchiveError", "Fetched", "NotInArchiveError", "Patience", "WrongObservationError"]
+__all__ = [
+    "Archive",
+    "ArchiveError",
+    "Fetched",
+    "NotInArchiveError",
+    "OfflineError",
+    "Patience",
+    "WrongObservationError",
+]
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +85,9 @@ class Archive:
         self._patience = patience
         self._sleep = sleep
         self._session = requests.Session()
-        self._session.headers["User-Agent"] = f"ephemera/{__version__}"
+        self._session.headers["User-Agent"] = "ephemera"
 
-    def __enter__(self) -> Archive:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -89,28 +98,34 @@ class Archive:
     def fetch(self, obsid: str, product: Product, staging: Path) -> list[Fetched]:
         """Get all files of a product of one observation into the folder `staging`, checked.
 
-        Raises NotInArchiveError when a server that answered has none and no other has one,
-        WrongObservationError when only files of other observations came, ArchiveError otherwise.
+        Raises NotInArchiveError when a server answered that it has none and no other has one,
+        WrongObservationError when only files of other observations came, OfflineError when the web was
+        not to be asked, ArchiveError otherwise.
         """
         check_obsid(obsid)
-        failures: list[ArchiveError] = []
+        local: list[ArchiveError] = []
         for folder in self.folders:
             try:
                 if files := self._copy(folder, obsid, product, staging):
                     return files
             except ArchiveError as error:
-                failures.append(_told(error, str(folder)))
+                local.append(_told(error, str(folder)))
+        remote: list[ArchiveError] = []
         for url in () if self.offline else self.urls:
             try:
                 return self._download(url, obsid, product, staging)
             except ArchiveError as error:
-                failures.append(_told(error, url))
-        raise _summary(failures, offline=self.offline)
+                remote.append(_told(error, url))
+        if self.offline and self.urls and not local:
+            msg = "not here, and offline"
+            raise OfflineError(msg)
+        raise _summary(local, remote)
 
     def _copy(self, folder: Path, obsid: str, product: Product, staging: Path) -> list[Fetched]:
         fetched = []
+        files = _fresh(staging / "files")
         for source in mirror_files(folder, obsid, product):
-            path = _fresh(staging) / source.name.upper()
+            path = files / source.name.upper()
             shutil.copyfile(source, path)
             check_product(path, obsid)
             fetched.append(Fetched(path, str(source)))
@@ -134,9 +149,10 @@ class Archive:
         raise ValueError(msg)
 
     def _pause(self, wish: float | None, attempt: int, key: str, deadline: Deadline) -> None:
-        """Wait before asking again: doubling pauses, spread by up to a half so that jobs do not march in step.
+        """Wait before asking again: pauses double, and are spread by up to a half.
 
-        The spread is a hash of what is asked for: different for each product, the same each time.
+        So jobs do not march in step. The spread is a hash of what is asked for: different for each
+        product, the same each time.
         """
         spread = 0.5 + zlib.crc32(f"{key} {attempt}".encode()) / 2**32
         pause = min(FIRST_PAUSE * 2.0**attempt, LONGEST_PAUSE) * spread
@@ -179,7 +195,10 @@ def _checked(paths: Sequence[Path], obsid: str, product: Product, url: str) -> l
 
 
 def _fresh(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    """The folder, made anew: what an earlier attempt left is gone."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
     return folder
 
 
@@ -201,12 +220,18 @@ def _told(error: ArchiveError, base: str) -> ArchiveError:
     return type(error)(f"{base}: {error}")
 
 
-def _summary(failures: Sequence[ArchiveError], *, offline: bool) -> ArchiveError:
-    """The error that stands for all servers: another observation, absent, or failed."""
+def _summary(local: Sequence[ArchiveError], remote: Sequence[ArchiveError]) -> ArchiveError:
+    """The error that stands for all servers: another observation, absent, or failed.
+
+    One server's word that there is no such product counts, whatever became of the other servers; but
+    not against a folder that has the product in a damaged file.
+    """
+    failures = (*local, *remote)
     text = "; ".join(str(error) for error in failures)
-    for kind in (WrongObservationError, NotInArchiveError):
-        if any(isinstance(error, kind) for error in failures):
-            return kind(text)
-    if failures:
-        return ArchiveError(text)
-    return ArchiveError("not here, and offline" if offline else "not in any of the folders")
+    if any(isinstance(error, WrongObservationError) for error in failures):
+        return WrongObservationError(text)
+    if not failures:
+        return NotInArchiveError("not in any of the folders")
+    if not local and any(isinstance(error, NotInArchiveError) for error in failures):
+        return NotInArchiveError(text)
+    return ArchiveError(text)

@@ -21,3 +21,7 @@ class NotInArchiveError(ArchiveError):
 
 class WrongObservationError(ArchiveError):
     """The server sent a file of another observation."""
+
+
+class OfflineError(ArchiveError):
+    """The product is in no folder, and the web was not to be asked."""

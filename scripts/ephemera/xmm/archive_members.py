@@ -21,8 +21,8 @@ from ephemera.xmm.archive_errors import (
     WrongObservationError,
 )
 from ephemera.xmm.archive_transfer import Reply
-from ephemera.xmm.fits_structure import DamagedFileError, check_whole
-from ephemera.xmm.product_headers import foreign_observation, observation_of
+from ephemera.xmm.fits_stream import FitsError
+from ephemera.xmm.product_headers import check_whole, observations_of
 from ephemera.xmm.product_names import ProductName, Role, parse_name, pipeline_obsid
 
 #: The archive's pipeline FITS products end so.
@@ -79,16 +79,16 @@ def check_product(path: Path, obsid: str) -> None:
     when an event list has no OBS_ID. Other products may lack it: the pipeline's flare curves do.
     """
     try:
-        headers = check_whole(path)
-    except DamagedFileError as error:
+        found = observations_of(check_whole(path))
+    except FitsError as error:
         msg = f"{path.name}: {error}"
         raise TransientError(msg) from error
-    other = foreign_observation(headers, obsid)
-    if other is not None:
-        msg = f"{path.name}: OBS_ID is {other!r}"
+    others = sorted(set(found) - {obsid})
+    if others:
+        msg = f"{path.name}: OBS_ID is {', '.join(map(repr, others))}"
         raise WrongObservationError(msg)
     parsed = parse_name(path.name)
-    if parsed is not None and parsed.role is Role.EVENT_LIST and observation_of(headers) is None:
+    if not found and parsed is not None and parsed.role is Role.EVENT_LIST:
         msg = f"{path.name}: an event list without OBS_ID"
         raise ArchiveError(msg)
 
@@ -103,7 +103,7 @@ def _check_any_wanted(names: list[str], obsid: str) -> None:
     if any(pipeline_obsid(name) for name in names) or not names:
         msg = "the reply holds no EPIC product"
         raise NotInArchiveError(msg)
-    msg = f"the reply holds no pipeline product but {ascii(names[0])}"
+    msg = f"the reply holds no pipeline product but {names[0]!a}"
     raise ArchiveError(msg)
 
 

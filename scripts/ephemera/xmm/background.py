@@ -7,7 +7,7 @@ slightly within the footprint and divided by the counts outside the sources.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -62,16 +62,17 @@ def fill_masked(
 
     `image` (..., N, N); `mask`, `footprint` (N, N). Unmasked pixels keep their values; pixels outside the
     footprint are 0. `laplace`: each filled pixel is the mean of its neighbours in the footprint (five-point
-    Laplace equation, the unmasked neighbours are boundary values, no flow across the edge of the footprint); a
-    hole that touches no unmasked pixel gets the mean of all unmasked pixels. `navier_stokes`: inpainting along
-    lines of equal brightness (Bertalmio, Bertozzi and Sapiro 2001, CVPR), single precision, as in EXOD2.
-    Raises ValueError for another method or when shapes differ.
+    Laplace equation; unmasked neighbours are boundary values, nothing flows over the edge of the footprint).
+    A hole that touches no unmasked pixel gets the mean of all unmasked ones. `navier_stokes`: inpainting
+    along lines of equal brightness (Bertalmio, Bertozzi and Sapiro 2001, CVPR), single precision, as in
+    EXOD2. Raises ValueError for another method or when shapes differ.
     """
     if method not in get_args(FillMethod):
         msg = f"method must be one of {', '.join(get_args(FillMethod))}, got {method!r}"
         raise ValueError(msg)
     if image.shape[-2:] != mask.shape or mask.shape != footprint.shape:
-        msg = f"image, mask and footprint must share a shape, got {image.shape}, {mask.shape}, {footprint.shape}"
+        shapes = f"{image.shape}, {mask.shape}, {footprint.shape}"
+        msg = f"image, mask and footprint must share a shape, got {shapes}"
         raise ValueError(msg)
     hole, known = mask & footprint, footprint & ~mask
     layers = image.reshape(-1, *mask.shape)
@@ -105,8 +106,8 @@ def _solve_laplace(layers: FloatArray, hole: BoolArray, known: BoolArray) -> Flo
         row.append(np.flatnonzero(linked))
         column.append(next_unknown[linked])
         degree += linked | _shifted(edge, neighbour)[anchored]
-        # Known values outside `known` are 0, so they add nothing to the right-hand side.
-        right += _shifted(padded, neighbour)[:, anchored].T * _shifted(edge, neighbour)[anchored, None]
+        # `layers` is 0 except in known pixels, so only boundary values enter the right-hand side.
+        right += _shifted(padded, neighbour)[:, anchored].T
     rows, columns = np.concatenate(row), np.concatenate(column)
     entries = np.concatenate((degree, np.full(len(rows) - n, -1.0)))
     matrix = csc_matrix((entries, (rows, columns)), shape=(n, n))
@@ -125,7 +126,7 @@ def _anchored(hole: BoolArray, known: BoolArray) -> BoolArray:
     return np.asarray(touches[parts])
 
 
-def _shifted(padded: npt.NDArray[np.generic], step: tuple[int, int]) -> npt.NDArray[np.generic]:
+def _shifted(padded: npt.NDArray[Any], step: tuple[int, int]) -> npt.NDArray[Any]:
     """Neighbour of every pixel of an array padded by one pixel on each side of its last two axes."""
     rows, columns = padded.shape[-2] - 2, padded.shape[-1] - 2
     return padded[..., 1 + step[0] : 1 + step[0] + rows, 1 + step[1] : 1 + step[1] + columns]
@@ -139,7 +140,8 @@ def _inpaint(layers: FloatArray, hole: BoolArray, known: BoolArray) -> FloatArra
     # Beyond the footprint is unknown too: zeros there would darken holes at its edge.
     missing = (~known).astype(np.uint8)
     painted = [
-        cv2.inpaint(layer.astype(np.float32), missing, NAVIER_STOKES_RADIUS, cv2.INPAINT_NS) for layer in layers
+        cv2.inpaint(layer.astype(np.float32), missing, NAVIER_STOKES_RADIUS, cv2.INPAINT_NS)
+        for layer in layers
     ]
     return np.array([layer[hole] for layer in painted], dtype=np.float64)
 
@@ -158,7 +160,7 @@ def smooth_within(image: FloatArray, footprint: BoolArray, sigma: float) -> Floa
     """Smooth `image` (..., N, N) by a Gaussian of `sigma` pixels, inside the footprint only.
 
     Each pixel becomes the weighted mean of the pixels of the footprint around it, sum(w I) / sum(w), so edges
-    do not fade and a constant stays constant; pixels outside the footprint are 0. `sigma` 0 only clears those.
+    do not fade and a constant stays constant. Pixels outside the footprint are 0. `sigma` 0 does only that.
     """
     inside = np.where(footprint, image, 0.0)
     if sigma == 0:

@@ -53,7 +53,7 @@ def _quantiles(
     far_rate: Callable[[FloatArray, FloatArray, FloatArray], FloatArray],
     sign: float,
 ) -> FloatArray:
-    """sign (x - mu), x being the rate beyond which (1 - p) of the tail beyond mu lies."""
+    """The distance sign (x - mu) to the rate x beyond which (1 - p) of the tail beyond mu lies."""
     inputs = (np.asarray(a, np.float64) for a in (p, n, mu))
     probability, counts, expected = np.broadcast_arrays(*inputs)
     if probability.size and not ((probability > 0) & (probability < 1)).all():

@@ -49,6 +49,7 @@ def two_poisson_counts(mu: npt.ArrayLike, sigma: npt.ArrayLike) -> tuple[FloatAr
     return centre - half_width, centre + half_width
 
 
+@lru_cache(maxsize=64)
 def thresholds(sigma: float) -> tuple[float, float]:
     """Thresholds (T_peak, T_eclipse) on log10 B for `sigma` > 0.
 
@@ -94,10 +95,11 @@ class Limits:
         if wanted > len(self.mu_eclipse):
             size = min(max(wanted, 2 * len(self.mu_eclipse)), LARGEST_TABULATED + 1)
             peak_n = np.arange(len(self.mu_peak), size, dtype=np.float64)
-            self.mu_peak = self._appended(self.mu_peak, _peak_limits(peak_n, self.peak_threshold))
+            peak = _peak_limits(peak_n, self.peak_threshold)
+            self.mu_peak = np.concatenate([self.mu_peak, peak])
             eclipse_n = np.arange(len(self.mu_eclipse), size, dtype=np.float64)
             eclipse = _eclipse_limits(eclipse_n, self.eclipse_threshold)
-            self.mu_eclipse = self._appended(self.mu_eclipse, eclipse)
+            self.mu_eclipse = np.concatenate([self.mu_eclipse, eclipse])
             low, high = self._anchors
             # The thresholds are defined here, so these two roots are known without rounding.
             if high < size:
@@ -105,18 +107,18 @@ class Limits:
             if 0 <= low < size:
                 self.mu_eclipse[low] = ANCHOR_MU
 
-    @staticmethod
-    def _appended(table: FloatArray, more: FloatArray) -> FloatArray:
-        return np.concatenate([table, more])
-
     def is_peak(self, n: npt.ArrayLike, mu: npt.ArrayLike) -> BoolArray:
-        """Whether log10 B_peak(n, mu) >= T_peak, for whole `n` >= 0; broadcasts; False where mu is NaN or <= 0."""
+        """Whether log10 B_peak(n, mu) >= T_peak.
+
+        `n` are whole counts in an integer dtype (else ValueError) and broadcast against `mu`; False where
+        mu is NaN or not positive.
+        """
         counts, expected = self._checked(n, mu)
         result = (expected <= self.mu_peak[np.minimum(counts, len(self.mu_peak) - 1)]) & (expected > 0)
         return self._with_large(result, counts, expected, log10_bayes_peak, self.peak_threshold)
 
     def is_eclipse(self, n: npt.ArrayLike, mu: npt.ArrayLike) -> BoolArray:
-        """Whether log10 B_eclipse(n, mu) >= T_eclipse, for whole `n` >= 0; broadcasts; False where mu is NaN."""
+        """Whether log10 B_eclipse(n, mu) >= T_eclipse; arguments as for `is_peak`."""
         counts, expected = self._checked(n, mu)
         result = expected >= self.mu_eclipse[np.minimum(counts, len(self.mu_eclipse) - 1)]
         result &= expected < np.inf
@@ -151,12 +153,15 @@ class Limits:
         return np.asarray(result)
 
     def peak_limit(self, mu: npt.ArrayLike) -> IntArray:
-        """Smallest n that is a peak where `mu` are expected (i8); NO_PEAK where mu is not positive and finite."""
+        """Smallest n that is a peak where `mu` are expected (i8).
+
+        NO_PEAK, which no count reaches, where mu is not positive and finite.
+        """
         expected, valid = _expected(mu)
         if valid.any():
             # Enough for the anchor rule with room to spare; what lies beyond is solved directly.
             _, high = two_poisson_counts(expected[valid].max(), 1.2 * self.sigma)
-            self.grow(int(min(high, LARGEST_TABULATED)) + 16)
+            self.grow(int(min(float(high), LARGEST_TABULATED)) + 16)
         limit = np.searchsorted(self.mu_peak, expected.ravel(), side="left").reshape(expected.shape)
         beyond = valid & (limit == len(self.mu_peak))
         limit[beyond] = self._solved_peak_limit(expected[beyond])
@@ -184,7 +189,7 @@ class Limits:
         return _bisect_counts(passes, fails, lambda n: log10_bayes_peak(n, mu) >= self.peak_threshold)
 
     def _solved_eclipse_limit(self, mu: FloatArray) -> IntArray:
-        """eclipse_limit for counts beyond the tables; no count >= mu + 1 has a factor above 1 / pmf / 2."""
+        """eclipse_limit for counts beyond the tables; at n = 2 mu the factor is near 1, never an eclipse."""
         passes = np.full(mu.shape, len(self.mu_eclipse) - 1, np.int64)
         fails = np.maximum(2 * passes, np.ceil(2.0 * mu).astype(np.int64))
         return _bisect_counts(passes, fails, lambda n: log10_bayes_eclipse(n, mu) >= self.eclipse_threshold)
@@ -270,12 +275,12 @@ def limits(sigma: float) -> Limits:
 
 
 def peak_limit(mu: npt.ArrayLike, sigma: float) -> IntArray:
-    """Smallest n that is a peak at `sigma` where `mu` are expected; see `Limits.peak_limit`."""
+    """Smallest n that is a peak at `sigma` where `mu` are expected; NO_PEAK where nothing is expected."""
     return limits(sigma).peak_limit(mu)
 
 
 def eclipse_limit(mu: npt.ArrayLike, sigma: float) -> IntArray:
-    """Largest n that is an eclipse at `sigma` where `mu` are expected, -1 for none; see `Limits.eclipse_limit`."""
+    """Largest n that is an eclipse at `sigma` where `mu` are expected; -1 where there is none."""
     return limits(sigma).eclipse_limit(mu)
 
 

@@ -88,7 +88,3 @@ def _eclipse_table() -> _SigmaTable:
         return log10_bayes_eclipse(np.maximum(two_poisson_counts(ANCHOR_MU, sigma)[0], 0.0), ANCHOR_MU)
 
     return _table(log10_b, LARGEST_ECLIPSE_SIGMA)
-
-
-def _anchor_roots(sigma: FloatArray) -> tuple[FloatArray, FloatArray]:
-    return two_poisson_counts(ANCHOR_MU, sigma)

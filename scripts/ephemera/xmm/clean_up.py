@@ -53,15 +53,17 @@ def clean_up(cells: Cells, cube: SparseCube) -> tuple[BoolArray, npt.NDArray[np.
     reason = np.zeros(len(cells), dtype=np.int8)
     if len(cells) == 0:
         return np.ones(0, dtype=np.bool_), reason
-    running = np.concatenate(([0], np.cumsum(cube.counts, dtype=np.int64)))
-    totals = np.asarray(cube.frame_totals(), dtype=np.float64)
+    running = np.zeros(len(cube.counts) + 1, dtype=np.int64)
+    np.cumsum(cube.counts, out=running[1:])
+    edges = np.arange(cube.frames.n_frames + 1, dtype=np.int64) * cube.grid.n**2
+    totals = np.diff(running[np.searchsorted(cube.keys, edges)])
     for start in range(0, len(cells), CHUNK):
         part = slice(start, start + CHUNK)
         reason[part] = _reasons(cells.take(part), cube, running, totals)
     return reason == Reason.KEPT, reason
 
 
-def _reasons(cells: Cells, cube: SparseCube, running: IntArray, totals: FloatArray) -> npt.NDArray[np.int8]:
+def _reasons(cells: Cells, cube: SparseCube, running: IntArray, totals: IntArray) -> npt.NDArray[np.int8]:
     """The `Reason` of each cell."""
     n_frames = cube.frames.n_frames
     frames = cells.frame[:, None] + np.arange(-REACH, REACH + 1)

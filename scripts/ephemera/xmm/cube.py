@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +24,8 @@ from ephemera.xmm.frames import Frames, base_frame, base_step
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.observation import TOP_EDGE_EV, Band, BoolArray, FloatArray, IntArray, Subset
 
-#: Keys of the working sort; 32 bits where they are wide enough, which sorts twice as fast.
-Keys = npt.NDArray[np.uint32] | npt.NDArray[np.int64]
+#: Keys of the working sort: uint32 where that is wide enough, which sorts twice as fast, else int64.
+Keys = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,18 +50,18 @@ class SparseCube:
     @cached_property
     def frame(self) -> npt.NDArray[np.int32]:
         """Frame of each cell, ascending."""
-        per_frame = np.diff(np.searchsorted(self.keys, self._frame_edges))
-        return np.repeat(np.arange(self.frames.n_frames, dtype=np.int32), per_frame)
+        return np.repeat(np.arange(self.frames.n_frames, dtype=np.int32), np.diff(self._frame_starts))
 
     @cached_property
     def pixel(self) -> npt.NDArray[np.int32]:
         """Pixel number j N + i of each cell."""
         return (self.keys - self.frame.astype(np.int64) * self.n_pixels).astype(np.int32)
 
-    @property
-    def _frame_edges(self) -> IntArray:
-        """Keys at which the frames start, and the end of the last (n_frames + 1,)."""
-        return np.arange(self.frames.n_frames + 1, dtype=np.int64) * self.n_pixels
+    @cached_property
+    def _frame_starts(self) -> npt.NDArray[np.intp]:
+        """Index of the first cell of each frame, and the number of cells (n_frames + 1,)."""
+        edges = np.arange(self.frames.n_frames + 1, dtype=np.int64) * self.n_pixels
+        return np.searchsorted(self.keys, edges)
 
     def image(self, frame_mask: BoolArray | None = None) -> FloatArray:
         """Counts per pixel (N, N) [j, i], over all frames or those of `frame_mask` (n_frames,)."""
@@ -81,12 +82,13 @@ class SparseCube:
         images = np.bincount(
             plane[self.frame] + self.pixel, weights=self.counts, minlength=(n_classes + 1) * self.n_pixels
         )
-        return images.reshape(n_classes + 1, self.grid.n, self.grid.n)[1:]
+        return np.asarray(images, np.float64).reshape(n_classes + 1, self.grid.n, self.grid.n)[1:]
 
     def frame_totals(self, pixel_mask: BoolArray | None = None) -> FloatArray:
         """Counts of each frame (n_frames,), over all pixels or those of `pixel_mask` (N, N)."""
-        weights = self.counts if pixel_mask is None else self.counts * pixel_mask.ravel()[self.pixel]
-        return np.bincount(self.frame, weights=weights, minlength=self.frames.n_frames)
+        counts = self.counts if pixel_mask is None else self.counts * pixel_mask.ravel()[self.pixel]
+        running = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
+        return np.diff(running[self._frame_starts]).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,10 @@ class BandIntervals:
         """Number of interval codes, the two outside all bands included."""
         return len(self.breaks) + 1
 
-    def codes(self, pi: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+    def codes(self, pi: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
         """Interval code of each channel energy (eV), looked up in a table of all 16-bit values."""
         table = np.searchsorted(self.breaks, np.arange(1 << 16), side="right")
-        return table.astype(np.uint8 if self.n <= 256 else np.uint16)[pi]
+        return table.astype(np.uint16)[pi]
 
     def span(self, band: Band) -> tuple[int, int]:
         """Half-open range of the codes that make up `band`."""
@@ -194,7 +196,9 @@ def _rebin(keys: Keys, per_frame: int, step: float, dts: Sequence[float]) -> Ite
             size = keys.dtype.type(per_frame)
             frame = previous // size
             inside = previous - frame * size
-            previous = np.sort(frame // keys.dtype.type(ratio // previous_ratio) * size + inside, kind="stable")
+            previous = np.sort(
+                frame // keys.dtype.type(ratio // previous_ratio) * size + inside, kind="stable"
+            )
             previous_ratio = ratio
         yield dt, previous
 
@@ -227,7 +231,8 @@ def _band_cells(
     cell, counts = cell[inside], counts[inside]
     if stop - first > 1 and len(cell):
         starts = _first_of_each(cell)
-        cell, counts = cell[starts], np.add.reduceat(counts, starts)
+        running = np.concatenate(([0], np.cumsum(counts)))
+        cell, counts = cell[starts], np.diff(running[starts], append=running[-1])
     return cell.astype(np.int64), counts.astype(np.int32)
 
 
@@ -249,20 +254,25 @@ def build_cube_reference(subset: Subset, grid: PixelGrid, frames: Frames, band: 
 
 
 def camera_images(
-    subset: Subset, grid: PixelGrid, frames: Frames, band: Band, frame_mask: BoolArray
+    subset: Subset,
+    grid: PixelGrid,
+    frames: Frames,
+    band: Band,
+    frame_mask: BoolArray,
+    dropped: IntArray | None = None,
 ) -> FloatArray:
-    """Counts per camera and pixel (n_cameras, N, N) of one band in the frames of `frame_mask`.
+    """Counts per camera and pixel (n_cameras, N, N) of one band in the frames of `frame_mask` (n_frames,).
 
-    Cameras in the order of `subset.cameras`, which is that of `frames.camera_exposed`.
+    Cameras in the order of `subset.cameras`, which is that of `frames.camera_exposed`. Cells whose keys are
+    in `dropped` are left out.
     """
     events = subset.events
     frame = base_frame(events.time, frames.t0, frames.t1, frames.dt)
+    pixel = grid.pixels(events.x, events.y)
     chosen = band.contains(events.pi) & frame_mask[frame]
-    position = np.searchsorted(subset.cameras, events.camera[chosen])
-    pixel = grid.pixels(events.x[chosen], events.y[chosen])
-    size = len(subset.cameras) * grid.n**2
-    return (
-        np.bincount(position * grid.n**2 + pixel, minlength=size)
-        .astype(np.float64)
-        .reshape(len(subset.cameras), grid.n, grid.n)
-    )
+    if dropped is not None:
+        chosen &= ~np.isin(frame.astype(np.int64) * grid.n**2 + pixel, dropped)
+    plane = np.searchsorted(np.array(subset.cameras), events.camera[chosen])
+    shape = (len(subset.cameras), grid.n, grid.n)
+    images = np.bincount(plane * grid.n**2 + pixel[chosen], minlength=shape[0] * grid.n**2)
+    return images.astype(np.float64).reshape(shape)

@@ -148,7 +148,7 @@ def _reaching(expectation: Expectation, pixels: IntArray, least: float) -> IntAr
     template, source = _planes(expectation, pixels)
     most = template.max(axis=1)[expectation.frame_class[usable]] * expectation.background[usable]
     most = most + source.max(axis=1) @ expectation.exposed[:, usable]
-    return usable[most >= least]
+    return np.asarray(usable[most >= least])
 
 
 def _planes(expectation: Expectation, pixels: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -228,7 +228,7 @@ def second_pass(
     cells: Cells,
     labels: IntArray,
     limits: Limits,
-    rebuild: Callable[[BoolArray], Expectation],
+    rebuild: Callable[[IntArray], Expectation],
     *,
     n_min: int = 2,
     mu_floor: float = 1e-6,
@@ -236,14 +236,13 @@ def second_pass(
 ) -> tuple[Expectation, Cells]:
     """Search again with an expectation in which the regions found first take no part.
 
-    A burst raises the images from which the expectation is made and so hides itself, and it makes the
-    rest of its pixel look faint. The cells of each region in its significant frames (`region_cells`) are
-    dropped and `rebuild` makes the expectation without them; it takes a boolean array over the cells of
-    `cube`, as `build_expectation` does in `drop_cells`. `labels` is the region of each cell. Returns the
-    new expectation and all cells that are significant in it.
+    A burst raises the images from which the expectation is made and so hides itself, and an eclipse lowers
+    them; both make the rest of their pixels look wrong. `labels` is the region of each cell. `rebuild` makes
+    the expectation without the cells of the regions in their significant frames; it takes their keys (see
+    `region_cells`; empty cells are among them) as `build_expectation` does in `drop_cells`. Returns the new
+    expectation and all cells that are significant in it. Raises what `rebuild` raises, such as NoBackground.
     """
-    dropped = region_cells(cells, labels, cube.grid.n)
-    expectation = rebuild(np.isin(cube.keys, dropped, assume_unique=True))
+    expectation = rebuild(region_cells(cells, labels, cube.grid.n))
     found = significant_cells(
         cube, expectation, limits, n_min=n_min, mu_floor=mu_floor, gauss_above_1000=gauss_above_1000
     )

@@ -19,9 +19,11 @@ from ephemera.xmm.cube import SparseCube
 from ephemera.xmm.expectation import Expectation
 from ephemera.xmm.observation import FloatArray, IntArray
 
-#: Width in ln of a group of templates, background rates or mu. The probabilities of chance change by up to
-#: mu^n, n tens, so that the width must be small; at 0.005 the sum is right to much better than 1 %.
+#: Width in ln of a group of like templates or like background.
 LOG_STEP = 0.005
+#: Width in ln of a bin of mu. The probabilities jump where n_peak or n_eclipse change, so that bins must be
+#: narrower than the groups; with both the sum is right within about 0.3 %.
+MU_LOG_STEP = 0.001
 #: Width of a group of exposed fractions.
 EXPOSURE_STEP = 0.005
 #: Products of source pixels and frame groups made at once; bounds memory.
@@ -134,10 +136,10 @@ def _add(
     """Numbers and sums of mu of the bins of ln(mu / mu_floor), after adding these."""
     mu = np.maximum(mu, mu_floor).ravel()
     weight = weight.ravel()
-    bins = (np.log(mu / mu_floor) / LOG_STEP).astype(np.int64)
+    bins = (np.log(mu / mu_floor) / MU_LOG_STEP).astype(np.int64)
     size = max(len(number), int(bins.max(initial=-1)) + 1)
-    grown = np.bincount(bins, weights=weight, minlength=size)
-    summed = np.bincount(bins, weights=weight * mu, minlength=size)
+    grown = np.bincount(bins, weights=weight, minlength=size).astype(np.float64)
+    summed = np.bincount(bins, weights=weight * mu, minlength=size).astype(np.float64)
     grown[: len(number)] += number
     summed[: len(total)] += total
     return grown, summed

@@ -9,14 +9,15 @@ Only what an event list needs is understood: keywords with plain values, binary 
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -221,32 +222,26 @@ class Hdu:
         }
 
 
+@contextmanager
+def open_fits(path: str | os.PathLike[str]) -> Iterator[FitsStream]:
+    """Open a FITS file; the stream yields its HDUs in order, and the file is closed at the end."""
+    with Path(path).open("rb") as file:
+        yield FitsStream(file)
+
+
 class FitsStream:
-    """HDUs of a plain or gzipped FITS file in their order: `with FitsStream(path) as s: for hdu in s:`.
+    """HDUs of an open FITS file, plain or gzipped, in their order.
 
     Raises FitsError, with byte and HDU, where the file ends early, is damaged or is not FITS.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._file: IO[bytes] = Path(path).open("rb")
-        self._file_bytes = os.fstat(self._file.fileno()).st_size
-        magic = self._file.read(2)
-        self._file.seek(0)
-        self._zipped = magic == b"\x1f\x8b"
-        self._data: IO[bytes] | gzip.GzipFile = (
-            gzip.GzipFile(fileobj=self._file) if self._zipped else self._file
-        )
+    def __init__(self, file: io.BufferedReader) -> None:
+        self._file = file
+        self._file_bytes = os.fstat(file.fileno()).st_size
+        self._zipped = file.peek(2).startswith(b"\x1f\x8b")
+        self._data = gzip.GzipFile(fileobj=file) if self._zipped else file
         self._where = "the primary header"
         self._left = 0
-
-    def __enter__(self) -> FitsStream:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._data.close()
-        self._file.close()
 
     def __iter__(self) -> Iterator[Hdu]:
         """Yield each HDU; what its reader left of the data is passed over before the next."""
@@ -322,7 +317,7 @@ class FitsStream:
             parts += piece
         return bytes(parts)
 
-    def _guarded(self, action: Any, argument: Any) -> Any:  # noqa: ANN401 - read or readinto
+    def _guarded(self, action: Any, argument: Any) -> Any:
         try:
             return action(argument)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:

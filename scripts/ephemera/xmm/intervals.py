@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 
+#: Times closer than this, in s, are the same: some twenty times the rounding of a mission time.
+RESOLUTION = 2e-6
+
 
 def as_intervals(values: npt.ArrayLike, name: str = "intervals") -> FloatArray:
     """`values` as a float64 array of shape (k, 2).
@@ -102,7 +105,7 @@ def regular_edges(t0: float, t1: float, step: float) -> FloatArray:
     Mission times are known to about 1e-7 s: a remainder below `RESOLUTION` is rounding, and no
     interval of its own. Raises ValueError unless t1 > t0 and step > 0.
     """
-    edges = t0 + step * np.arange(count_steps(t0, t1, step) + 1)
+    edges = np.asarray(t0 + step * np.arange(count_steps(t0, t1, step) + 1), dtype=np.float64)
     edges[-1] = t1
     return edges
 
@@ -116,10 +119,6 @@ def count_steps(t0: float, t1: float, step: float) -> int:
     return max(1, int(np.ceil((t1 - t0 - RESOLUTION) / step)))
 
 
-#: Times closer than this, in s, are the same: twenty times the rounding of a mission time.
-RESOLUTION = 2e-6
-
-
 def _holds(merged: FloatArray, times: FloatArray) -> npt.NDArray[np.bool_]:
     """Which `times` lie in the half-open intervals `merged`."""
-    return np.searchsorted(merged.ravel(), times, side="right") % 2 == 1
+    return np.asarray(np.searchsorted(merged.ravel(), times, side="right") % 2 == 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -22,28 +23,38 @@ from ephemera.xmm.region_columns import LIGHT_CURVES
 if TYPE_CHECKING:
     from ephemera.xmm.light_curves import LightCurves
 
+#: Columns of few different values, which are written as dictionaries.
+REPEATING = ("detid", "exposure", "mu", "B_peak_log", "B_eclipse_log")
 #: Key of the list of identifiers in the metadata of the file.
 INDEX_KEY = b"detids"
 
 
 def light_curve_table(curves: LightCurves) -> pa.Table:
-    """All curves of a run as one table with the declared columns, one curve after the other."""
+    """All curves of a run as one table, one curve after the other.
+
+    Columns are those declared, with `detid` as a dictionary. Columns that were not made are null.
+    """
     n_curves, n_frames = curves.n.shape
-    number = pa.array(np.repeat(np.arange(n_curves, dtype=np.int32), n_frames))
-    detid = pa.DictionaryArray.from_arrays(number, pa.array(curves.detid, type=pa.string()))
-    shared = {name: getattr(curves, name) for name in ("time", "time_mjd", "exposure", "bti", "bccd")}
-    columns = {name: np.tile(values, n_curves) for name, values in shared.items()}
-    own = {"n": curves.n, "mu": curves.mu, "B_peak_log": curves.b_peak, "B_eclipse_log": curves.b_eclipse}
-    columns |= {name: values.ravel() for name, values in (own | dict(curves.extra)).items()}
-    arrays = [
-        detid.dictionary_decode()
-        if field.name == "detid"
-        else pa.array(columns[field.name], type=field.type, from_pandas=True)
-        if field.name in columns
-        else pa.nulls(n_curves * n_frames, field.type)
-        for field in schema(LIGHT_CURVES)
-    ]
-    return pa.Table.from_arrays(arrays, schema=schema(LIGHT_CURVES))
+    columns = {name: np.tile(values, n_curves) for name, values in curves.of_frames.items()}
+    columns |= {name: values.ravel() for name, values in curves.of_regions.items()}
+    number = np.repeat(np.arange(n_curves, dtype=np.int32), n_frames)
+    detids = pa.array(curves.detid, type=pa.string())
+    arrays = {"detid": pa.DictionaryArray.from_arrays(number, detids)}
+    for field in _file_schema():
+        if field.name in columns:
+            arrays[field.name] = pa.array(columns[field.name], type=field.type, from_pandas=True)
+    return pa.Table.from_arrays(
+        [arrays.get(field.name, pa.nulls(len(number), field.type)) for field in _file_schema()],
+        schema=_file_schema(),
+    )
+
+
+def _file_schema() -> pa.Schema:
+    """The declared schema with identifiers as a dictionary."""
+    declared = schema(LIGHT_CURVES)
+    place = declared.get_field_index("detid")
+    field = declared.field(place)
+    return declared.set(place, field.with_type(pa.dictionary(pa.int32(), pa.string())))
 
 
 def write_light_curves(path: str | os.PathLike[str], runs: Iterable[LightCurves]) -> None:
@@ -55,7 +66,7 @@ def write_light_curves(path: str | os.PathLike[str], runs: Iterable[LightCurves]
     detids: list[str] = []
     with (
         atomic_path(path) as partial,
-        pq.ParquetWriter(partial, schema(LIGHT_CURVES), use_dictionary=["detid"], compression="zstd") as file,
+        pq.ParquetWriter(partial, _file_schema(), use_dictionary=list(REPEATING), compression="zstd") as file,
     ):
         for curves in runs:
             if len(curves) and len(curves.time):
@@ -66,8 +77,8 @@ def write_light_curves(path: str | os.PathLike[str], runs: Iterable[LightCurves]
 
 
 def _refuse_duplicates(detids: Sequence[str]) -> None:
-    twice = sorted({detid for detid in detids if detids.count(detid) > 1}) if len(set(detids)) < len(detids) else []
-    if twice:
+    if len(set(detids)) < len(detids):
+        twice = sorted(detid for detid, times in Counter(detids).items() if times > 1)
         raise ValueError(f"each curve must have its own detid, twice: {', '.join(twice)}")
 
 
@@ -78,7 +89,7 @@ def light_curve_ids(path: str | os.PathLike[str]) -> list[str]:
 
 
 def read_light_curve(path: str | os.PathLike[str], detid: str) -> pa.Table:
-    """The curve of one detection; only its rows are read.
+    """The curve of one detection, with the declared columns; only its rows are read.
 
     Raises KeyError when the file has no such curve, ValueError for a file of another kind.
     """
@@ -86,7 +97,7 @@ def read_light_curve(path: str | os.PathLike[str], detid: str) -> pa.Table:
         ids = _ids(file, path)
         if detid not in ids:
             raise KeyError(f"{os.fspath(path)} has no light curve of {detid!r}; it has {len(ids)} others")
-        return file.read_row_group(ids.index(detid))
+        return file.read_row_group(ids.index(detid)).cast(schema(LIGHT_CURVES))
 
 
 def _ids(file: pq.ParquetFile, path: str | os.PathLike[str]) -> list[str]:

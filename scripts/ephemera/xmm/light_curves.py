@@ -21,8 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ephemera.xmm.bayes import (
-    log10_bayes_eclipse,
-    log10_bayes_peak,
+    log10_bayes_factors,
     sigma_equivalent_eclipse,
     sigma_equivalent_peak,
 )
@@ -80,11 +79,25 @@ class LightCurves:
         """Largest significance of an eclipse of each curve, sigma; NaN when all frames are masked."""
         return sigma_equivalent_eclipse(_largest(self.b_eclipse))
 
+    @property
+    def of_frames(self) -> Columns:
+        """Columns (T,) that all curves share."""
+        return {name: getattr(self, name) for name in ("time", "time_mjd", "exposure", "bti", "bccd")}
+
+    @property
+    def of_regions(self) -> Columns:
+        """Columns (R, T) of their own, those that were made."""
+        return {
+            "n": self.n,
+            "mu": self.mu,
+            "B_peak_log": self.b_peak,
+            "B_eclipse_log": self.b_eclipse,
+            **self.extra,
+        }
+
     def curve(self, row: int) -> Columns:
         """Columns of the curve of one region, without `detid` and columns that were not made."""
-        shared = {name: getattr(self, name) for name in ("time", "time_mjd", "exposure", "bti", "bccd")}
-        own = {"n": self.n, "mu": self.mu, "B_peak_log": self.b_peak, "B_eclipse_log": self.b_eclipse}
-        return shared | {name: values[row] for name, values in (own | dict(self.extra)).items()}
+        return self.of_frames | {name: values[row] for name, values in self.of_regions.items()}
 
     def curves(self) -> Iterator[tuple[str, Columns]]:
         """Each identifier with the columns of its curve."""
@@ -154,7 +167,9 @@ def _check(
     shape = (cube.frames.n_frames, cube.grid.n, cube.grid.n)
     expected = (len(expectation.frame_class), *expectation.footprint.shape)
     if shape != expected:
-        raise ValueError(f"expectation must be of the shape (frames, N, N) of the cube {shape}, got {expected}")
+        raise ValueError(
+            f"expectation must be of the shape (frames, N, N) of the cube {shape}, got {expected}"
+        )
     if regions.grid != cube.grid:
         raise ValueError(f"regions must be on the grid of the cube {cube.grid}, got {regions.grid}")
     for other in others:
@@ -239,7 +254,7 @@ def _camera_counts(
 def _significance(
     n: Counts, expectation: Expectation, pixels: _Area, mu_floor: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """mu and log10 of both Bayes factors (R, T), NaN in masked frames.
+    """Expected counts and log10 of both Bayes factors (R, T), NaN in masked frames.
 
     Frames with the same class, L and f have the same mu, and few counts are possible: each pair (mu, n)
     is evaluated once.
@@ -250,9 +265,9 @@ def _significance(
     results = [np.full(n.shape, np.nan) for _ in range(3)]
     results[0][:, used] = mu_of_state[:, state]
     pairs = _Pairs.of(n[:, used], state, len(first))
-    mu_of_pair = mu_of_state.ravel()[pairs.mu]
-    for result, bayes in zip(results[1:], (log10_bayes_peak, log10_bayes_eclipse), strict=True):
-        result[:, used] = bayes(pairs.n, mu_of_pair)[pairs.inverse]
+    factors = log10_bayes_factors(pairs.n, mu_of_state.ravel()[pairs.mu])
+    for result, factor in zip(results[1:], factors, strict=True):
+        result[:, used] = factor[pairs.inverse]
     return results[0], results[1], results[2]
 
 
@@ -270,7 +285,7 @@ def _frame_states(expectation: Expectation, used: IntArray) -> tuple[IntArray, I
 
 
 def _area_mu(expectation: Expectation, pixels: _Area, n_regions: int, frames: IntArray) -> FloatArray:
-    """mu of each region in each of `frames`, (R, len(frames))."""
+    """Expected counts of each region in each of `frames`, (R, len(frames))."""
 
     def sums(planes: FloatArray) -> FloatArray:
         return np.stack(

@@ -119,9 +119,7 @@ def event_positions(
     return EventPositions(x, y, n)
 
 
-def _weights(
-    events: Events, found: RegionEvents, cube: SparseCube, expectation: Expectation
-) -> FloatArray:
+def _weights(events: Events, found: RegionEvents, cube: SparseCube, expectation: Expectation) -> FloatArray:
     """Share of each event that is excess: max(0, 1 - mu/n) of its cell, 0 where nothing is expected."""
     grid = cube.grid
     i = grid.index(events.x[found.event], "x").astype(np.int64)

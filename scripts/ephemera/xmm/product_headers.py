@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ephemera.xmm.fits_structure import Hdu, hdus
+from ephemera.xmm.fits_stream import FitsStream, Hdu, Header
 from ephemera.xmm.observation import INSTRUMENTS, Camera
 from ephemera.xmm.product_names import Role
 
@@ -20,65 +20,69 @@ _IMAGING = "IMAGING"
 
 @dataclass(frozen=True)
 class Identity:
-    """What the headers say; a field is None (or empty) where they say nothing.
+    """What the headers say; a text is empty where they say nothing.
 
     `instrument` is the INSTRUME keyword as it stands, `exposure_id` is like `S003`.
     """
 
     role: Role
-    obsid: str | None
-    instrument: str | None
-    exposure_id: str | None
+    obsid: str
+    instrument: str
+    exposure_id: str
     timing: bool
 
     @property
     def camera(self) -> Camera | None:
         """The EPIC camera of INSTRUME."""
-        return INSTRUMENTS.get(self.instrument or "")
+        return INSTRUMENTS.get(self.instrument)
 
 
-def observation_of(headers: Iterable[Hdu]) -> str | None:
-    """First OBS_ID found; None when no header has one (real flare curves have none)."""
-    return next((h.cards["OBS_ID"] for h in headers if h.cards.get("OBS_ID")), None)
+def check_whole(path: Path) -> list[Header]:
+    """All headers of a FITS file, having read it to its last byte and, if gzipped, to its checksum.
+
+    Raises FitsError, with HDU and byte, when the file is not FITS or not whole.
+    """
+    with FitsStream(path) as stream:
+        return [hdu.header for hdu in stream]
 
 
-def foreign_observation(headers: Iterable[Hdu], obsid: str) -> str | None:
-    """First OBS_ID that is not `obsid`, or None."""
-    found = (h.cards["OBS_ID"] for h in headers if h.cards.get("OBS_ID"))
-    return next((other for other in found if other != obsid), None)
+def observations_of(headers: Iterable[Header]) -> list[str]:
+    """Every OBS_ID in the headers, in order; empty when none has one, as in real flare curves."""
+    return [obsid for header in headers if (obsid := header.text("OBS_ID"))]
 
 
 def identify(path: Path) -> Identity:
     """Identify a FITS file by its headers, reading no further than its event or source table.
 
-    Raises DamagedFileError when the file is not FITS up to that table.
+    Raises FitsError when the file is not FITS up to that table.
     """
-    seen: list[Hdu] = []
+    seen: list[Header] = []
     role = Role.OTHER
-    for hdu in hdus(path):
-        seen.append(hdu)
-        role = _role(hdu)
-        if role is not Role.OTHER:
-            break
+    with FitsStream(path) as stream:
+        for hdu in stream:
+            seen.append(hdu.header)
+            role = _role(hdu)
+            if role is not Role.OTHER:
+                break
     return Identity(
         role=role,
-        obsid=observation_of(seen),
-        instrument=_first(seen, "INSTRUME"),
-        exposure_id=_first(seen, "EXPIDSTR"),
-        timing=(_first(seen, "DATAMODE") or _IMAGING).upper() != _IMAGING,
+        obsid=_first(seen, "OBS_ID"),
+        instrument=_first(seen, "INSTRUME").upper(),
+        exposure_id=_first(seen, "EXPIDSTR").upper(),
+        timing=_first(seen, "DATAMODE").upper() not in ("", _IMAGING),
     )
 
 
 def _role(hdu: Hdu) -> Role:
-    columns = frozenset(hdu.columns)
-    if columns and (hdu.name == "EVENTS" or columns >= EVENT_COLUMNS):
+    name = hdu.header.name
+    if hdu.is_table and (name == "EVENTS" or hdu.column_names() >= EVENT_COLUMNS):
         return Role.EVENT_LIST
-    if columns and hdu.name == "SRCLIST":
+    if hdu.is_table and name == "SRCLIST":
         return Role.SOURCE_LIST
-    if hdu.name == "SN_TO_BKGCUT":
+    if name == "SN_TO_BKGCUT":
         return Role.FLARE_CURVE
     return Role.OTHER
 
 
-def _first(headers: Iterable[Hdu], keyword: str) -> str | None:
-    return next((h.cards[keyword] for h in headers if h.cards.get(keyword)), None)
+def _first(headers: Iterable[Header], keyword: str) -> str:
+    return next((text for header in headers if (text := header.text(keyword))), "")

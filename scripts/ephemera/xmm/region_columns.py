@@ -82,7 +82,9 @@ CELL_COLUMNS: tuple[Column, ...] = (
     Column("mu", "f8", "count", "phot.count;em.X-ray;stat.mean", "Expected counts"),
     Column("logB", "f8", None, "stat.likelihood", "log10 Bayes factor"),
     Column("sigma", "f8", None, "stat.snr", "Significance, in sigma"),
-    Column("counts_q16", "f8", "count", _COUNTS, "Counts above (peak) or below (eclipse) mu, 15.87 % quantile"),
+    Column(
+        "counts_q16", "f8", "count", _COUNTS, "Counts above (peak) or below (eclipse) mu, 15.87 % quantile"
+    ),
     Column("counts_q50", "f8", "count", _COUNTS, "The same, median"),
     Column("counts_q84", "f8", "count", _COUNTS, "The same, 84.13 % quantile"),
     Column("rejected", "str", None, "meta.code.qual", "Why the cell was rejected; null if it was kept"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.xmm.bayes import eclipse_counts, peak_counts
+from ephemera.xmm.bayes import REPORTED_QUANTILES, eclipse_counts, peak_counts
 from ephemera.xmm.cells import Cells
 from ephemera.xmm.clean_up import Reason
 from ephemera.xmm.cube import SparseCube
@@ -13,8 +13,8 @@ from ephemera.xmm.light_curves import LightCurves
 from ephemera.xmm.observation import FloatArray
 from ephemera.xmm.regions import Columns, Regions
 
-#: Quantiles of the counts of a peak or eclipse: the median and the central 68.26 %.
-QUANTILES = {"counts_q16": 0.1587, "counts_q50": 0.5, "counts_q84": 0.8413}
+#: Columns of the quantiles of the counts of a peak or eclipse.
+QUANTILES = dict(zip(("counts_q16", "counts_q50", "counts_q84"), REPORTED_QUANTILES, strict=True))
 
 
 def region_table(regions: Regions, positions: Columns, curves: LightCurves) -> Columns:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from scipy import ndimage
 from ephemera.xmm.cells import Cells, Kind
 from ephemera.xmm.cube import SparseCube
 from ephemera.xmm.grid import PixelGrid
-from ephemera.xmm.observation import Band, BoolArray, IntArray, run_id
+from ephemera.xmm.observation import Band, BoolArray, FloatArray, IntArray, run_id
 
 #: Neighbours that join pixels, by the number of them.
 NEIGHBOURS: Mapping[int, npt.NDArray[np.int8]] = {
@@ -29,7 +30,8 @@ NEIGHBOURS: Mapping[int, npt.NDArray[np.int8]] = {
     8: np.ones((3, 3), dtype=np.int8),
 }
 
-Columns = dict[str, npt.NDArray[np.generic]]
+#: Columns of a table by name; their dtypes are those of the declarations.
+Columns = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Regions:
     def __len__(self) -> int:
         return len(self.columns["label"])
 
-    def __getitem__(self, name: str) -> npt.NDArray[np.generic]:
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
         return self.columns[name]
 
     def take(self, index: IntArray | BoolArray) -> Regions:
@@ -95,9 +97,7 @@ def label_regions(cells: Cells, n: int, connectivity: int = 8) -> IntArray:
     return number[component[cells.i, cells.j]]
 
 
-def detection_ids(
-    runid: str, i: IntArray, j: IntArray, grid_number: int = 0
-) -> npt.NDArray[np.object_]:
+def detection_ids(runid: str, i: IntArray, j: IntArray, grid_number: int = 0) -> npt.NDArray[np.object_]:
     """Identifiers of detections of a run from the pixels of their best cells.
 
     The run, `_x`, the column and `y`, the row, with at least three digits each; on a shifted grid also
@@ -164,12 +164,10 @@ def _run_columns(n: int, obsid: str, subset: int, dt: float, band: Band, grid_nu
     }
 
 
-def _shape_columns(
-    region: IntArray, i: IntArray, j: IntArray, weight: npt.NDArray[np.float64], n: int
-) -> Columns:
+def _shape_columns(region: IntArray, i: IntArray, j: IntArray, weight: FloatArray, n: int) -> Columns:
     """Columns that follow from the pixels of the regions, sorted by region, and their counts."""
     size = np.bincount(region, minlength=n)
-    counts = np.bincount(region, weight, minlength=n)
+    counts = _sums(region, weight, n)
     start = np.searchsorted(region, np.arange(n))
     columns: Columns = {}
     for axis, index in (("x", i), ("y", j)):
@@ -177,7 +175,7 @@ def _shape_columns(
         high = np.maximum.reduceat(index, start) if n else index
         plain = np.bincount(region, index, minlength=n) / size
         # Offsets from the corner keep the rounding error below that of the whole coordinate.
-        offset = np.bincount(region, weight * (index - low[region]), minlength=n)
+        offset = _sums(region, weight * (index - low[region]), n)
         columns[f"{axis}0"] = low.astype(np.int32)
         columns[f"{axis}1"] = (high + 1).astype(np.int32)
         columns[f"centroid_{axis}"] = plain
@@ -189,6 +187,11 @@ def _shape_columns(
     columns["counts"] = np.rint(counts).astype(np.int64)
     columns["mean_pixel_counts"] = counts / size
     return columns
+
+
+def _sums(region: IntArray, values: FloatArray, n: int) -> FloatArray:
+    """Sum of `values` over each of `n` regions; without values bincount would give integers."""
+    return np.bincount(region, values, minlength=n).astype(np.float64)
 
 
 def _cell_columns(cells: Cells, region: IntArray, n: int) -> Columns:
@@ -207,7 +210,7 @@ def _cell_columns(cells: Cells, region: IntArray, n: int) -> Columns:
     np.minimum.at(first, region, cells.frame.astype(np.int32))
     np.maximum.at(last, region, cells.frame.astype(np.int32))
     columns["first_frame"], columns["last_frame"] = first, last
-    columns["n_excess"] = np.bincount(region, np.abs(cells.n - cells.mu), minlength=n)
+    columns["n_excess"] = _sums(region, np.abs(cells.n - cells.mu), n)
     return columns
 
 

@@ -191,8 +191,6 @@ def window(camera: Camera, submode: str, ccd: int) -> tuple[int, int, int, int]:
     """
     if camera == Camera.PN:
         rows = {"PrimeFullWindow": 1, "PrimeFullWindowExtended": 1, "PrimeLargeWindow": 102}
-        if submode == "PrimeSmallWindow":
-            return (1, 64, 137, 200) if ccd == 4 else (1, 0, 1, 0)  # noqa: PLR2004
         if submode in rows:
             return 1, 64, rows[submode], 200
     else:
@@ -211,7 +209,7 @@ def frame_time(camera: Camera, submode: str, ccd: int) -> float:
     if camera == Camera.PN:
         return {
             "PrimeFullWindow": 0.07336496, "PrimeFullWindowExtended": 0.19919408,
-            "PrimeLargeWindow": 0.0476665, "PrimeSmallWindow": 0.0056718,
+            "PrimeLargeWindow": 0.0476665,
         }[submode]  # fmt: skip
     central = {
         "PrimePartialRFS": 0.2, "PrimePartialW2": 0.3, "PrimePartialW3": 0.9,
@@ -224,9 +222,7 @@ def out_of_time_fraction(camera: Camera, submode: str) -> float:
     """Share of the photons of a pn that arrive while the CCD is read, spread along RAWY."""
     if camera != Camera.PN:
         return 0.0
-    return {"PrimeFullWindow": 0.063, "PrimeFullWindowExtended": 0.023, "PrimeLargeWindow": 0.0016}.get(
-        submode, 0.011
-    )
+    return {"PrimeFullWindow": 0.063, "PrimeFullWindowExtended": 0.023, "PrimeLargeWindow": 0.0016}[submode]
 
 
 def survives_selection(

@@ -26,6 +26,11 @@ from ephemera.xmm.observation import BoolArray, FloatArray
 
 #: Cameras of per-camera columns, in the order of their prefixes.
 CAMERA_PREFIXES = ("PN", "M1", "M2")
+#: Columns that may be used; no version of the list has them all.
+COLUMNS = frozenset(
+    ["RA", "DEC", "RADEC_ERR", "RA_CORR", "DEC_CORR", "EP_DET_ML", "EP_8_DET_ML", "EP_EXTENT", "EP_TOT"]
+    + [f"{prefix}_{name}" for prefix in ("EP", *CAMERA_PREFIXES) for name in ("8_RATE", "8_FLUX", "OFFAX")]
+)
 #: Total rates at which the radius of the mask steps up, ct/s; a source at an edge has the smaller radius.
 RATE_EDGES = (0.1, 1.0)
 #: Mask radii for the rates below, between and above the edges, arcsec.
@@ -47,8 +52,8 @@ class SourceList:
     """Rows of a source list as parallel float64 arrays; NaN where a value or its column is missing.
 
     `ra`, `dec` degrees (`ra_corr`, `dec_corr` after astrometric correction); `radec_err` arcsec; `det_ml`
-    detection likelihood over all cameras; `extent` arcsec, 0 for a point source; `rate_total` total EPIC rate,
-    ct/s; `rate_8`, `flux_8` rate (ct/s) and flux (erg/s/cm2) in 0.2-12 keV; `off_axis` arcmin.
+    detection likelihood over all cameras; `extent` arcsec, 0 for a point source; `rate_total` total EPIC
+    rate, ct/s; `rate_8`, `flux_8` rate (ct/s) and flux (erg/s/cm2) in 0.2-12 keV; `off_axis` arcmin.
     """
 
     ra: FloatArray
@@ -90,7 +95,7 @@ def read_source_list(path: str | Path) -> SourceList:
     return _source_list(columns, Path(path).name)
 
 
-def _source_table(hdus: Any) -> Any:  # noqa: ANN401 - astropy has no types
+def _source_table(hdus: Any) -> Any:
     """The table of sources among the HDUs of a file."""
     tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
     named = [hdu for hdu in tables if hdu.name == "SRCLIST"]
@@ -101,13 +106,11 @@ def _source_table(hdus: Any) -> Any:  # noqa: ANN401 - astropy has no types
     raise ValueError(msg)
 
 
-def _columns(table: Any) -> dict[str, FloatArray]:  # noqa: ANN401 - astropy has no types
+def _columns(table: Any) -> dict[str, FloatArray]:
     """The columns that may be used, by upper-case name, as native float64."""
-    wanted = {"RA", "DEC", "RADEC_ERR", "RA_CORR", "DEC_CORR", "EP_DET_ML", "EP_8_DET_ML", "EP_EXTENT", "EP_TOT"}
-    wanted |= {f"{camera}_{name}" for camera in ("EP", *CAMERA_PREFIXES) for name in ("8_RATE", "8_FLUX", "OFFAX")}
     columns: dict[str, FloatArray] = {}
     for name in table.columns.names:
-        if name.upper() in wanted:
+        if name.upper() in COLUMNS:
             values = np.asarray(table.data[name]).astype(np.float64)
             if values.ndim != 1:
                 msg = f"column {name} must hold one value a row, got shape {values.shape}"

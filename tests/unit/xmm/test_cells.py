@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from reference.detection import SIDE, make_cube
 
 from ephemera.xmm.cells import Cells, Kind, counts_at
+from reference.detection import SIDE, make_cube
 
 
 def cells_at(*places):

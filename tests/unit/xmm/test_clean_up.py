@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.detection import SIDE, make_cube, make_frames, plain_clean_up
 
 from ephemera.xmm import clean_up as module
 from ephemera.xmm.cells import Cells, Kind
 from ephemera.xmm.clean_up import Reason, clean_up
+from reference.detection import SIDE, make_cube, make_frames, plain_clean_up
 
 N_FRAMES = 21
 MIDDLE = 10

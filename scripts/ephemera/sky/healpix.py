@@ -1,0 +1,59 @@
+"""Centres of HEALPix cells in nested order (Gorski et al. 2005, ApJ 622, 759, sections 4.1 and 5.3)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+#: Deepest order whose cell numbers fit 64 bits.
+MAX_ORDER = 29
+
+
+def cell_centres(cells: npt.ArrayLike, order: int) -> tuple[FloatArray, FloatArray]:
+    """Right ascension in [0, 360) and declination, degrees, of nested cell numbers at `order`.
+
+    With nside = 2^order, the base cell f in row r = f // 4 and the coordinates (u, v) in it, a cell lies on
+    ring i = (r + 2) nside - u - v - 1 from the north pole. Rings of the caps have 4 i' cells (i' = i, or
+    4 nside - i in the south) and z = +-(1 - i'^2 / (3 nside^2)); rings of the belt have 4 nside cells and
+    z = (4 nside - 2 i) / (3 nside). The azimuth of the cell is (c i' + u - v) pi / (4 i') with i' = nside in
+    the belt, c = 2 (f mod 4) in the middle row of base cells and one more in the others.
+    Raises ValueError for an order outside 0..29 and cells that are not in 0..12 nside^2 - 1.
+    """
+    if not 0 <= order <= MAX_ORDER:
+        msg = f"order must be in 0..{MAX_ORDER}, got {order!r}"
+        raise ValueError(msg)
+    numbers, nside = np.asarray(cells).astype(np.int64), 1 << order
+    if np.any((numbers < 0) | (numbers >= 12 * nside**2)):
+        msg = f"cells must be in 0..{12 * nside**2 - 1}, got {numbers.min()}..{numbers.max()}"
+        raise ValueError(msg)
+    face = numbers >> (2 * order)
+    u, v = _even_bits(numbers), _even_bits(numbers >> 1)
+    u, v = u & (nside - 1), v & (nside - 1)
+    row = face // 4
+    ring = (row + 2) * nside - u - v - 1
+    from_pole = np.minimum(ring, 4 * nside - ring)
+    cap = np.minimum(from_pole, nside)
+    height = 1 - cap.astype(float) ** 2 / (3.0 * nside**2)
+    z = np.where(from_pole < nside, np.copysign(height, 2 * nside - ring), (4 - 2 * ring / nside) / 3)
+    column = 2 * (face % 4) + np.where(row == 1, 0, 1)
+    azimuth = np.mod(45.0 * (column + (u - v) / cap), 360.0)
+    # Near the poles 1 - z is small and known without cancellation: sin of the distance from the pole.
+    sine = np.where(from_pole < nside, cap / nside * np.sqrt((1 + height) / 3), np.sqrt(1 - z**2))
+    return azimuth, np.degrees(np.arctan2(z, sine))
+
+
+def _even_bits(numbers: IntArray) -> IntArray:
+    """Bits 0, 2, 4, ... moved together."""
+    bits = numbers & 0x5555555555555555
+    for shift, mask in (
+        (1, 0x3333333333333333),
+        (2, 0x0F0F0F0F0F0F0F0F),
+        (4, 0x00FF00FF00FF00FF),
+        (8, 0x0000FFFF0000FFFF),
+        (16, 0x00000000FFFFFFFF),
+    ):
+        bits = (bits | (bits >> shift)) & mask
+    return bits

@@ -1,0 +1,275 @@
+"""Bring together the files of one observation and say in a manifest what they are.
+
+Reads: the XMM-Newton archive or its mirrors, or a folder, or named files. Makes: `manifest.json` with
+the path, role, size, time stamp, SHA-256 and origin of every file, and an outcome. Why: raw files are
+shared by all versions of the results; the manifest is the input of the first step of the search, so
+that a raw file that changed is noticed by its content, and an observation that cannot be had is a row
+of the outcome table and not the end of the run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ephemera.files import sha256_of
+from ephemera.xmm.local_files import Found, in_folder, named_files
+from ephemera.xmm.outcomes import Outcome
+from ephemera.xmm.product_names import Role, check_obsid, parse_name
+from ephemera.xmm.products import REQUIRED, Product, optional_products
+
+if TYPE_CHECKING:
+    from ephemera.xmm.archive import Archive
+    from ephemera.xmm.raw_store import RawStore, StoredFile
+
+log = logging.getLogger(__name__)
+
+
+class Settings(Protocol):
+    """Options of the step."""
+
+    archive_url: str
+    mirrors: Sequence[str]
+    offline: bool
+    connect_timeout_s: float
+    read_timeout_s: float
+    total_timeout_s: float
+    retries: int
+    optional_products: Sequence[str]
+
+
+@dataclass(frozen=True)
+class ManifestFile:
+    """One file: path as the workflow sees it, role, size in bytes, time stamp in ns, SHA-256, URL if any."""
+
+    path: str
+    role: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    url: str | None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The files of an observation, or why there are none to search."""
+
+    obsid: str
+    source_kind: str
+    source: tuple[str, ...]
+    outcome: Outcome
+    detail: str
+    files: tuple[ManifestFile, ...]
+
+    def to_json(self) -> str:
+        """The manifest as text; the same files give the same text."""
+        document = {
+            "obsid": self.obsid,
+            "source": {"kind": self.source_kind, "value": list(self.source)},
+            "outcome": self.outcome.value,
+            "detail": self.detail,
+            "files": [asdict(file) for file in sorted(self.files, key=lambda f: f.path)],
+        }
+        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def from_folder(obsid: str, folders: Sequence[str], extra: Sequence[Product] = ()) -> Manifest:
+    """Manifest of the files found in one or more folders."""
+    founds = [in_folder(Path(folder), obsid, extra) for folder in dict.fromkeys(folders)]
+    return _local_manifest(obsid, "folder", folders, founds)
+
+
+def from_files(obsid: str, paths: Sequence[str]) -> Manifest:
+    """Manifest of files that were named one by one."""
+    return _local_manifest(obsid, "files", paths, [named_files([Path(path) for path in paths], obsid)])
+
+
+def _local_manifest(obsid: str, kind: str, source: Sequence[str], founds: Sequence[Found]) -> Manifest:
+    roles = {file.path: file.role for found in founds for file in found.files}
+    remarks = [remark for found in founds for remark in found.remarks]
+    foreign = [text for found in founds for text in found.foreign]
+    missing = [text for found in founds for text in found.missing]
+    files = tuple(_manifest_file(path, role, None) for path, role in roles.items())
+    outcome = Outcome.OK
+    if missing:
+        # A file or folder was named and is not there: a search without it is not the one asked for.
+        outcome, remarks = Outcome.DOWNLOAD_FAILED, [f"not found: {', '.join(missing)}", *remarks]
+    elif foreign:
+        outcome, remarks = Outcome.WRONG_OBSID, [*foreign, *remarks]
+    elif Role.EVENT_LIST not in roles.values():
+        outcome, remarks = Outcome.NO_LISTS, [f"no event list of {obsid}", *remarks]
+    return Manifest(obsid, kind, tuple(source), outcome, "; ".join(remarks), files)
+
+
+def _manifest_file(path: Path, role: Role, url: str | None) -> ManifestFile:
+    status = path.stat()
+    return ManifestFile(str(path), role.value, status.st_size, status.st_mtime_ns, sha256_of(path), url)
+
+
+def from_archive(
+    obsid: str,
+    source: Sequence[str],
+    store: RawStore,
+    archive: Archive,
+    extra: Sequence[Product] = (),
+) -> Manifest:
+    """Manifest of the archive's files, fetching what the store does not hold intact.
+
+    A required product that cannot be had makes the observation `download_failed` or `wrong_obsid`: to
+    search it without one of its cameras would give results that depend on the state of the network.
+    Offline, what is there is searched.
+    """
+    got = _Arrivals(store, archive)
+    for product in REQUIRED:
+        got.get(product, required=True)
+        if got.failed:
+            break
+    has_lists = any(_role(file.name) is Role.EVENT_LIST for file in got.files)
+    if has_lists and not got.failed:
+        for product in extra:
+            got.get(product, required=False)
+        store.absent(got.absent)
+    outcome, detail = got.outcome(has_lists=has_lists)
+    files = tuple(
+        _manifest_file(store.folder / file.name, _role(file.name), file.url)
+        for file in dict.fromkeys(got.files)
+    )
+    return Manifest(obsid, "archive", tuple(source), outcome, detail, files)
+
+
+def _role(name: str) -> Role:
+    parsed = parse_name(name)
+    return parsed.role if parsed else Role.OTHER
+
+
+class _Arrivals:
+    """What became of the products asked for."""
+
+    def __init__(self, store: RawStore, archive: Archive) -> None:
+        self._store = store
+        self._archive = archive
+        self.files: list[StoredFile] = []
+        self.absent: list[Product] = []
+        self.failed: list[str] = []
+        self._remarks: list[str] = []
+        self._wrong_observation = False
+
+    def get(self, product: Product, *, required: bool) -> None:
+        """Take a product from the store, else from the archive, else note why not."""
+        # Imported here: requests costs 60 ms, and observations in folders do not need it.
+        from ephemera.xmm.archive import (
+            ArchiveError,
+            NotInArchiveError,
+            OfflineError,
+            WrongObservationError,
+        )
+
+        stored = self._store.intact(product)
+        if stored is None and not self._store.recorded(product):
+            stored = self._store.by_hand(product) or None
+        if stored is not None:
+            self.files.extend(stored)
+            return
+        try:
+            arrived = self._archive.fetch(self._store.obsid, product, self._store.staging(product))
+            self.files.extend(self._store.keep(product, [(file.path, file.url) for file in arrived]))
+            log.info("%s %s fetched", self._store.obsid, product)
+        except NotInArchiveError:
+            self.absent.append(product)
+        except OfflineError:
+            changed = self._store.by_hand(product)
+            self.files.extend(changed)
+            state = "other files than were fetched" if changed else "not here"
+            self._remarks.append(f"{product}: {state}, and offline")
+        except ArchiveError as error:
+            self._wrong_observation |= required and isinstance(error, WrongObservationError)
+            (self.failed if required else self._remarks).append(f"{product}: {error}")
+        finally:
+            self._store.clean(product)
+
+    def outcome(self, *, has_lists: bool) -> tuple[Outcome, str]:
+        """One outcome for the observation, and its detail."""
+        detail = "; ".join([*self.failed, *self._remarks])
+        if self._wrong_observation:
+            return Outcome.WRONG_OBSID, detail
+        if self.failed or (self._remarks and not has_lists):
+            return Outcome.DOWNLOAD_FAILED, detail
+        if not has_lists:
+            return Outcome.NO_LISTS, "the archive has no imaging event list of this observation"
+        return Outcome.OK, detail
+
+
+class _Params(Protocol):
+    obsid: str
+    source_kind: str
+    source: Sequence[str]
+    raw_folder: str
+
+
+class _Output(Protocol):
+    manifest: Path
+
+
+class Job(Protocol):
+    """What the step is given."""
+
+    @property
+    def settings(self) -> Settings:
+        """Options of the step."""
+
+    @property
+    def params(self) -> _Params:
+        """The observation, where its files are, and where those of the archive go."""
+
+    @property
+    def output(self) -> _Output:
+        """Name under which the manifest is written."""
+
+
+def main(job: Job) -> None:
+    """Write the manifest of one observation.
+
+    Whatever is wrong with the files or the archive becomes an outcome; only a wrong configuration
+    (ValueError) or a disk that cannot be written (OSError) is an error.
+    """
+    obsid, kind, source = check_obsid(job.params.obsid), job.params.source_kind, list(job.params.source)
+    extra = optional_products(job.settings.optional_products)
+    if kind == "archive":
+        manifest = _fetch(obsid, source, Path(job.params.raw_folder), job.settings, extra)
+    elif kind in ("folder", "files"):
+        manifest = _find(obsid, kind, source, extra)
+    else:
+        msg = f"source_kind must be 'archive', 'folder' or 'files', got {kind!r}"
+        raise ValueError(msg)
+    log.info("%s: %s, %d files. %s", obsid, manifest.outcome.value, len(manifest.files), manifest.detail)
+    job.output.manifest.write_bytes(manifest.to_json().encode())
+
+
+def _find(obsid: str, kind: str, source: Sequence[str], extra: Sequence[Product]) -> Manifest:
+    try:
+        return from_folder(obsid, source, extra) if kind == "folder" else from_files(obsid, source)
+    except OSError as error:
+        detail = f"cannot be read: {error.filename} ({error.strerror})"
+        return Manifest(obsid, kind, tuple(source), Outcome.DOWNLOAD_FAILED, detail, ())
+
+
+def _fetch(
+    obsid: str, source: Sequence[str], folder: Path, settings: Settings, extra: Sequence[Product]
+) -> Manifest:
+    # Imported here: requests costs 60 ms, and observations in folders do not need it.
+    from ephemera.xmm.archive import Archive, Patience
+    from ephemera.xmm.raw_store import RawStore
+
+    patience = Patience(
+        connect=settings.connect_timeout_s,
+        read=settings.read_timeout_s,
+        total=settings.total_timeout_s,
+        retries=settings.retries,
+    )
+    bases = [settings.archive_url, *settings.mirrors]
+    with Archive(bases, patience, offline=settings.offline) as archive:
+        return from_archive(obsid, source, RawStore(folder, obsid), archive, extra)

@@ -1,0 +1,266 @@
+"""Numbers that describe each detection, from its light curve and its events.
+
+A light curve has one row per frame with the columns time (start of the frame, s), exposure (s), bti, bccd,
+n, mu, B_peak_log, B_eclipse_log and detid; for the full band also n_soft, n_hard and n_pn, n_m1, n_m2.
+Statistics use G, the frames with exposure > 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ephemera.xmm.bayes import thresholds
+from ephemera.xmm.feature_events import camera_shares
+from ephemera.xmm.feature_outbursts import (
+    ECLIPSE_LEVEL,
+    PEAK_LEVEL,
+    ExposedCurve,
+    Outburst,
+    edge_excess,
+    find_outburst,
+    hardness,
+    largest_sigma,
+    outburst_counts,
+    outburst_times,
+    split_expectation,
+)
+from ephemera.xmm.feature_statistics import (
+    chi2_probability,
+    count_maxima_above,
+    kolmogorov_smirnov,
+    moments,
+    poisson_uniform,
+    reproducible_uniform,
+)
+from ephemera.xmm.observation import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Columns that every light curve has.
+REQUIRED = ("time", "exposure", "bti", "bccd", "n", "mu", "B_peak_log", "B_eclipse_log")
+#: Features that identify a curve, and the columns each may come from, first found first.
+KEY_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "detid": ("detid",),
+    "runid": ("runid",),
+    "obsid": ("obsid",),
+    "subset": ("subset",),
+    "t_bin": ("t_bin",),
+    "E_low": ("E_low", "e_min"),
+    "E_hi": ("E_hi", "e_max"),
+}
+#: Columns that the curves of the full band may have.
+BAND_COLUMNS = ("n_soft", "n_hard")
+CAMERA_COLUMNS = ("n_pn", "n_m1", "n_m2")
+
+
+def features(
+    light_curve: pd.DataFrame, *, min_gap: float = 5000.0, keys: Mapping[str, object] | None = None
+) -> dict[str, Any]:
+    """Features of one light curve that need only the curve; keys first.
+
+    obsid, subset, t_bin, E_low, E_hi are taken from columns of `light_curve` where it has them, else from
+    `keys` (a row of the table of regions, say), never parsed from text. Values that do not exist are
+    None or NaN. See `feature_values` for the rest.
+    """
+    present = set(light_curve.columns)
+    names = [name for name in (*REQUIRED, *BAND_COLUMNS, *CAMERA_COLUMNS) if name in present]
+    columns = {name: light_curve[name].to_numpy() for name in names}
+    identity = _identity(light_curve, keys or {})
+    detid, t_bin = identity["detid"], identity["t_bin"]
+    return identity | feature_values(
+        columns,
+        detid="" if detid is None else str(detid),
+        t_bin=None if t_bin is None else float(t_bin),
+        min_gap=min_gap,
+    )
+
+
+def _identity(light_curve: pd.DataFrame, keys: Mapping[str, object]) -> dict[str, Any]:
+    """The keys of a curve, None where neither its columns nor `keys` have them."""
+    first = {
+        name: light_curve[name].iloc[0]
+        for names in KEY_COLUMNS.values()
+        for name in names
+        if name in light_curve.columns and len(light_curve)
+    }
+    found = dict(keys) | first
+    return {
+        key: next((found[name] for name in names if name in found), None)
+        for key, names in KEY_COLUMNS.items()
+    }
+
+
+def feature_values(
+    columns: Mapping[str, npt.NDArray[Any]],
+    *,
+    detid: str = "",
+    t_bin: float | None = None,
+    min_gap: float = 5000.0,
+) -> dict[str, Any]:
+    """Features of one light curve given as arrays of one length, without the keys except t_bin.
+
+    `detid` seeds the random part of ks_stat; `t_bin` (s) is the frame length, by default the difference of the first two times; `min_gap` (s)
+    separates groups of significant frames. Raises ValueError for missing columns, unequal lengths, mu or
+    B that are missing in an exposed frame, and where the frame length is unknown.
+    """
+    length = _check(columns, min_gap)
+    step = _frame_length(columns, t_bin)
+    curve = _exposed(columns, step)
+    values: dict[str, Any] = {"t_bin": step} | _coverage(columns, length)
+    values |= _summaries(curve)
+    if not len(curve):
+        return values
+    values |= _largest(curve, length) | _agreement(curve, detid) | largest_sigma(curve)
+    values |= _significant_frames(curve)
+    outburst, n_peaks = find_outburst(
+        curve, values["sigma_max_B_peak"], values["sigma_max_B_eclipse"], min_gap
+    )
+    values |= {"n_peaks": n_peaks} | edge_excess(curve)
+    if outburst is not None:
+        values |= outburst_times(curve, outburst) | outburst_counts(curve, outburst)
+        values |= _parts(columns, curve, outburst)
+    return values
+
+
+def _check(columns: Mapping[str, npt.NDArray[Any]], min_gap: float) -> int:
+    """Length of the curve, after checks of what came in."""
+    missing = [name for name in REQUIRED if name not in columns]
+    if missing:
+        msg = f"light curve must have the columns {', '.join(REQUIRED)}; missing: {', '.join(missing)}"
+        raise ValueError(msg)
+    lengths = {name: len(columns[name]) for name in REQUIRED}
+    if len(set(lengths.values())) > 1:
+        msg = f"columns of a light curve must have one length, got {lengths}"
+        raise ValueError(msg)
+    if not min_gap >= 0:
+        msg = f"min_gap must be a time >= 0 in s, got {min_gap!r}"
+        raise ValueError(msg)
+    return lengths["time"]
+
+
+def _frame_length(columns: Mapping[str, npt.NDArray[Any]], t_bin: float | None) -> float:
+    time = columns["time"]
+    step = float(time[1] - time[0]) if t_bin is None and len(time) > 1 else t_bin
+    if step is None or not step > 0 or math.isinf(step):
+        msg = f"t_bin must be a positive number of seconds, got {step!r} for a curve of {len(time)} frames"
+        raise ValueError(msg)
+    return float(step)
+
+
+def _exposed(columns: Mapping[str, npt.NDArray[Any]], t_bin: float) -> ExposedCurve:
+    """The frames with exposure > 0."""
+    exposure = np.asarray(columns["exposure"], np.float64)
+    frame = np.flatnonzero(exposure > 0)
+
+    def taken(name: str) -> FloatArray:
+        values = np.asarray(columns[name])[frame].astype(np.float64)
+        if np.isnan(values).any():
+            msg = f"{name} must be given in every exposed frame, missing in {np.isnan(values).sum()} of them"
+            raise ValueError(msg)
+        return values
+
+    return ExposedCurve(
+        t_bin=t_bin,
+        frame=frame,
+        start=taken("time"),
+        exposure=exposure[frame],
+        bti=np.asarray(columns["bti"])[frame].astype(np.bool_),
+        n=taken("n"),
+        mu=taken("mu"),
+        b_peak=taken("B_peak_log"),
+        b_eclipse=taken("B_eclipse_log"),
+    )
+
+
+def _coverage(columns: Mapping[str, npt.NDArray[Any]], length: int) -> dict[str, Any]:
+    n_bccd, n_bti = (int(np.count_nonzero(columns[name])) for name in ("bccd", "bti"))
+    share = 1.0 / length if length else math.nan
+    return {
+        "len": length,
+        "n_bccd": n_bccd,
+        "n_bti": n_bti,
+        "ratio_bccd": n_bccd * share,
+        "ratio_bti": n_bti * share,
+    }
+
+
+def _summaries(curve: ExposedCurve) -> dict[str, Any]:
+    """Moments of n and of mu over G; n_min, n_max and n_sum are whole numbers."""
+    n, mu = vars(moments(curve.n)), vars(moments(curve.mu))
+    values: dict[str, Any] = {f"n_{name}": value for name, value in n.items()}
+    for name in ("n_min", "n_max", "n_sum"):
+        values[name] = None if math.isnan(values[name]) else int(values[name])
+    return values | {f"mu_{name}": value for name, value in mu.items()}
+
+
+def _largest(curve: ExposedCurve, length: int) -> dict[str, Any]:
+    """Where the maximum of n is (first of equals), and whether it stands alone among empty frames."""
+    k = int(np.argmax(curve.n))
+    isolated = 0 < k < len(curve) - 1
+    if isolated:
+        around = slice(k - 1, k + 2, 2)
+        adjacent = curve.frame[k + 1] - curve.frame[k - 1] == 2
+        isolated = bool(adjacent and not curve.n[around].any())
+    return {
+        "n_max_idx": k,
+        "n_max_first_bin": k == 0,
+        "n_max_last_bin": k == len(curve) - 1,
+        "n_max_isolated_flare": isolated,
+    }
+
+
+def _agreement(curve: ExposedCurve, detid: str) -> dict[str, float]:
+    """Do the counts follow the expectation? Kolmogorov-Smirnov and chi-square."""
+    v = reproducible_uniform(detid, curve.frame)
+    stat, pval = kolmogorov_smirnov(poisson_uniform(curve.n, curve.mu, curve.b_peak, v))
+    return {"ks_stat": stat, "ks_pval": pval, "chi2_pval": chi2_probability(curve.n, curve.mu)}
+
+
+def _significant_frames(curve: ExposedCurve) -> dict[str, int]:
+    """Numbers of frames at 3 and 5 sigma, all, in bad time and in good time; numbers of local maxima."""
+    values: dict[str, int] = {}
+    for sigma in (3, 5):
+        peak, eclipse = thresholds(float(sigma))
+        hits = {"peak": curve.b_peak >= peak, "eclipse": curve.b_eclipse >= eclipse}
+        for kind, hit in hits.items():
+            n_all, n_bti = int(np.count_nonzero(hit)), int(np.count_nonzero(hit & curve.bti))
+            name = f"n_{sigma}_sig_{kind}_bins"
+            values |= {name: n_all, f"{name}_bti": n_bti, f"{name}_gti": n_all - n_bti}
+    values["num_B_peak_above_6_4"] = count_maxima_above(curve.b_peak, PEAK_LEVEL)
+    values["num_B_eclipse_above_5_5"] = count_maxima_above(curve.b_eclipse, ECLIPSE_LEVEL)
+    return values
+
+
+def _parts(
+    columns: Mapping[str, npt.NDArray[Any]], curve: ExposedCurve, outburst: Outburst
+) -> dict[str, Any]:
+    """What bands and cameras say of an outburst, where the curve has their counts."""
+    values: dict[str, Any] = {}
+    bands = _part_counts(columns, BAND_COLUMNS, curve)
+    if bands is not None:
+        values |= hardness(curve, outburst, bands[0], bands[1])
+    cameras = _part_counts(columns, CAMERA_COLUMNS, curve)
+    if cameras is not None and outburst.sign > 0:
+        counts, expected = split_expectation(curve, outburst, cameras)
+        exposed: BoolArray = cameras.sum(axis=1) > 0
+        shares = camera_shares(counts, expected, exposed)
+        names = ("frac_camera_pn", "frac_camera_m1", "frac_camera_m2")
+        values |= dict(zip(names, shares.fraction.tolist(), strict=True))
+        values |= {"one_camera_pval": shares.p_value, "filt_one_camera": shares.one_camera}
+    return values
+
+
+def _part_counts(
+    columns: Mapping[str, npt.NDArray[Any]], names: tuple[str, ...], curve: ExposedCurve
+) -> FloatArray | None:
+    """Counts per exposed frame of the parts `names`, (k, frames); None where any is not there."""
+    if any(name not in columns for name in names):
+        return None
+    parts = np.stack([np.asarray(columns[name])[curve.frame].astype(np.float64) for name in names])
+    return None if np.isnan(parts).any() else parts

@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from ephemera.xmm.archive import Archive, OfflineError, mirror_files
+from ephemera.xmm.archive_errors import ArchiveError, NotInArchiveError, WrongObservationError
+from ephemera.xmm.archive_transfer import Patience, name_from_header
+from ephemera.xmm.products import REQUIRED, optional_products
+from servers.xmm_archive import Fault, XmmArchive, bundle
+from servers.xmm_products import (
+    FLARES,
+    M1,
+    M1_SECOND,
+    OBSID,
+    OTHER_OBSID,
+    PN,
+    SOURCES,
+    event_list,
+    source_list,
+    whole_observation,
+    zipped,
+)
+
+PN_LISTS, M1_LISTS, M2_LISTS, SOURCE_LIST = REQUIRED
+PATIENCE = Patience(connect=5.0, read=5.0, total=30.0, retries=3)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with XmmArchive() as running:
+        for name, content in whole_observation().items():
+            running.add(name, content)
+        yield running
+
+
+@pytest.fixture
+def pauses():
+    return []
+
+
+@pytest.fixture
+def fetch(server, tmp_path, pauses):
+    """Fetch a product into tmp_path/staging; gives names and contents."""
+
+    def run(product, *, patience=PATIENCE, bases=None, obsid=OBSID, offline=False):
+        with Archive(bases or [server.url], patience, offline=offline, sleep=pauses.append) as archive:
+            files = archive.fetch(obsid, product, tmp_path / "staging")
+        return {file.path.name: file.path.read_bytes() for file in files}
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        (f'attachment; filename="{PN}"', PN),
+        (f"attachment; filename={PN}", PN),
+        (f"inline;filename={PN};size=12", PN),
+        (f"attachment; filename*=UTF-8''{PN}", PN),
+        (f'attachment; filename="../../{PN}"', PN),
+        (f'attachment; filename="..\\\\{PN}"', PN),
+        ("attachment", None),
+        ('attachment; filename=""', None),
+        ('attachment; filename="/"', None),
+        ("", None),
+    ],
+)
+def test_file_names_in_headers_lose_their_folders(header, name):
+    assert name_from_header(header) == name
+
+
+def test_a_product_comes_under_the_name_of_the_header(fetch, server):
+    assert fetch(PN_LISTS) == {PN: server.state.files[PN]}
+    assert server.names_asked() == ["PN PIEVLI"]
+    assert server.asked[0].query == {"obsno": OBSID, "level": "PPS", "instname": "PN", "name": "PIEVLI"}
+
+
+def test_two_exposures_come_in_a_bundle(fetch, server):
+    server.add(M1_SECOND, zipped(event_list(instrument="EMOS1", exposure="U002")))
+    assert set(fetch(M1_LISTS)) == {M1, M1_SECOND}
+
+
+def test_the_source_list_is_taken_out_of_a_bundle_with_another_instrument(fetch, server):
+    server.add(f"P{OBSID}OMX000OBSMLI0000.FTZ", zipped(source_list()))
+    assert set(fetch(SOURCE_LIST)) == {SOURCES}
+
+
+def test_an_optional_product_without_obs_id_is_accepted(fetch, server):
+    server.add(FLARES, zipped(source_list(obsid=None)))
+    assert set(fetch(optional_products(["FBKTSR"])[0])) == {FLARES}
+
+
+def test_absent_is_an_answer_and_is_not_asked_again(fetch, server, pauses):
+    server.fail("PN PIEVLI", Fault.GONE)
+    with pytest.raises(NotInArchiveError):
+        fetch(PN_LISTS)
+    assert len(server.asked) == 1
+    assert pauses == []
+
+
+def test_an_announced_empty_reply_means_absent(fetch, server):
+    server.fail("OBSMLI", Fault.EMPTY)
+    with pytest.raises(NotInArchiveError):
+        fetch(SOURCE_LIST)
+
+
+def test_data_that_are_not_public_are_not_asked_again(fetch, server):
+    server.fail("PN PIEVLI", Fault.FORBIDDEN)
+    with pytest.raises(ArchiveError, match="not public"):
+        fetch(PN_LISTS)
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault.BUSY,
+        Fault.RESET,
+        Fault.TRUNCATED,
+        Fault.CHUNKED_TRUNCATED,
+        Fault.CUT_UNANNOUNCED,
+        Fault.PAGE,
+        Fault.PAGE_AS_FILE,
+    ],
+)
+def test_every_passing_fault_is_overcome(fetch, server, pauses, fault, ranges):
+    server.state.ranges = ranges
+    server.fail("PN PIEVLI", fault, fault)
+    assert fetch(PN_LISTS) == {PN: server.state.files[PN]}
+    assert len(server.asked) == 3
+    assert len(pauses) == 2
+
+
+@pytest.mark.parametrize("etag", [True, False])
+def test_a_broken_body_is_continued_where_it_broke_off(fetch, server, etag):
+    server.state.etag = etag
+    half = len(server.state.files[PN]) // 2
+    server.fail("PN PIEVLI", Fault.TRUNCATED)
+    assert fetch(PN_LISTS) == {PN: server.state.files[PN]}
+    assert [asked.range for asked in server.asked] == [None, f"bytes={half}-"]
+
+
+def test_a_server_without_ranges_starts_again(fetch, server):
+    server.state.ranges = False
+    server.fail("PN PIEVLI", Fault.TRUNCATED)
+    assert fetch(PN_LISTS) == {PN: server.state.files[PN]}
+    assert [asked.range for asked in server.asked] == [None, None]
+
+
+def test_a_file_that_changed_on_the_server_is_not_pieced_together(fetch, server, pauses):
+    changed = zipped(event_list(seed=99, rows=80))
+
+    def change_meanwhile(seconds):
+        pauses.append(seconds)
+        server.add(PN, changed)
+
+    server.fail("PN PIEVLI", Fault.TRUNCATED)
+    pauses_append, pauses_seen = change_meanwhile, pauses
+    with Archive([server.url], PATIENCE, sleep=pauses_append) as archive:
+        [file] = archive.fetch(OBSID, PN_LISTS, fetch_folder(server))
+    assert file.path.read_bytes() == changed
+    assert len(pauses_seen) == 1
+
+
+def fetch_folder(server):
+    return server.folder
+
+
+@pytest.fixture(autouse=True)
+def _folder(server, tmp_path):
+    server.folder = tmp_path / "staging"
+
+
+def test_faults_that_stay_end_in_one_error_after_all_retries(fetch, server, pauses):
+    server.fail("PN PIEVLI", *[Fault.BUSY] * 4)
+    with pytest.raises(ArchiveError, match="status 503"):
+        fetch(PN_LISTS)
+    assert len(server.asked) == PATIENCE.retries + 1
+    assert len(pauses) == PATIENCE.retries
+
+
+def test_a_page_that_stays_is_an_error_and_says_so(fetch, server):
+    server.fail("PN PIEVLI", *[Fault.PAGE] * 4)
+    with pytest.raises(ArchiveError, match="a page of type text/html came instead of a file"):
+        fetch(PN_LISTS)
+
+
+def test_pauses_double_and_are_spread_and_repeatable(fetch, server, pauses):
+    server.fail("PN PIEVLI", *[Fault.BUSY] * 3)
+    fetch(PN_LISTS)
+    first = list(pauses)
+    for k, pause in enumerate(first):
+        assert 0.5 * 2**k <= pause <= 1.5 * 2**k
+    pauses.clear()
+    server.fail("PN PIEVLI", *[Fault.BUSY] * 3)
+    fetch(PN_LISTS)
+    assert pauses == first
+
+
+def test_the_server_may_ask_for_a_longer_pause_within_bounds(fetch, server, pauses):
+    server.fail("PN PIEVLI", Fault.BUSY)
+    server.state.retry_after = "20"
+    fetch(PN_LISTS)
+    assert pauses == [20.0]
+    server.fail("PN PIEVLI", Fault.BUSY)
+    server.state.retry_after = "86400"
+    fetch(PN_LISTS)
+    assert pauses[1] <= PATIENCE.total
+
+
+def test_a_server_that_says_nothing_costs_the_read_time_limit_each_time(fetch, server):
+    server.fail("PN PIEVLI", Fault.SILENT)
+    patience = Patience(connect=5.0, read=0.2, total=30.0, retries=1)
+    assert fetch(PN_LISTS, patience=patience) == {PN: server.state.files[PN]}
+
+
+def test_a_server_that_drips_is_left_at_the_total_time_limit(fetch, server):
+    server.fail("PN PIEVLI", *[Fault.DRIPPING] * 4)
+    start = time.monotonic()
+    with pytest.raises(ArchiveError, match="not complete within 0.3 s"):
+        fetch(PN_LISTS, patience=Patience(connect=5.0, read=5.0, total=0.3, retries=3))
+    assert time.monotonic() - start < 5.0
+    assert len(server.asked) == 1
+
+
+def test_nobody_there(fetch):
+    with pytest.raises(ArchiveError, match="connection failed"):
+        fetch(PN_LISTS, bases=["http://127.0.0.1:9/"])
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_file_of_another_observation_is_not_accepted(fetch, server, inside):
+    name = PN if inside else f"P{OTHER_OBSID}PNS003PIEVLI0000.FTZ"
+    server.reply_with("PN PIEVLI", name, zipped(event_list(obsid=OTHER_OBSID)))
+    with pytest.raises(WrongObservationError, match=OTHER_OBSID):
+        fetch(PN_LISTS)
+    assert len(server.asked) == 1
+
+
+def test_a_hostile_bundle_is_refused_once_and_for_all(fetch, server):
+    server.reply_with("PN PIEVLI", "GUEST1.tar", bundle([(f"../../{PN}", b"x")]))
+    with pytest.raises(ArchiveError, match="outside its folder"):
+        fetch(PN_LISTS)
+    assert len(server.asked) == 1
+
+
+def test_a_bundle_with_one_damaged_member_is_fetched_again_whole(fetch, server):
+    good = zipped(event_list(instrument="EMOS1"))
+    damaged = bundle([(f"{OBSID}/pps/{M1}", good), (f"{OBSID}/pps/{M1_SECOND}", good[:-9])])
+    server.reply_with("M1 MIEVLI", "GUEST1.tar", damaged)
+    with pytest.raises(ArchiveError, match=M1_SECOND):
+        fetch(M1_LISTS)
+    assert len(server.asked) == PATIENCE.retries + 1
+
+
+def test_a_file_of_another_product_means_that_this_one_is_absent(fetch, server):
+    server.reply_with("PN PIEVLI", M1, zipped(event_list()))
+    with pytest.raises(NotInArchiveError):
+        fetch(PN_LISTS)
+
+
+def test_mirrors_are_asked_in_order_when_the_archive_fails(fetch, server):
+    assert set(fetch(PN_LISTS, bases=["http://127.0.0.1:9/", server.url])) == {PN}
+
+
+def test_a_mirror_may_have_what_the_archive_has_not(fetch, server):
+    with XmmArchive() as empty:
+        assert set(fetch(PN_LISTS, bases=[empty.url, server.url])) == {PN}
+        with pytest.raises(NotInArchiveError):
+            fetch(PN_LISTS, bases=[empty.url, "http://127.0.0.1:9/"])
+
+
+@pytest.mark.parametrize("layout", ["", f"{OBSID}", f"{OBSID}/pps", "pps"])
+@pytest.mark.parametrize("as_url", [True, False])
+def test_folders_are_mirrors_too_and_come_first(fetch, server, tmp_path, layout, as_url):
+    mirror = tmp_path / "a mirror"
+    (mirror / layout).mkdir(parents=True)
+    content = zipped(event_list(seed=5))
+    (mirror / layout / PN).write_bytes(content)
+    base = mirror.as_uri() if as_url else str(mirror)
+    assert fetch(PN_LISTS, bases=[server.url, base]) == {PN: content}
+    assert server.asked == []
+    assert (mirror / layout / PN).read_bytes() == content
+
+
+def test_a_damaged_file_of_a_folder_is_replaced_by_the_archive(fetch, server, tmp_path):
+    (tmp_path / PN).write_bytes(b"<html>")
+    assert fetch(PN_LISTS, bases=[server.url, str(tmp_path)]) == {PN: server.state.files[PN]}
+
+
+def test_a_damaged_file_of_a_folder_is_an_error_even_if_the_archive_has_none(fetch, server, tmp_path):
+    (tmp_path / PN).write_bytes(b"<html>")
+    server.fail("PN PIEVLI", Fault.GONE)
+    with pytest.raises(ArchiveError, match="not a FITS file") as caught:
+        fetch(PN_LISTS, bases=[server.url, str(tmp_path)])
+    assert not isinstance(caught.value, NotInArchiveError)
+
+
+def test_folders_alone_can_say_that_a_product_is_absent(fetch, tmp_path):
+    with pytest.raises(NotInArchiveError):
+        fetch(PN_LISTS, bases=[str(tmp_path)])
+
+
+def test_offline_asks_no_server(fetch, server, tmp_path):
+    with pytest.raises(OfflineError):
+        fetch(PN_LISTS, offline=True)
+    assert server.asked == []
+    (tmp_path / PN).write_bytes(zipped(event_list()))
+    assert set(fetch(PN_LISTS, bases=[server.url, str(tmp_path)], offline=True)) == {PN}
+    assert server.asked == []
+
+
+def test_a_mirror_of_many_observations_gives_only_the_one_asked_for(tmp_path):
+    for name in (PN, M1, f"P{OTHER_OBSID}PNS003PIEVLI0000.FTZ", f"{PN}.part", f".partial.{PN}"):
+        (tmp_path / name).write_bytes(b"x")
+    assert mirror_files(tmp_path, OBSID, PN_LISTS) == [tmp_path / PN]
+
+
+@pytest.mark.parametrize("base", ["", "ftp://archive/x", "http:///x", "file://otherhost/x"])
+def test_bases_are_checked_at_the_door(base):
+    with pytest.raises(ValueError, match="an archive or mirror must be"):
+        Archive([base], PATIENCE)
+
+
+@pytest.mark.parametrize("obsid", ["x", "../../etc", "0884250101&level=ODF"])
+def test_obsids_are_checked_before_they_reach_a_url_or_a_path(fetch, server, obsid):
+    with pytest.raises(ValueError, match="obsid"):
+        fetch(PN_LISTS, obsid=obsid)
+    assert server.asked == []
