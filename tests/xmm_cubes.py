@@ -32,8 +32,8 @@ def header_of(camera: Camera) -> ListHeader:
     return ListHeader(
         file=f"{camera.name}.FTZ", camera=camera, obsid="0000000001", exposure_id="S001",
         submode="PrimeFullWindow", filter="Medium", revolution=1, ontime=1.0, start=0.0, stop=1.0,
-        mjdref=50814.0, timezero=0.0, frame_time=0.07, reference_ra=10.0, reference_dec=0.0, pa_pnt=None, object_name="",
-        date_obs="",
+        mjdref=50814.0, timezero=0.0, frame_time=0.07, reference_ra=10.0, reference_dec=0.0, pa_pnt=None,
+        object_name="", date_obs="",
     )  # fmt: skip
 
 

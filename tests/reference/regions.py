@@ -9,7 +9,7 @@ from ephemera.xmm.cube import SparseCube
 from ephemera.xmm.expectation import Expectation
 from ephemera.xmm.frames import Frames
 from ephemera.xmm.grid import PixelGrid
-from ephemera.xmm.observation import Band, Events
+from ephemera.xmm.observation import Band, Camera, Events, ListHeader, Subset
 
 OBSID = "0724210501"
 FULL = Band(200, 12000)
@@ -99,3 +99,17 @@ def make_events(time, x, y, pi=1000, camera=0):
     return Events(
         *(np.asarray(columns[name])[order].astype(getattr(empty, name).dtype) for name in Events.COLUMNS)
     )
+
+
+def make_subset(events, cameras=(0, 1, 2)):
+    """Subset of lists of these cameras that holds `events`, which start at 1000 s."""
+    headers = tuple(
+        ListHeader(
+            file=f"{camera}.fits", camera=Camera(camera), obsid=OBSID, exposure_id="S001",
+            submode="PrimeFullWindow", filter="Thin1", revolution=1000, ontime=60.0,
+            start=1000.0, stop=1060.0, mjdref=50814.0, timezero=0.0, frame_time=2.6,
+            reference_ra=195.4, reference_dec=27.8, pa_pnt=30.0, object_name="", date_obs="",
+        )
+        for camera in cameras
+    )  # fmt: skip
+    return Subset(number=0, t0=1000.0, t1=1058.0, headers=headers, events=events)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import gzip
 import io
 import re
 import socket
@@ -46,9 +47,22 @@ class Fault(enum.Enum):
     PAGE = "an error page with status 200"
     PAGE_AS_FILE = "an error page with status 200 under the name of the file"
     EMPTY = "status 200, length 0"
+    BAD_REQUEST = "400"
+    UNSATISFIABLE = "416"
+    MISPLACED = "a part of the body that was not asked for"
+    STALLED = "half of the announced body, then nothing until the server stops"
     SILENT = "no reply until the server stops"
     DRIPPING = "a few bytes now and then, for ever"
     RESET = "the connection is reset before any reply"
+
+
+STATUS = {
+    Fault.BUSY: 503,
+    Fault.GONE: 404,
+    Fault.FORBIDDEN: 403,
+    Fault.BAD_REQUEST: 400,
+    Fault.UNSATISFIABLE: 416,
+}
 
 
 @dataclass
@@ -67,6 +81,7 @@ class _State:
     asked: list[Asked] = field(default_factory=list)
     ranges: bool = True
     etag: bool = True
+    encode: bool = False
     retry_after: str = "0"
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -82,8 +97,7 @@ class XmmArchive:
             pass
 
         Handler.state = state
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
@@ -140,6 +154,15 @@ def bundle(members: Iterable[tuple[str, bytes]]) -> bytes:
     return buffer.getvalue()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *request: object) -> None:
+        """Clients that hang up are part of the tests; anything else is a mistake in this file."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(*request)  # type: ignore[arg-type]
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     state: _State
@@ -162,9 +185,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault is Fault.RESET:
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
-        elif fault in (Fault.BUSY, Fault.GONE, Fault.FORBIDDEN):
-            status = {Fault.BUSY: 503, Fault.GONE: 404, Fault.FORBIDDEN: 403}[fault]
-            self._send(status, PAGE, {"Content-Type": "text/html", "Retry-After": self.state.retry_after})
+        elif fault in STATUS:
+            self._send(
+                STATUS[fault], PAGE, {"Content-Type": "text/html", "Retry-After": self.state.retry_after}
+            )
         elif fault is Fault.PAGE:
             self._send(200, PAGE, {"Content-Type": "text/html;charset=UTF-8"})
         elif fault is Fault.EMPTY:
@@ -186,7 +210,10 @@ class _Handler(BaseHTTPRequestHandler):
             headers["Accept-Ranges"] = "bytes"
         if self.state.etag:
             headers["ETag"] = f'"{hash(body):x}"'
-        first = self._first_byte(headers)
+        if self.state.encode:
+            headers["Content-Encoding"] = "gzip"
+            body = gzip.compress(body)
+        first = 1 if fault is Fault.MISPLACED else self._first_byte(headers)
         if first:
             headers["Content-Range"] = f"bytes {first}-{len(body) - 1}/{len(body)}"
         self._send(206 if first else 200, body[first:], headers, fault)
@@ -222,8 +249,11 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(half if fault is Fault.TRUNCATED else body)
-            self.close_connection = self.close_connection or fault is Fault.TRUNCATED
+            cut = fault in (Fault.TRUNCATED, Fault.STALLED)
+            self.wfile.write(half if cut else body)
+            if fault is Fault.STALLED:
+                self.state.stopping.wait()
+            self.close_connection = self.close_connection or cut
 
 
 def _select(files: dict[str, bytes], query: dict[str, str]) -> tuple[str, bytes] | None:

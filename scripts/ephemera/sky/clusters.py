@@ -101,9 +101,8 @@ def sources(
     vectors = unit_vectors(ra_deg, dec_deg)
     poserr, labels = np.asarray(poserr_arcsec, float), np.asarray(labels, np.int64)
     if not len(vectors) == len(poserr) == len(labels):
-        msg = (
-            f"ra_deg, poserr_arcsec and labels differ in length: {len(vectors)}, {len(poserr)}, {len(labels)}"
-        )
+        lengths = f"{len(vectors)}, {len(poserr)}, {len(labels)}"
+        msg = f"ra_deg, poserr_arcsec and labels must be of one length, got {lengths}"
         raise ValueError(msg)
     if not np.all(np.isfinite(poserr) & (poserr > 0)):
         msg = f"poserr_arcsec must be positive and finite, got {poserr[~(poserr > 0) | np.isinf(poserr)][0]}"
@@ -207,7 +206,7 @@ def _largest_chords(vectors: FloatArray, number: IntArray, n_clusters: int) -> F
 
 
 def _rim(points: FloatArray) -> FloatArray:
-    """Those of m points (m, 3) that can belong to the pair farthest apart.
+    """Those of m points (m, 3), equal ones once, that can belong to the pair farthest apart.
 
     With R the largest distance from the mean and D that of some pair, both points of the farthest pair are at
     least D - R from the mean, or the triangle inequality would make them closer than D.
@@ -216,7 +215,7 @@ def _rim(points: FloatArray) -> FloatArray:
     farthest = int(np.argmax(from_mean))
     known = np.linalg.norm(points - points[farthest], axis=1).max()
     far_out: BoolArray = from_mean >= (known - from_mean[farthest]) * (1 - 1e-9)
-    return points[far_out]
+    return np.unique(points[far_out], axis=0)
 
 
 def _extent(points: FloatArray) -> FloatArray:

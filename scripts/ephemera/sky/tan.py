@@ -98,7 +98,7 @@ def to_plane(
     depth = sin0 * sin_d + cos0 * cos_d * np.cos(across)
     # Equals cos d0 sin d - sin d0 cos d cos(a - a0), without cancellation near the reference.
     up = np.sin(declination - np.radians(dec0)) + 2 * sin0 * cos_d * np.sin(across / 2) ** 2
-    depth = np.where(depth > 0, depth, np.nan)
+    depth = np.where(depth > np.finfo(float).eps, depth, np.nan)
     scale = np.radians(scale_deg)
     x = x0 - cos_d * np.sin(across) / depth / scale
     y = y0 + up / depth / scale

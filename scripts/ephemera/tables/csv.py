@@ -1,6 +1,7 @@
 """CSV: a line of names, then one line per row; nothing between two commas is a missing value.
 
-Text is quoted; numbers are the shortest that read back to the same value; logical values are True and False.
+Text is quoted, also the True and False of logical values; numbers are the shortest that read back to the
+same value.
 """
 
 from __future__ import annotations

@@ -54,7 +54,8 @@ class Column:
             raise ValueError(msg)
         for what, text in (("unit", self.unit), ("description", self.description)):
             if text is not None and not (_PLAIN.fullmatch(text) and text == text.strip()):
-                msg = f"column {self.name}: {what} must be printable ASCII on one line, got {text!r}"
+                allowed = "printable ASCII on one line, not blank at its ends"
+                msg = f"column {self.name}: {what} must be {allowed}, got {text!r}"
                 raise ValueError(msg)
 
 

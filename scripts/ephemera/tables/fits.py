@@ -10,6 +10,7 @@ The extension is laid out here rather than by astropy, which cannot write a miss
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,27 +61,33 @@ def write(table: pa.Table, declaration: TableDeclaration, path: Path, meta: Mapp
 
 
 def read(path: Path, declaration: TableDeclaration) -> dict[str, Any]:
-    """Declared columns of the first binary table of the file that it has."""
-    with fits.open(path, memmap=False) as file:
-        tables = [hdu for hdu in file if isinstance(hdu, fits.BinTableHDU)]
+    """Declared columns of the first binary table of the file that it has. Raises ValueError without one."""
+    with path.open("rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is wrong enough to matter raises below
+        tables = [hdu for hdu in fits.open(file, memmap=False) if isinstance(hdu, fits.BinTableHDU)]
         if not tables:
             msg = f"{path}: a FITS table must hold a binary table extension, found none"
             raise ValueError(msg)
-        data, definitions = tables[0].data, tables[0].columns
-        raw = data.view(np.ndarray)
-        values: dict[str, Any] = {}
-        for column in declaration:
-            if column.name not in definitions.names:
-                continue
-            if column.dtype == "str":
-                values[column.name] = [_unescape(text) for text in raw[column.name].tolist()]
-            elif column.dtype == "bool":
-                values[column.name] = _truth(raw[column.name])
-            else:
-                null = definitions[column.name].null
-                numbers = np.array(data[column.name])
-                values[column.name] = np.ma.masked_equal(numbers, null) if null is not None else numbers
-    return values
+        try:
+            data = tables[0].data
+        except TypeError as error:
+            msg = f"{path}: the binary table must be complete, the file ends within it"
+            raise ValueError(msg) from error
+        names = [name for name in declaration.names if name in tables[0].columns.names]
+        return {name: _values(declaration[name], data) for name in names}
+
+
+def _values(column: Column, data: fits.FITS_rec) -> Any:
+    """Values of a column as read, missing ones masked or None."""
+    as_in_file = data.view(np.ndarray)
+    if column.dtype == "str":
+        return [_unescape(text) for text in as_in_file[column.name].tolist()]
+    if column.dtype == "bool":
+        letters = as_in_file[column.name].view(np.uint8)
+        return np.ma.MaskedArray(letters == ord("T"), mask=letters == 0)
+    null = data.columns[column.name].null
+    numbers = np.array(data[column.name])
+    return np.ma.masked_equal(numbers, null) if null is not None else numbers
 
 
 def _field(column: Column, values: pa.ChunkedArray) -> tuple[RawArray, int | None]:
@@ -129,11 +136,6 @@ def _escape(text: str | None) -> bytes:
 def _unescape(raw: bytes) -> str:
     text = raw.split(b"\0")[0].rstrip(b" ")
     return text.decode("unicode_escape") if b"\\" in text else text.decode("latin-1")
-
-
-def _truth(raw: RawArray) -> np.ma.MaskedArray[Any, np.dtype[np.bool_]]:
-    letters = raw.view(np.uint8)
-    return np.ma.MaskedArray(letters == ord("T"), mask=letters == 0)
 
 
 def _header(

@@ -9,11 +9,10 @@ before it is handed over, so that a file with a final name is a good file.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +30,7 @@ from ephemera.xmm.archive_errors import (
 )
 from ephemera.xmm.archive_members import check_product, unpack, wanted_name
 from ephemera.xmm.archive_transfer import Body, Deadline, Patience
+from ephemera.xmm.local_files import files_of
 from ephemera.xmm.product_names import check_obsid, parse_name
 from ephemera.xmm.products import Product
 
@@ -49,8 +49,6 @@ log = logging.getLogger(__name__)
 #: First pause before asking again, in s; it doubles each time up to the longest.
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 120.0
-#: Levels of folders below a mirror in which products are looked for (`<obsid>/pps/` is two).
-MIRROR_DEPTH = 3
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,8 @@ class Archive:
     `bases` are URLs or folders. Folders are looked at first, as they cost nothing; then the URLs in the
     order given. With `offline` the URLs are not used at all. `sleep` is for tests.
 
-    Raises ValueError for a base that is neither an http(s) or file URL nor a folder's path.
+    Raises ValueError for a base that is neither an http(s) or file URL nor a folder's path, or has a
+    password in it.
     """
 
     def __init__(
@@ -126,7 +125,7 @@ class Archive:
         files = _fresh(staging / "files")
         for source in mirror_files(folder, obsid, product):
             path = files / source.name.upper()
-            shutil.copyfile(source, path)
+            _copy_in(source, path)
             check_product(path, obsid)
             fetched.append(Fetched(path, str(source)))
         return fetched
@@ -135,7 +134,8 @@ class Archive:
         body = Body(_fresh(staging) / "body")
         deadline = Deadline(self._patience.total)
         query = product.query(obsid)
-        for attempt in range(self._patience.retries + 1):
+        attempt = 0
+        while True:
             try:
                 reply = body.receive(self._session, url, query, self._patience, deadline)
                 body.forget()
@@ -145,8 +145,7 @@ class Archive:
                 if attempt == self._patience.retries:
                     raise
                 self._pause(error.wait, attempt, f"{url} {obsid} {product}", deadline)
-        msg = "retries must not be negative"
-        raise ValueError(msg)
+                attempt += 1
 
     def _pause(self, wish: float | None, attempt: int, key: str, deadline: Deadline) -> None:
         """Wait before asking again: pauses double, and are spread by up to a half.
@@ -164,23 +163,35 @@ class Archive:
 def mirror_files(folder: Path, obsid: str, product: Product) -> list[Path]:
     """Files of a product in a mirror folder, sorted by name; one path for each name.
 
-    Where the mirror has a folder named after the observation, only that is searched.
+    Raises ArchiveError when the folder cannot be read; one that is not there holds nothing.
     """
-    own = folder / obsid
+    if not folder.is_dir():
+        return []
     found: dict[str, Path] = {}
-    for path in _files_below(own if own.is_dir() else folder, MIRROR_DEPTH):
+    for path in _readable(folder, obsid):
         name = wanted_name(path.name.upper(), obsid)
         if name is not None and product.matches(name):
             found.setdefault(path.name.upper(), path)
     return [found[name] for name in sorted(found)]
 
 
-def _files_below(folder: Path, depth: int) -> Iterator[Path]:
-    """Regular files below a folder in a fixed order, no deeper than `depth` levels."""
-    for here, folders, names in os.walk(folder):
-        level = len(Path(here).relative_to(folder).parts)
-        folders[:] = sorted(folders) if level < depth else []
-        yield from (Path(here, name) for name in sorted(names))
+def _readable(folder: Path, obsid: str) -> list[Path]:
+    try:
+        return list(files_of(folder, obsid))
+    except OSError as error:
+        msg = f"cannot be read ({error.strerror})"
+        raise ArchiveError(msg) from error
+
+
+def _copy_in(source: Path, path: Path) -> None:
+    """Copy a file of a mirror. Only what the mirror does wrong is an ArchiveError; a full disk is not."""
+    try:
+        reading = source.open("rb")
+    except OSError as error:
+        msg = f"{source.name} cannot be read ({error.strerror})"
+        raise ArchiveError(msg) from error
+    with reading, path.open("xb") as writing:
+        shutil.copyfileobj(reading, writing)
 
 
 def _checked(paths: Sequence[Path], obsid: str, product: Product, url: str) -> list[Fetched]:
@@ -205,6 +216,10 @@ def _fresh(folder: Path) -> Path:
 def _local_folder(base: str) -> Path | None:
     """Folder that a base names, or None for a web address."""
     parts = urlsplit(base)
+    if "@" in parts.netloc:
+        # URLs are written to the record, the manifest and the log.
+        msg = f"an archive or mirror must be without a name and password, got one for {parts.hostname!r}"
+        raise ValueError(msg)
     if parts.scheme in ("http", "https") and parts.netloc:
         return None
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):

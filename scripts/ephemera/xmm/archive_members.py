@@ -58,6 +58,9 @@ def unpack(reply: Reply, obsid: str, folder: Path) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not is_tar(reply.name):
+        if pipeline_obsid(reply.name) is None:
+            msg = f"the reply is called {reply.name!a}, which is no pipeline product"
+            raise ArchiveError(msg)
         _check_any_wanted([reply.name], obsid)
         # Names are compared in capitals: two spellings of one product must not make two files.
         path = folder / reply.name.upper()
@@ -94,17 +97,15 @@ def check_product(path: Path, obsid: str) -> None:
 
 
 def _check_any_wanted(names: list[str], obsid: str) -> None:
+    """Raise the error that fits when none of the names is an EPIC product of the observation."""
     if any(wanted_name(name, obsid) for name in names):
         return
     others = sorted({other for name in names if (other := pipeline_obsid(name))} - {obsid})
     if others:
         msg = f"the reply is of observation {', '.join(others)}"
         raise WrongObservationError(msg)
-    if any(pipeline_obsid(name) for name in names) or not names:
-        msg = "the reply holds no EPIC product"
-        raise NotInArchiveError(msg)
-    msg = f"the reply holds no pipeline product but {names[0]!a}"
-    raise ArchiveError(msg)
+    msg = "the reply holds no EPIC product"
+    raise NotInArchiveError(msg)
 
 
 def _extract(bundle: Path, obsid: str, folder: Path) -> list[Path]:
@@ -159,9 +160,6 @@ def _copy(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
     assert source is not None, "regular members have contents"
     with source, path.open("xb") as target:
         shutil.copyfileobj(source, target, _CHUNK)
-    if path.stat().st_size != member.size:
-        msg = f"member {member.name} is cut"
-        raise tarfile.ReadError(msg)
 
 
 def _check_end(tar: tarfile.TarFile) -> None:

@@ -38,6 +38,11 @@ class Patience:
     total: float
     retries: int
 
+    def __post_init__(self) -> None:
+        if min(self.connect, self.read, self.total) <= 0 or self.retries < 0:
+            msg = f"time limits must be positive and retries at least 0, got {self}"
+            raise ValueError(msg)
+
 
 class Deadline:
     """The moment at which one product has taken long enough."""

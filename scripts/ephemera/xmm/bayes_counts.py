@@ -66,8 +66,9 @@ def _quantiles(
     counts, expected = counts[valid], expected[valid]
     tail = tail_of(counts + 1.0, expected)
     rate = inverse(counts + 1.0, keep * tail)
-    far = tail < _SMALL_PROBABILITY
-    rate[far] = far_rate(counts[far], expected[far], np.log(keep[far]))
+    far = np.flatnonzero(tail < _SMALL_PROBABILITY)
+    if far.size:
+        rate[far] = far_rate(counts[far], expected[far], np.log(keep[far]))
     # Both inverses are good to rounding, which must not turn a small excess negative.
     result[valid.ravel()] = np.maximum(sign * (rate - expected), 0.0)
     return result.reshape(shape)

@@ -109,11 +109,11 @@ def _log_factors(n: FloatArray, mu: FloatArray) -> tuple[FloatArray, FloatArray]
     # The larger of P and Q is 1 - tail; the tail never exceeds 0.633, so log1p keeps every digit.
     larger = w + np.log1p(-tail)
     smaller = w + np.log(np.maximum(tail, _SMALL_TAIL))
-    tiny = tail < _SMALL_TAIL
-    series = np.flatnonzero(tiny & below)
-    smaller[series] = _log_eclipse_series(n[series], mu[series])
-    fraction = np.flatnonzero(tiny & above)
-    smaller[fraction] = _log_peak_fraction(n[fraction], mu[fraction])
+    tiny = np.flatnonzero(tail < _SMALL_TAIL)
+    if tiny.size:
+        series, fraction = tiny[below[tiny]], tiny[above[tiny]]
+        smaller[series] = _log_eclipse_series(n[series], mu[series])
+        smaller[fraction] = _log_peak_fraction(n[fraction], mu[fraction])
     return np.where(below, larger, smaller), np.where(below, smaller, larger)
 
 

@@ -32,6 +32,8 @@ from ephemera.xmm.outcomes import ListRejected, Outcome
 FLARE_LOW_EV, FLARE_HIGH_EV = 10000, 12000
 #: Rate in 10-12 keV, ct/s, above which the time of a camera is bad.
 DEFAULT_THRESHOLDS: Mapping[Camera, float] = {Camera.PN: 0.5, Camera.M1: 0.5, Camera.M2: 0.5}
+#: Longest window of the flare curve when it follows the frame length, s.
+LONGEST_WINDOW = 100.0
 SECONDS_PER_DAY = 86400.0
 
 Method = Literal["he", "fbktsr", "none"]
@@ -149,6 +151,11 @@ def read_pipeline_curve(path: str | os.PathLike[str]) -> FlareCurve:
     time, rate = columns["TIME"][known], columns["RATE"][known]
     exposed = columns.get("FRACEXP", np.ones(len(known)))[known] * width
     return _curve_of_bins(time, width, np.where(exposed > 0, rate, np.nan), exposed, cut)
+
+
+def window_of(dt: float, fixed: float | None) -> float:
+    """Window length (s) of the flare curve that belongs to frames of `dt` s: `fixed`, else dt up to 100 s."""
+    return fixed if fixed is not None else min(dt, LONGEST_WINDOW)
 
 
 def bad_time_columns(bad: BadTime, header: ListHeader) -> dict[str, FloatArray]:

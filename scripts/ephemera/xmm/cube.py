@@ -11,18 +11,27 @@ exact unions of base frames, and bands are unions of elementary intervals.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.xmm.frames import Frames, base_frame, base_step
-from ephemera.xmm.grid import PixelGrid
+from ephemera.xmm.bti import window_of
+from ephemera.xmm.frames import Frames, base_frame, base_step, make_frames
+from ephemera.xmm.grid import PixelGrid, shifted_grids, shifted_subset
 from ephemera.xmm.observation import TOP_EDGE_EV, Band, BoolArray, FloatArray, IntArray, Subset
+from ephemera.xmm.subsets import SHORTEST_SPAN, Span
+
+if TYPE_CHECKING:
+    from ephemera.config.xmm import Cube as CubeSettings
+    from ephemera.job import Job
+
+log = logging.getLogger(__name__)
 
 #: Keys of the working sort: uint32 where that is wide enough, which sorts twice as fast, else int64.
 Keys = npt.NDArray[Any]
@@ -66,8 +75,9 @@ class SparseCube:
     def image(self, frame_mask: BoolArray | None = None) -> FloatArray:
         """Counts per pixel (N, N) [j, i], over all frames or those of `frame_mask` (n_frames,)."""
         if frame_mask is None:
-            return self.class_images(np.zeros(self.frames.n_frames, np.int8), 1)[0]
-        return self.class_images(np.where(frame_mask, 0, -1).astype(np.int8), 1)[0]
+            frame_mask = np.ones(self.frames.n_frames, np.bool_)
+        images = self.class_images(np.where(frame_mask, 0, -1).astype(np.int8), 1)
+        return images.reshape(self.grid.n, self.grid.n)
 
     def class_images(self, frame_class: npt.NDArray[np.int8], n_classes: int) -> FloatArray:
         """Counts per pixel (n_classes, N, N) of the frames of each class; class -1 is left out.
@@ -172,7 +182,7 @@ def _event_keys(subset: Subset, grid: PixelGrid, intervals: BandIntervals, step:
     last = int(frame[-1]) if len(frame) else 0
     wide = (last + 1) * grid.n**2 * intervals.n > np.iinfo(np.uint32).max
     dtype = np.int64 if wide else np.uint32
-    keys = frame.astype(dtype)
+    keys: Keys = frame.astype(dtype)
     keys *= dtype(grid.n**2)
     keys += grid.pixels(events.x, events.y).astype(dtype)
     keys *= dtype(intervals.n)
@@ -276,3 +286,67 @@ def camera_images(
     shape = (len(subset.cameras), grid.n, grid.n)
     images = np.bincount(plane * grid.n**2 + pixel[chosen], minlength=shape[0] * grid.n**2)
     return images.astype(np.float64).reshape(shape)
+
+
+def frames_of(
+    subset: Subset, dt: float, bad_intervals: FloatArray, settings: CubeSettings, span: Span
+) -> Frames:
+    """Frames of one length as the options ask for."""
+    return make_frames(
+        subset,
+        dt,
+        bad_intervals,
+        mask_partial_ccd=settings.mask_partial_ccd,
+        mask_before=settings.mask_frame_before,
+        bti_min_overlap=settings.bti_min_overlap,
+        gti_only=settings.gti_only,
+        span=span,
+    )
+
+
+def subset_cubes(
+    subset: Subset, bad_intervals: Mapping[float, FloatArray], settings: CubeSettings, span: Span = "common"
+) -> Iterator[tuple[int, Band, SparseCube]]:
+    """All runs of a subset as (number of the grid, band, cube): every frame length, band and grid.
+
+    `bad_intervals` maps each frame length (s) to the bad times (k, 2) that belong to it. Frame lengths
+    for which the span is too short (less than two frames) are left out.
+    """
+    bands = [Band.from_kev(*band) for band in settings.bands_kev]
+    dts = [dt for dt in settings.time_bins_s if subset.span >= max(2 * dt, SHORTEST_SPAN)]
+    if not dts:
+        return
+    grids = {dt: shifted_grids(settings.shifted_grids, settings.size_arcsec, dt) for dt in dts}
+    for number in range(len(grids[dts[0]])):
+        together = [[dt] for dt in dts] if grids[dts[0]][number].time_shift else [dts]
+        for some in together:
+            shifted = grids[some[0]][number]
+            moved = shifted_subset(subset, shifted.time_shift)
+            frames = {dt: frames_of(moved, dt, bad_intervals[dt], settings, span) for dt in some}
+            for (_, band), cube in build_cubes(moved, shifted.grid, frames, bands).items():
+                yield number, band, cube
+
+
+def main(job: Job) -> None:
+    """Write the cubes of all runs of one observation."""
+    from ephemera.cubes import create
+    from ephemera.xmm.store import RunKey, read_bad_times, read_subsets, write_cube
+
+    settings: CubeSettings = job.settings
+    fixed, span = job.settings.bti_window_s, job.settings.span
+    bad = read_bad_times(job.input.events)
+    with create(job.output.cube) as handle:
+        for subset in read_subsets(job.input.events):
+            intervals = {
+                dt: bad[subset.number][window_of(dt, fixed)].intervals for dt in settings.time_bins_s
+            }
+            for grid, band, cube in subset_cubes(subset, intervals, settings, span):
+                key = RunKey(subset.number, grid, cube.frames.dt, band)
+                write_cube(handle, key, cube)
+                log.info("%s: %d cells hold events", key.path, len(cube.keys))
+
+
+if __name__ == "__main__":
+    from ephemera.job import run_step
+
+    run_step(main)

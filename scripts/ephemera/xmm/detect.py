@@ -1,272 +1,212 @@
-"""Detection: the cells in which the counts differ significantly from the expectation.
+"""Find the cells of an observation whose counts the expectation cannot explain.
 
-Reads a sparse cube and its expectation, makes the significant cells of the run and the number of them
-that chance alone gives. A cell with n counts where mu are expected is
-
-- a peak    if log10 B_peak(n, mu)    >= T_peak(sigma) and n >= n_min,
-- an eclipse if log10 B_eclipse(n, mu) >= T_eclipse(sigma).
-
-Both Bayes factors are monotone in mu, so that the test of a cell is one comparison of mu with the limit
-of its n. Only cells that can pass are looked at. Peaks need counts: the non-empty cells suffice. Eclipses
-need at least mu_E(0) expected counts, the smallest mu at which no counts at all are an eclipse: only the
-pixels and frames that reach it are evaluated. The expectation is never a cube.
+Reads the cubes and expectations of all runs. Makes a table of significant cells with the verdict of the
+clean-up, a table with one row for each run (outcome, numbers, what chance alone gives), and the
+expectations of a second pass where one is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ephemera.xmm.bayes import (
-    log10_bayes_eclipse,
-    log10_bayes_peak,
-    sigma_equivalent_eclipse,
-    sigma_equivalent_peak,
-    thresholds,
-)
-from ephemera.xmm.bayes_limits import Limits
-from ephemera.xmm.cells import Cells, Kind, counts_at
+from ephemera.cubes import create
+from ephemera.tables import write
+from ephemera.xmm.bayes_limits import limits
+from ephemera.xmm.cells import Cells
+from ephemera.xmm.clean_up import Reason, clean_up
+from ephemera.xmm.connected_regions import label_regions
 from ephemera.xmm.cube import SparseCube
-from ephemera.xmm.expectation import Expectation
+from ephemera.xmm.expectation import Expectation, NoBackground, expect
 from ephemera.xmm.false_alarms import expected_false
-from ephemera.xmm.observation import BoolArray, FloatArray, IntArray
+from ephemera.xmm.observation import IntArray, Subset, run_id
+from ephemera.xmm.outcomes import Caution, Outcome
+from ephemera.xmm.run_columns import RUNS, SIGNIFICANT_CELLS
+from ephemera.xmm.significant_cells import second_pass, significant_cells
+from ephemera.xmm.store import (
+    RunKey,
+    read_cubes,
+    read_expectation,
+    read_json,
+    read_list_mask,
+    read_subsets,
+    run_keys,
+    write_expectation,
+)
 
-__all__ = [
-    "Cells",
-    "Kind",
-    "expected_false",
-    "region_cells",
-    "second_pass",
-    "significant_cells",
-    "significant_cells_reference",
-]
+if TYPE_CHECKING:
+    from ephemera.config.xmm import Detect as DetectSettings
+    from ephemera.config.xmm import Expectation as ExpectationSettings
+    from ephemera.job import Job
 
-#: Cells of a block of the eclipse scan; bounds its memory (8 bytes a cell, a few arrays of this size).
-BLOCK_CELLS = 1 << 20
-#: Relative slack of the coarse eclipse tests, far above rounding and far below any effect.
-SLACK = 1e-9
-#: Expected counts above which `gauss_above_1000` replaces the Bayes factors.
-GAUSS_FROM = 1000.0
-
-
-def significant_cells(
-    cube: SparseCube,
-    expectation: Expectation,
-    limits: Limits,
-    *,
-    n_min: int = 2,
-    mu_floor: float = 1e-6,
-    gauss_above_1000: bool = False,
-) -> Cells:
-    """Peaks and eclipses of one run, sorted by (frame, j, i, kind).
-
-    `n_min` is the least n of a peak; mu below `mu_floor` is raised to it. Cells without an expectation
-    (frames masked as not usable, pixels outside the footprint) are neither peak nor eclipse.
-    With `gauss_above_1000`, cells with mu > 1000 are compared by |n - mu| / sqrt(n + mu) >= sigma
-    instead of the Bayes factors; their `log10_b` and `sigma` are those of the Bayes factors still.
-
-    Raises ValueError when `n_min` < 1, `mu_floor` <= 0, or cube and expectation differ in shape.
-    """
-    _check(cube, expectation, n_min, mu_floor)
-    peaks = _peaks(cube, expectation, limits, n_min, mu_floor, gauss=gauss_above_1000)
-    eclipses = _eclipses(cube, expectation, limits, mu_floor, gauss=gauss_above_1000)
-    return Cells.merge([peaks, eclipses])
+log = logging.getLogger(__name__)
 
 
-def _check(cube: SparseCube, expectation: Expectation, n_min: int, mu_floor: float) -> None:
-    """Refuse settings and pairs that make no sense."""
-    if n_min < 1:
-        raise ValueError(f"n_min must be at least 1, got {n_min}")
-    if not mu_floor > 0:
-        raise ValueError(f"mu_floor must be positive, got {mu_floor}")
-    shape = (cube.frames.n_frames, cube.grid.n, cube.grid.n)
-    expected = (len(expectation.frame_class), *expectation.footprint.shape)
-    if shape != expected:
-        raise ValueError(
-            f"expectation must be of the shape (frames, N, N) of the cube {shape}, got {expected}"
-        )
+@dataclass(frozen=True)
+class Found:
+    """Significant cells of one run: all of them, the clean-up's verdict on each, what chance gives."""
+
+    cells: Cells
+    reason: npt.NDArray[np.int8]
+    n_false_expected: float
+
+    @property
+    def kept(self) -> Cells:
+        """Cells that the clean-up keeps."""
+        return self.cells.take(self.reason == Reason.KEPT)
 
 
-def _peaks(
-    cube: SparseCube, expectation: Expectation, limits: Limits, n_min: int, mu_floor: float, *, gauss: bool
-) -> Cells:
-    """Peaks among the non-empty cells."""
-    enough = np.flatnonzero(cube.counts >= n_min)
-    keys, n = cube.keys[enough], cube.counts[enough].astype(np.int64)
-    i, j, frame = _indices(keys, cube.grid.n)
-    mu = np.maximum(expectation.at(i, j, frame), mu_floor)
-    hit = is_peak(n, mu, limits, gauss=gauss)
-    return _cells(i[hit], j[hit], frame[hit], Kind.PEAK, n[hit], mu[hit])
-
-
-def _eclipses(
-    cube: SparseCube, expectation: Expectation, limits: Limits, mu_floor: float, *, gauss: bool
-) -> Cells:
-    """Eclipses among the pixels and frames that reach mu_E(0)."""
-    side = cube.grid.n
-    least = min(float(limits.mu_eclipse[0]), GAUSS_FROM if gauss else np.inf) * (1 - SLACK)
-    found = [Cells.empty()]
-    for pixels, frames in _blocks(expectation, least):
-        mu = _block(expectation, pixels, frames)
-        row, column = np.nonzero(mu >= least)
-        keys = frames[row] * (side * side) + pixels[column]
-        n = counts_at(cube, keys)
-        coarse = is_eclipse(n, mu[row, column] * (1 + SLACK), limits, gauss=gauss)
-        n = n[coarse]
-        i, j, frame = _indices(keys[coarse], side)
-        exact = np.maximum(expectation.at(i, j, frame), mu_floor)
-        hit = is_eclipse(n, exact, limits, gauss=gauss)
-        found.append(_cells(i[hit], j[hit], frame[hit], Kind.ECLIPSE, n[hit], exact[hit]))
-    return Cells.merge(found)
-
-
-def _blocks(expectation: Expectation, least: float) -> Iterator[tuple[IntArray, IntArray]]:
-    """Pixels and frames, both ascending, outside which no cell is expected to hold `least` counts.
-
-    Pixels with and without a source go apart: without one, only the frames of strong background are
-    left. Blocks hold at most `BLOCK_CELLS` cells (but always one pixel).
-    """
-    bound = np.where(expectation.footprint, expectation.frame_bound(), 0.0).ravel()
-    lit = expectation.source.any(axis=0).ravel()
-    for group in (lit, ~lit):
-        pixels = np.flatnonzero(group & (bound >= least))
-        frames = _reaching(expectation, pixels, least)
-        if len(frames) == 0:
-            continue
-        step = max(1, BLOCK_CELLS // len(frames))
-        for start in range(0, len(pixels), step):
-            part = pixels[start : start + step]
-            yield part, _reaching(expectation, part, least)
-
-
-def _reaching(expectation: Expectation, pixels: IntArray, least: float) -> IntArray:
-    """Frames in which any of these pixels may be expected to hold `least` counts."""
-    usable = np.flatnonzero(expectation.frame_class >= 0)
-    if len(pixels) == 0 or len(usable) == 0:
-        return np.empty(0, dtype=np.int64)
-    template, source = _planes(expectation, pixels)
-    most = template.max(axis=1)[expectation.frame_class[usable]] * expectation.background[usable]
-    most = most + source.max(axis=1) @ expectation.exposed[:, usable]
-    return np.asarray(usable[most >= least])
-
-
-def _planes(expectation: Expectation, pixels: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Templates (n_class, m) and sources (n_source, m) at m pixels."""
-    template = expectation.templates.reshape(len(expectation.templates), -1)[:, pixels]
-    source = expectation.source.reshape(len(expectation.source), -1)[:, pixels]
-    return template, source
-
-
-def _block(expectation: Expectation, pixels: IntArray, frames: IntArray) -> FloatArray:
-    """Mu of all these pixels in all these frames, (n_frames, n_pixels)."""
-    template, source = _planes(expectation, pixels)
-    mu = template[expectation.frame_class[frames]]
-    mu *= expectation.background[frames, None]
-    if source.any():
-        mu += expectation.exposed[:, frames].T @ source
-    return mu
-
-
-def is_peak(n: IntArray, mu: FloatArray, limits: Limits, *, gauss: bool) -> BoolArray:
-    """Which cells pass the threshold of a peak; NaN in mu never does."""
-    hit = limits.is_peak(n, mu)
-    return np.where(mu > GAUSS_FROM, (n > mu) & _deviates(n, mu, limits), hit) if gauss else hit
-
-
-def is_eclipse(n: IntArray, mu: FloatArray, limits: Limits, *, gauss: bool) -> BoolArray:
-    """Which cells pass the threshold of an eclipse; NaN in mu never does."""
-    hit = limits.is_eclipse(n, mu)
-    return np.where(mu > GAUSS_FROM, (n < mu) & _deviates(n, mu, limits), hit) if gauss else hit
-
-
-def _deviates(n: IntArray, mu: FloatArray, limits: Limits) -> BoolArray:
-    """Whether |n - mu| / sqrt(n + mu) reaches sigma, both n and mu taken as Poisson counts."""
-    return np.asarray((n - mu) ** 2 >= limits.sigma**2 * (n + mu))
-
-
-def _indices(keys: IntArray, side: int) -> tuple[IntArray, IntArray, IntArray]:
-    """Pixel column, pixel row and frame of cell keys."""
-    row, i = np.divmod(keys, side)
-    frame, j = np.divmod(row, side)
-    return i, j, frame
-
-
-def _cells(i: IntArray, j: IntArray, frame: IntArray, kind: Kind, n: IntArray, mu: FloatArray) -> Cells:
-    """Cells of one kind with their Bayes factors."""
-    if kind is Kind.PEAK:
-        log10_b = log10_bayes_peak(n, mu)
-        sigma = sigma_equivalent_peak(log10_b)
-    else:
-        log10_b = log10_bayes_eclipse(n, mu)
-        sigma = sigma_equivalent_eclipse(log10_b)
-    return Cells(i, j, frame, np.full(len(i), kind, dtype=np.int8), n, mu, log10_b, sigma)
-
-
-def region_cells(cells: Cells, labels: IntArray, side: int) -> IntArray:
-    """Keys of all cells of the regions in their own significant frames, sorted and unique.
-
-    `labels` (len(cells),) is the region of each cell, negative for none; a region's cells are all pairs of
-    its pixels and the frames in which any of them is significant. Keys as in the cube, on `side` x `side`
-    pixels. Raises ValueError when `labels` is not as long as `cells`.
-    """
-    if len(labels) != len(cells):
-        raise ValueError(f"labels must be as long as cells, {len(cells)}, got {len(labels)}")
-    pixel = cells.j * side + cells.i
-    order = np.argsort(labels, kind="stable")
-    bounds = np.flatnonzero(np.diff(labels[order])) + 1
-    parts = [np.empty(0, dtype=np.int64)]
-    for region in np.split(order, bounds):
-        if len(region) and labels[region[0]] >= 0:
-            frames = np.unique(cells.frame[region])
-            parts.append((frames[:, None] * (side * side) + np.unique(pixel[region])).ravel())
-    return np.unique(np.concatenate(parts))
-
-
-def second_pass(
-    cube: SparseCube,
-    cells: Cells,
-    labels: IntArray,
-    limits: Limits,
-    rebuild: Callable[[IntArray], Expectation],
-    *,
-    n_min: int = 2,
-    mu_floor: float = 1e-6,
-    gauss_above_1000: bool = False,
-) -> tuple[Expectation, Cells]:
-    """Search again with an expectation in which the regions found first take no part.
-
-    A burst raises the images from which the expectation is made and so hides itself, and an eclipse lowers
-    them; both make the rest of their pixels look wrong. `labels` is the region of each cell. `rebuild` makes
-    the expectation without the cells of the regions in their significant frames; it takes their keys (see
-    `region_cells`; empty cells are among them) as `build_expectation` does in `drop_cells`. Returns the new
-    expectation and all cells that are significant in it. Raises what `rebuild` raises, such as NoBackground.
-    """
-    expectation = rebuild(region_cells(cells, labels, cube.grid.n))
-    found = significant_cells(
-        cube, expectation, limits, n_min=n_min, mu_floor=mu_floor, gauss_above_1000=gauss_above_1000
+def detect(cube: SparseCube, expectation: Expectation, settings: DetectSettings) -> Found:
+    """Search one run as the options ask for."""
+    found_limits = limits(settings.threshold_sigma)
+    cells = significant_cells(
+        cube,
+        expectation,
+        found_limits,
+        n_min=settings.n_min,
+        mu_floor=settings.mu_floor,
+        gauss_above_1000=settings.gauss_above_1000,
     )
-    return expectation, found
+    return _judged(cube, expectation, cells, settings)
 
 
-def significant_cells_reference(
-    cube: SparseCube, expectation: Expectation, sigma: float, *, n_min: int = 2, mu_floor: float = 1e-6
-) -> Cells:
-    """Readable twin of `significant_cells`: every cell of the dense cube against the Bayes factors.
+def _judged(cube: SparseCube, expectation: Expectation, cells: Cells, settings: DetectSettings) -> Found:
+    reason = clean_up(cells, cube)[1] if settings.clean_up else np.zeros(len(cells), np.int8)
+    false = expected_false(
+        cube, expectation, limits(settings.threshold_sigma), n_min=settings.n_min, mu_floor=settings.mu_floor
+    )
+    return Found(cells, reason, false)
 
-    For small cubes only: memory is frames x N x N doubles, several times.
-    """
-    side = cube.grid.n
-    n = np.zeros((cube.frames.n_frames, side, side), dtype=np.int64)
-    n.ravel()[cube.keys] = cube.counts
-    mu = np.maximum(expectation.dense(), mu_floor)
-    peak_threshold, eclipse_threshold = thresholds(sigma)
-    known = np.isfinite(mu)
-    safe = np.where(known, mu, 1.0)
-    peak = known & (n >= n_min) & (log10_bayes_peak(n, safe) >= peak_threshold)
-    eclipse = known & (log10_bayes_eclipse(n, safe) >= eclipse_threshold)
-    parts = []
-    for kind, hit in ((Kind.PEAK, peak), (Kind.ECLIPSE, eclipse)):
-        frame, j, i = np.nonzero(hit)
-        parts.append(_cells(i, j, frame, kind, n[hit], mu[hit]))
-    return Cells.merge(parts)
+
+def detect_again(
+    cube: SparseCube,
+    first: Found,
+    settings: DetectSettings,
+    rebuild: Callable[[IntArray], Expectation],
+) -> tuple[Expectation, Found]:
+    """Second pass as the options ask for: the expectation without what was found first, and what it shows."""
+    labels = label_regions(first.kept, cube.grid.n)
+    expectation, cells = second_pass(
+        cube,
+        first.kept,
+        labels,
+        limits(settings.threshold_sigma),
+        rebuild,
+        n_min=settings.n_min,
+        mu_floor=settings.mu_floor,
+        gauss_above_1000=settings.gauss_above_1000,
+    )
+    return expectation, _judged(cube, expectation, cells, settings)
+
+
+def run_row(key: RunKey, obsid: str, subset: Subset, cube: SparseCube, cautions: list[str]) -> dict[str, Any]:
+    """Columns of the table of runs that do not depend on what was found."""
+    frames = cube.frames
+    low, high = key.band.kev
+    headers = sorted(subset.headers, key=lambda header: header.camera)
+    n_events = int(cube.counts.sum())
+    return {
+        "runid": run_id(obsid, key.subset, key.dt, key.band),
+        "obsid": obsid,
+        "subset": key.subset,
+        "grid": key.grid,
+        "t_bin": key.dt,
+        "e_min": low,
+        "e_max": high,
+        "cautions": " ".join(cautions + [Caution.ALL_BTI.value] * bool(frames.bti[frames.usable].all())),
+        "cameras": " ".join(header.camera.name for header in headers),
+        "submode": " ".join(header.submode for header in headers),
+        "filter": " ".join(header.filter for header in headers),
+        "t_start": frames.t0,
+        "t_stop": frames.t1,
+        "n_frames": frames.n_frames,
+        "n_bti": int(frames.bti.sum()),
+        "n_bccd": int(frames.bccd.sum()),
+        "exposure": float(frames.exposed.sum() * frames.dt),
+        "n_events": n_events,
+        "mean_rate": n_events / (frames.t1 - frames.t0),
+        "n_filled": len(cube.keys),
+    }
+
+
+def found_row(expectation: Expectation, found: Found, settings: DetectSettings) -> dict[str, Any]:
+    """Columns of the table of runs that say what was found."""
+    kept = found.kept
+    return {
+        "outcome": (Outcome.OK if len(kept) else Outcome.OK_NO_REGIONS).value,
+        "detail": "",
+        "n_cells": int(expectation.footprint.sum()) * int((expectation.frame_class >= 0).sum()),
+        "n_pixels": int(expectation.footprint.sum()),
+        "n_masked": int(expectation.mask.sum()),
+        "template_bti": expectation.template_bti,
+        "threshold_sigma": settings.threshold_sigma,
+        "n_peaks": int(kept.is_peak.sum()),
+        "n_eclipses": int(kept.is_eclipse.sum()),
+        "n_rejected": len(found.cells) - len(kept),
+        "n_false_expected": found.n_false_expected,
+    }
+
+
+def main(job: Job) -> None:
+    """Write the significant cells of all runs of one observation, and a row for each run."""
+    settings: DetectSettings = job.settings
+    obsid = job.wildcards.obsid
+    subsets = {subset.number: subset for subset in read_subsets(job.input.events, with_events=False)}
+    known = {caution.value for caution in Caution}
+    cautions = sorted({row["outcome"] for row in read_json(job.input.events, "outcomes")} & known)
+    keys = run_keys(job.input.cube)
+    rows, parts = [], []
+    with create(job.output.second_pass) as handle:
+        for key, cube in zip(keys, read_cubes(job.input.cube, keys), strict=True):
+            row = run_row(key, obsid, subsets[key.subset], cube, cautions)
+            expectation = read_expectation(job.input.expectation, key)
+            if isinstance(expectation, tuple):
+                rows.append(row | {"outcome": expectation[0].value, "detail": expectation[1]})
+                continue
+            found = detect(cube, expectation, settings)
+            if settings.second_pass and len(found.kept):
+                rebuild = _rebuilder(job, key, cube)
+                expectation, found = detect_again(cube, found, settings, rebuild)
+                write_expectation(handle, key, expectation)
+            rows.append(row | found_row(expectation, found, settings))
+            parts.append(_cell_columns(key, found))
+            log.info("%s: %d cells, %.2f by chance", key.path, len(found.kept), found.n_false_expected)
+    names = SIGNIFICANT_CELLS.names
+    cells: dict[str, npt.ArrayLike] = {n: np.concatenate([p[n] for p in parts]) if parts else [] for n in names}
+    write(cells, SIGNIFICANT_CELLS, job.output.cells)
+    write({n: [row.get(n) for row in rows] for n in RUNS.names}, RUNS, job.output.runs)
+
+
+def _rebuilder(job: Job, key: RunKey, cube: SparseCube) -> Callable[[IntArray], Expectation]:
+    """Makes the expectation of a run anew without some cells."""
+    settings: ExpectationSettings = job.settings.expectation
+    seen, listed = read_list_mask(job.input.expectation, key.subset, key.grid)
+
+    def rebuild(keys: IntArray) -> Expectation:
+        found = expect(cube, seen, listed, settings, span=job.settings.span, drop_cells=keys)
+        if isinstance(found, tuple):
+            raise NoBackground(found[1])
+        return found
+
+    return rebuild
+
+
+def _cell_columns(key: RunKey, found: Found) -> dict[str, npt.NDArray[Any]]:
+    n = len(found.cells)
+    run = {"subset": key.subset, "grid": key.grid, "band_low": key.band.low, "band_high": key.band.high}
+    columns = {name: np.full(n, value, np.int32) for name, value in run.items()}
+    cells = {f.name: getattr(found.cells, f.name) for f in fields(found.cells)}
+    cells |= {name: cells[name].astype(np.int32) for name in ("i", "j", "frame")}
+    columns |= {"t_bin": np.full(n, key.dt), "reason": found.reason.astype(np.uint8)}
+    return columns | cells | {"kind": cells["kind"].astype(np.uint8)}
+
+
+if __name__ == "__main__":
+    from ephemera.job import run_step
+
+    run_step(main)

@@ -183,7 +183,7 @@ class _Arrivals:
         except OfflineError:
             changed = self._store.by_hand(product)
             self.files.extend(changed)
-            state = "other files than were fetched" if changed else "not here"
+            state = "other files than were fetched" if changed else "no good file here"
             self._remarks.append(f"{product}: {state}, and offline")
         except ArchiveError as error:
             self._wrong_observation |= required and isinstance(error, WrongObservationError)

@@ -16,9 +16,12 @@ no mu.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from itertools import groupby
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,9 +34,20 @@ from ephemera.xmm.background import (
     footprint,
     smooth_within,
 )
-from ephemera.xmm.cube import SparseCube
+from ephemera.xmm.cube import SparseCube, camera_images
 from ephemera.xmm.exposure_classes import DroppedCells, ExposureClasses, source_frames
-from ephemera.xmm.observation import BoolArray, FloatArray, IntArray
+from ephemera.xmm.grid import PixelGrid
+from ephemera.xmm.observation import BoolArray, FloatArray, IntArray, Subset
+from ephemera.xmm.outcomes import Outcome
+from ephemera.xmm.source_list import SourceList, source_mask
+from ephemera.xmm.subsets import Span
+from ephemera.xmm.templates import bright_pixels, class_templates, completed, source_terms
+
+if TYPE_CHECKING:
+    from ephemera.config.xmm import Expectation as ExpectationSettings
+    from ephemera.job import Job
+
+log = logging.getLogger(__name__)
 
 __all__ = [
     "Expectation",
@@ -45,11 +59,6 @@ __all__ = [
     "smooth_within",
     "source_frames",
 ]
-
-#: A class with fewer frames than this, or fewer background counts than pixels, borrows the total template.
-MIN_CLASS_FRAMES = 10
-#: Percentile of the lit background pixels that scales the search for sources missing in the list.
-SOURCE_PERCENTILE = 75.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +137,7 @@ def build_expectation(
     footprint: BoolArray,
     list_mask: BoolArray,
     *,
-    span: str = "common",
+    span: Span = "common",
     percentile_factor: float = 3.0,
     min_source_counts: float = 10.0,
     fill: FillMethod = "laplace",
@@ -156,20 +165,15 @@ def build_expectation(
     dropped = DroppedCells.of(cube, drop_cells)
     cube = dropped.taken_from(cube)
     images = np.where(footprint, cube.class_images(known.of_frame, known.n), 0.0)
-    mask = list_mask
+    listed = footprint & list_mask
+    complete = images
     if len(dropped):
-        listed = cube.frame_totals(footprint & ~list_mask)
-        complete, unseen = _completed(images, listed, dropped, known)
-        mask = mask | unseen
-    else:
-        complete = images
+        complete, _, unseen = completed(images, cube, listed, footprint, dropped, known)
+        listed |= unseen
     good = complete[known.searched].sum(axis=0)
-    mask = footprint & (mask | _bright(good, footprint & ~mask, percentile_factor, min_source_counts))
-    curve = cube.frame_totals(footprint & ~mask)
-    if len(dropped):
-        complete, _ = _completed(images, curve, dropped, known)
-    templates, own = _templates(complete, mask, footprint, known, fill, smooth_sigma)
-    background = _background_curve(curve, templates, mask, dropped, known)
+    mask = listed | bright_pixels(good, footprint & ~listed, percentile_factor, min_source_counts)
+    complete, background, _ = completed(images, cube, mask, footprint, dropped, known)
+    templates, own = class_templates(complete, mask, footprint, known, fill, smooth_sigma)
     if camera_images is None:
         exposed = cube.frames.exposed[None, :]
         excess = images - templates * dropped.remaining(background, known)
@@ -179,7 +183,7 @@ def build_expectation(
         inside = np.where(footprint, camera_images, 0.0)
         excess = inside - smooth_within(fill_masked(inside, mask, footprint, fill), footprint, smooth_sigma)
     exposed = np.where(known.used, exposed, 0.0)
-    source = _per_exposure(excess, exposed, mask, dropped, known)
+    source = source_terms(excess, exposed, mask, dropped, known)
     own_bti = own[known.bti & (known.n_frames > 0)]
     template_bti: Literal["own", "total"] = "own" if len(own_bti) and own_bti.all() else "total"
     return Expectation(templates, background, source, exposed, known.of_frame, footprint, mask, template_bti)
@@ -207,72 +211,101 @@ def _check(
             raise ValueError(msg)
 
 
-def _bright(image: FloatArray, searched: BoolArray, factor: float, min_counts: float) -> BoolArray:
-    """Pixels of `image` above max(factor P75, min_counts), P75 over the lit pixels among `searched`."""
-    lit = image[searched & (image > 0)]
-    level = factor * float(np.percentile(lit, SOURCE_PERCENTILE)) if len(lit) else 0.0
-    return np.asarray(image > max(level, min_counts))
+def grid_footprint(cubes: Iterable[SparseCube]) -> BoolArray:
+    """Footprint shared by all runs of a subset on one grid: pixels with counts in any searched frame."""
+    return footprint(*(cube.image(cube.frames.usable) for cube in cubes))
 
 
-def _completed(
-    images: FloatArray, curve: FloatArray, dropped: DroppedCells, known: ExposureClasses
-) -> tuple[FloatArray, BoolArray]:
-    """Class images scaled up for the frames dropped in each pixel, and the pixels with no frame left.
+def list_mask(
+    sources: SourceList, reference: tuple[float, float], grid: PixelGrid, settings: ExpectationSettings
+) -> BoolArray:
+    """Pixels of the listed sources of an observation, on one grid."""
+    radii = settings.radii_arcsec
+    return source_mask(
+        sources,
+        *reference,
+        grid,
+        radii_arcsec=(radii.faint, radii.medium, radii.bright),
+        det_ml=settings.source_det_ml,
+    )
 
-    The factor is the background of all frames of the class over that of the frames that remain.
+
+def expect(
+    cube: SparseCube,
+    seen: BoolArray,
+    listed: BoolArray,
+    settings: ExpectationSettings,
+    *,
+    span: Span = "common",
+    subset: Subset | None = None,
+    drop_cells: IntArray | None = None,
+) -> Expectation | tuple[Outcome, str]:
+    """Expectation of one run as the options ask for, or why there is none.
+
+    `seen` and `listed` (N, N) are footprint and source list mask; `subset` (for `span` union) has the
+    events from which each camera's source term is made; `drop_cells` are keys to leave out.
     """
-    total = known.sums(curve)[:, None, None]
-    remaining = dropped.remaining(curve, known)
-    factor = np.where(remaining > 0, total / np.where(remaining > 0, remaining, 1.0), 0.0)
-    return images * factor, ((total > 0) & (remaining == 0)).any(axis=0)
+    if not (cube.frames.usable & (cube.frames.exposed > 0)).any():
+        return Outcome.NO_GOOD_FRAMES, f"none of {cube.frames.n_frames} frames can be searched"
+    images = None
+    if span == "union" and subset is not None:
+        feeding = source_frames(cube, span)
+        images = camera_images(subset, cube.grid, cube.frames, cube.band, feeding, drop_cells)
+    try:
+        return build_expectation(
+            cube,
+            seen,
+            listed,
+            span=span,
+            percentile_factor=settings.percentile_factor,
+            min_source_counts=settings.min_source_counts,
+            fill=settings.fill,
+            smooth_sigma=settings.smooth_sigma_pix,
+            camera_images=images,
+            drop_cells=drop_cells,
+        )
+    except NoBackground as reason:
+        return Outcome.NO_BACKGROUND, str(reason)
 
 
-def _templates(
-    images: FloatArray,
-    mask: BoolArray,
-    footprint: BoolArray,
-    known: ExposureClasses,
-    fill: FillMethod,
-    smooth_sigma: float,
-) -> tuple[FloatArray, BoolArray]:
-    """Template of each class (n_class, N, N), and which classes have their own, not that of all frames."""
-    unmasked = footprint & ~mask
-    total_image = images.sum(axis=0)
-    counts, all_counts = images[:, unmasked].sum(axis=1), total_image[unmasked].sum()
-    own = (known.n_frames >= MIN_CLASS_FRAMES) & (counts >= max(np.count_nonzero(footprint), 1))
-    if not total_image.any():
-        return np.zeros_like(images), own
-    if all_counts == 0:
-        msg = f"all {total_image.sum():.0f} counts are masked; {np.count_nonzero(unmasked)} pixels are not"
-        raise NoBackground(msg)
-    layers = np.concatenate((images[own], total_image[None]))
-    shares = fill_masked(layers, mask, footprint, fill) / np.append(counts[own], all_counts)[:, None, None]
-    shares = smooth_within(shares, footprint, smooth_sigma)
-    order = np.full(known.n, len(shares) - 1)
-    order[own] = np.arange(len(shares) - 1)
-    return shares[order], own
+def main(job: Job) -> None:
+    """Write the expectations of all runs of one observation; a run without one says why."""
+    from ephemera.cubes import create
+    from ephemera.xmm.store import (
+        read_cubes,
+        read_source_columns,
+        read_subsets,
+        run_keys,
+        write_list_mask,
+        write_no_expectation,
+    )  # fmt: skip
+    from ephemera.xmm.store import write_expectation as write
+
+    settings: ExpectationSettings = job.settings
+    span = job.settings.span
+    subsets = {subset.number: subset for subset in read_subsets(job.input.events)}
+    sources = read_source_columns(job.input.events)
+    keys = run_keys(job.input.cube)
+    with create(job.output.expectation) as handle:
+        for (number, grid), run in groupby(keys, key=lambda key: (key.subset, key.grid)):
+            here = list(run)
+            seen = grid_footprint(read_cubes(job.input.cube, here))
+            header = subsets[number].headers[0]
+            listed: BoolArray | None = None
+            for key, cube in zip(here, read_cubes(job.input.cube, here), strict=True):
+                if listed is None:
+                    reference = (header.reference_ra, header.reference_dec)
+                    listed = list_mask(sources, reference, cube.grid, settings)
+                    write_list_mask(handle, number, grid, seen, listed)
+                found = expect(cube, seen, listed, settings, span=span, subset=subsets[number])
+                if isinstance(found, Expectation):
+                    write(handle, key, found)
+                else:
+                    write_no_expectation(handle, key, *found)
+                    log.warning("%s: %s, %s", key.path, found[0].value, found[1])
 
 
-def _background_curve(
-    curve: FloatArray,
-    templates: FloatArray,
-    mask: BoolArray,
-    dropped: DroppedCells,
-    known: ExposureClasses,
-) -> FloatArray:
-    """L (n_frames,): counts outside the mask, scaled up for the share of the background that is dropped."""
-    visible = 1 - dropped.hidden(np.where(mask, 0.0, templates), known)
-    # A frame dropped in all its pixels has nothing to scale.
-    return np.where(known.used, curve / np.where(visible > 1e-9, visible, 1.0), 0.0)
+if __name__ == "__main__":
+    from ephemera.job import run_step
 
-
-def _per_exposure(
-    excess: FloatArray, exposed: FloatArray, mask: BoolArray, dropped: DroppedCells, known: ExposureClasses
-) -> FloatArray:
-    """Source terms (n_source, N, N): excess of masked pixels over the exposure of the feeding frames."""
-    source = np.zeros_like(excess)
-    for term, counts, fraction in zip(source, excess, exposed, strict=True):
-        exposure = dropped.remaining(fraction, known)[known.feeding].sum(axis=0)
-        seen = mask & (exposure > 0)
-        term[seen] = np.maximum(counts[seen], 0.0) / np.broadcast_to(exposure, mask.shape)[seen]
-    return source
+    run_step(main)

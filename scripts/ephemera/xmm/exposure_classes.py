@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ephemera.xmm.cube import SparseCube
 from ephemera.xmm.frames import classes
 from ephemera.xmm.observation import BoolArray, FloatArray, IntArray
+from ephemera.xmm.subsets import Span
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,15 +27,12 @@ class ExposureClasses:
     n_frames: IntArray
 
     @classmethod
-    def of(cls, cube: SparseCube, span: str) -> ExposureClasses:
-        """Classes of the frames of `cube`: at least two, which for span "common" are good and flaring."""
+    def of(cls, cube: SparseCube, span: Span) -> ExposureClasses:
+        """Classes of the frames of `cube`: pairs of a good and a flaring one; either may be empty."""
         of_frame = classes(cube.frames, span)
-        used = of_frame >= 0
-        n_frames = np.bincount(of_frame[used], minlength=2)
-        bti = np.bincount(of_frame[used], weights=cube.frames.bti[used], minlength=2) > 0
-        # Without a flaring frame the second class is empty, but it is still the flaring one.
-        bti[1] |= n_frames[1] == 0
-        return cls(of_frame, bti, n_frames)
+        n_pairs = int(of_frame.max(initial=0)) // 2 + 1
+        n_frames = np.bincount(of_frame[of_frame >= 0], minlength=2 * n_pairs)
+        return cls(of_frame, np.arange(2 * n_pairs) % 2 == 1, n_frames)
 
     @property
     def n(self) -> int:
@@ -63,7 +61,7 @@ class ExposureClasses:
         return np.asarray(sums, np.float64)
 
 
-def source_frames(cube: SparseCube, span: str = "common") -> BoolArray:
+def source_frames(cube: SparseCube, span: Span = "common") -> BoolArray:
     """Frames (n_frames,) whose images give the source terms: good ones, or flaring ones if not fewer."""
     known = ExposureClasses.of(cube, span)
     return known.used & known.feeding[known.of_frame]

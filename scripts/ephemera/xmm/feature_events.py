@@ -63,7 +63,9 @@ def raw_pixel_share(
     pixels, counts = np.unique(code, return_counts=True)
     most = int(np.argmax(counts))
     where = int(pixels[most])
-    name = f"{Camera(where >> 36).name}_{where >> 24 & 0xFFF:02d}_{where >> 12 & 0xFFF:03d}_{where & 0xFFF:03d}"
+    name = (
+        f"{Camera(where >> 36).name}_{where >> 24 & 0xFFF:02d}_{where >> 12 & 0xFFF:03d}_{where & 0xFFF:03d}"
+    )
     return RawPixelShare(float(counts[most]) / len(code), name)
 
 

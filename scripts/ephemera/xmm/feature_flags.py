@@ -6,14 +6,21 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from ephemera.xmm.bayes import thresholds
 from ephemera.xmm.feature_events import CameraShares, RawPixelShare
+from ephemera.xmm.observation import BoolArray, FloatArray
 
 #: A run with more regions than this is suspect as a whole.
 MANY_REGIONS = 20
 #: Frame length (s) and counts below which a detection rests on very few photons.
 SHORT_FRAME_S = 5.0
 FEW_COUNTS = 5
+#: Sources brighter than this (ct/s, all cameras) have wings out to this radius (arcsec).
+BRIGHT_RATE = 1.0
+WING_RADIUS_ARCSEC = 80.0
 
 
 def flags(
@@ -56,3 +63,28 @@ def _number(values: Mapping[str, Any], name: str) -> float:
     """A feature as a number; NaN, with which no comparison holds, where it is not there."""
     value = values.get(name)
     return math.nan if value is None else float(value)
+
+
+def in_bright_wing(
+    ra: npt.ArrayLike,
+    dec: npt.ArrayLike,
+    source_ra: npt.ArrayLike,
+    source_dec: npt.ArrayLike,
+    source_rate: npt.ArrayLike,
+) -> BoolArray:
+    """Which positions lie within 80 arcsec of a listed source brighter than 1 ct/s.
+
+    `ra`, `dec` (k,) of detections and `source_ra`, `source_dec`, `source_rate` (m,) of the source list, in
+    degrees and ct/s; sources of unknown rate (NaN) count as faint. Returns (k,).
+    """
+    bright = np.asarray(source_rate, np.float64) > BRIGHT_RATE
+    sources = _directions(np.asarray(source_ra)[bright], np.asarray(source_dec)[bright])
+    chord = np.linalg.norm(_directions(ra, dec)[:, None] - sources, axis=-1)
+    limit = 2.0 * math.sin(0.5 * math.radians(WING_RADIUS_ARCSEC / 3600.0))
+    return np.asarray((chord <= limit).any(axis=1))
+
+
+def _directions(ra: npt.ArrayLike, dec: npt.ArrayLike) -> FloatArray:
+    """Unit vectors (k, 3) of positions in degrees."""
+    a, d = np.radians(np.asarray(ra, np.float64)), np.radians(np.asarray(dec, np.float64))
+    return np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=-1)

@@ -154,9 +154,7 @@ def excess_quantiles(sign: int, p: tuple[float, ...] | FloatArray, n: object, mu
     return quantiles(np.asarray(p), np.asarray(n, np.float64), np.asarray(mu, np.float64))
 
 
-def hardness(
-    curve: ExposedCurve, outburst: Outburst, soft: FloatArray, hard: FloatArray
-) -> dict[str, float]:
+def hardness(curve: ExposedCurve, outburst: Outburst, soft: FloatArray, hard: FloatArray) -> dict[str, float]:
     """Features fluence_soft, fluence_hard (counts), hr, hr_low and hr_high of an outburst.
 
     `soft` and `hard` are counts per exposed frame of the two halves of the band. The expectation mu is

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from ephemera.xmm.bayes_factors import negative_log_pmf
 from ephemera.xmm.observation import FloatArray, IntArray
 
 _LN10 = math.log(10.0)
@@ -51,7 +50,9 @@ def moments(values: FloatArray) -> Moments:
     mean = total / size
     deviation = values - mean
     square = deviation * deviation
-    m2, m3, m4 = (float(a @ b) / size for a, b in ((deviation, deviation), (square, deviation), (square, square)))
+    m2, m3, m4 = (
+        float(a @ b) / size for a, b in ((deviation, deviation), (square, deviation), (square, square))
+    )
     std = math.sqrt(m2 * size / (size - 1))
     return Moments(low, high, mean, std, total, m3 / m2**1.5, m4 / m2**2 - 3.0)
 
@@ -66,15 +67,16 @@ def reproducible_uniform(text: str, index: IntArray) -> FloatArray:
     return np.asarray((z >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
 
-def poisson_uniform(n: FloatArray, mu: FloatArray, log10_b_peak: FloatArray, v: FloatArray) -> FloatArray:
+def poisson_uniform(log10_b_peak: FloatArray, log10_b_eclipse: FloatArray, v: FloatArray) -> FloatArray:
     """Counts as numbers that are uniform in (0, 1) if the expectation is right.
 
-    u = F(n - 1; mu) + v pmf(n; mu) with the Poisson distribution function F and v uniform, so that
-    the steps of F leave no trace. `log10_b_peak` = log10 B_peak(n, mu) gives F(n) = B_peak pmf(n).
+    u = F(n - 1; mu) + v pmf(n; mu) with the Poisson distribution function F and v uniform, so that the
+    steps of F leave no trace. The Bayes factors of n and mu hold both: F(n) = B_peak / (B_peak + B_eclipse)
+    and pmf(n) = 1 / (B_peak + B_eclipse).
     """
-    w = negative_log_pmf(n, mu)
-    u = np.exp(log10_b_peak * _LN10 - w) - (1.0 - v) * np.exp(-w)
-    return np.asarray(np.clip(u, 0.0, 1.0))
+    # No double lies beyond exp(700); F is 0 there.
+    odds = np.exp(np.minimum((log10_b_eclipse - log10_b_peak) * _LN10, 700.0))
+    return np.asarray((1.0 - (1.0 - v) * np.exp(-log10_b_peak * _LN10)) / (1.0 + odds))
 
 
 def kolmogorov_smirnov(u: FloatArray) -> tuple[float, float]:
@@ -88,8 +90,8 @@ def kolmogorov_smirnov(u: FloatArray) -> tuple[float, float]:
     if not size:
         return math.nan, math.nan
     ordered = np.sort(u)
-    rank = np.arange(size)
-    distance = float(max(((rank + 1) / size - ordered).max(), (ordered - rank / size).max()))
+    above = np.arange(1, size + 1) / size - ordered
+    distance = float(max(above.max(), 1.0 / size - above.min()))
     if size <= _SMALL_SAMPLE:
         two_tails = 2.0 * float(special.smirnov(size, distance))
         if two_tails < 0.1 or distance >= 0.5:
@@ -125,7 +127,7 @@ def _group_starts(mu: FloatArray) -> IntArray:
         return np.arange(len(mu))
     total = np.concatenate([[0.0], np.cumsum(mu)])
     # after[k]: where the group that starts at frame k ends; beyond the curve if mu does not suffice.
-    after = np.searchsorted(total, total + CHI2_GROUP_MU).tolist()
+    after = memoryview(np.searchsorted(total, total + CHI2_GROUP_MU))
     starts: list[int] = []
     start = 0
     while start < len(mu) and after[start] <= len(mu):

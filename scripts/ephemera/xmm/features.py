@@ -218,7 +218,7 @@ def _largest(curve: ExposedCurve, length: int) -> dict[str, Any]:
 def _agreement(curve: ExposedCurve, detid: str) -> dict[str, float]:
     """Do the counts follow the expectation? Kolmogorov-Smirnov and chi-square."""
     v = reproducible_uniform(detid, curve.frame)
-    stat, pval = kolmogorov_smirnov(poisson_uniform(curve.n, curve.mu, curve.b_peak, v))
+    stat, pval = kolmogorov_smirnov(poisson_uniform(curve.b_peak, curve.b_eclipse, v))
     return {"ks_stat": stat, "ks_pval": pval, "chi2_pval": chi2_probability(curve.n, curve.mu)}
 
 

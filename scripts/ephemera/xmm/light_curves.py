@@ -12,6 +12,7 @@ than that of its cells, so the significance of the curve is kept beside that of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,12 +26,12 @@ from ephemera.xmm.bayes import (
     sigma_equivalent_eclipse,
     sigma_equivalent_peak,
 )
+from ephemera.xmm.connected_regions import Columns, Regions
 from ephemera.xmm.cube import SparseCube
 from ephemera.xmm.expectation import Expectation
 from ephemera.xmm.frames import Frames, base_frame
 from ephemera.xmm.grid import PixelGrid
-from ephemera.xmm.observation import Band, BoolArray, Camera, Events, FloatArray, IntArray
-from ephemera.xmm.regions import Columns, Regions
+from ephemera.xmm.observation import Band, BoolArray, Camera, FloatArray, IntArray, Subset
 
 Area = Literal["bbox", "pixels"]
 Counts = npt.NDArray[np.int32]
@@ -116,13 +117,13 @@ def region_light_curves(
     mu_floor: float = 1e-6,
     soft: SparseCube | None = None,
     hard: SparseCube | None = None,
-    events: Events | None = None,
+    subset: Subset | None = None,
 ) -> LightCurves:
     """Curves of all regions of one run.
 
     `mjdref` (MJD) and `timezero` (s) turn times into dates: MJD = mjdref + (timezero + time)/86400.
     mu below `mu_floor` is raised to it. For the run of the full band, `soft` and `hard` (cubes of the same
-    grid and frames) give the counts of the two bands, and `events` those of each camera.
+    grid and frames) give the counts of the two bands, and `subset` those of each camera that it has.
 
     Raises ValueError when `area` is unknown, or a cube or the expectation differs in grid or frames.
     """
@@ -135,8 +136,8 @@ def region_light_curves(
         for name, band_cube in (("n_soft", soft), ("n_hard", hard))
         if band_cube is not None
     }
-    if events is not None:
-        extra |= _camera_counts(events, cube.grid, frames, cube.band, pixels, len(regions))
+    if subset is not None:
+        extra |= _camera_counts(subset, cube.grid, frames, cube.band, pixels, len(regions))
     mu, b_peak, b_eclipse = _significance(n, expectation, pixels, mu_floor)
     edges = frames.edges
     return LightCurves(
@@ -231,24 +232,23 @@ def _counts(cube: SparseCube, pixels: _Area, n_regions: int) -> Counts:
 
 
 def _camera_counts(
-    events: Events, grid: PixelGrid, frames: Frames, band: Band, pixels: _Area, n_regions: int
+    subset: Subset, grid: PixelGrid, frames: Frames, band: Band, pixels: _Area, n_regions: int
 ) -> dict[str, Counts]:
-    """Counts of each camera per region and frame; cameras without events count 0."""
+    """Counts of each camera of the subset per region and frame."""
+    events = subset.events
     # Most events are in no row of pixels that a region touches: one small look-up drops them.
     rows = np.zeros(grid.n, dtype=np.bool_)
     rows[pixels.pixel // grid.n] = True
-    every = np.arange(1 << 16)
-    row = np.clip(grid.index(every, "y"), 0, grid.n - 1)
-    event = np.flatnonzero(rows[row][events.y])
+    row_of_y = np.clip(grid.index(np.arange(1 << 16), "y"), 0, grid.n - 1)
+    event = np.flatnonzero(rows[row_of_y][events.y])
     event = event[band.contains(events.pi[event])]
     chosen, region = pixels.share_out(grid.pixels(events.x[event], events.y[event]))
     event = event[chosen]
     frame = base_frame(events.time[event], frames.t0, frames.t1, frames.dt)
-    n_curves = len(Camera) * n_regions
+    shape = (len(Camera), n_regions, frames.n_frames)
     place = (events.camera[event].astype(np.int64) * n_regions + region) * frames.n_frames + frame
-    counts = np.bincount(place, minlength=n_curves * frames.n_frames).astype(np.int32)
-    by_camera = counts.reshape(len(Camera), n_regions, frames.n_frames)
-    return {name: by_camera[camera] for camera, name in CAMERA_COLUMNS.items()}
+    counts = np.bincount(place, minlength=math.prod(shape)).astype(np.int32).reshape(shape)
+    return {CAMERA_COLUMNS[camera]: counts[camera] for camera in subset.cameras}
 
 
 def _significance(

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from ephemera.xmm.fits_stream import FitsError, FitsStream
+from ephemera.xmm.fits_stream import FitsError, open_fits
 from ephemera.xmm.observation import INSTRUMENTS
 from ephemera.xmm.product_headers import Identity, identify
-from ephemera.xmm.product_names import ProductName, Role, parse_name, pipeline_obsid
+from ephemera.xmm.product_names import OBSID_PATTERN, ProductName, Role, parse_name, pipeline_obsid
 from ephemera.xmm.products import Product
 
 #: Levels of folders searched below the one given.
@@ -54,11 +54,10 @@ def in_folder(folder: Path, obsid: str, extra: Sequence[Product] = ()) -> Found:
     """
     if not folder.is_dir():
         return Found((), missing=(str(folder),))
-    own = folder / obsid
     files: list[LocalFile] = []
     remarks: list[str] = []
     foreign: list[str] = []
-    for path in _files_below(own if own.is_dir() else folder):
+    for path in files_of(folder, obsid):
         named = parse_name(path.name)
         if named is not None and named.obsid == obsid:
             file = _from_name(path, named)
@@ -97,15 +96,29 @@ def named_files(paths: Sequence[Path], obsid: str) -> Found:
     return Found(tuple(files), tuple(remarks), tuple(foreign), tuple(missing))
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Files below a folder in a fixed order; hidden and half-written ones are passed over."""
-    for here, folders, names in os.walk(folder):
-        deeper = len(Path(here).relative_to(folder).parts) < FOLDER_DEPTH
-        folders[:] = sorted(name for name in folders if deeper and not name.startswith("."))
+def files_of(folder: Path, obsid: str) -> Iterator[Path]:
+    """Files that may be of an observation, in a fixed order; hidden and half-written ones are passed over.
+
+    Where there is a subfolder named after the observation, only its files; never those of a
+    subfolder named after another one. Raises OSError for a folder that cannot be read.
+    """
+    own = folder / obsid
+    top = own if own.is_dir() else folder
+    for here, folders, names in os.walk(top, onerror=_refuse):
+        deeper = len(Path(here).relative_to(top).parts) < FOLDER_DEPTH
+        folders[:] = sorted(name for name in folders if deeper and _may_hold(name))
         for name in sorted(names):
             path = Path(here, name)
             if not name.startswith(".") and path.is_file():
                 yield path
+
+
+def _refuse(error: OSError) -> None:
+    raise error
+
+
+def _may_hold(name: str) -> bool:
+    return not name.startswith(".") and OBSID_PATTERN.fullmatch(name) is None
 
 
 def _from_name(path: Path, named: ProductName) -> LocalFile:
@@ -151,7 +164,7 @@ def _other_observation(file: LocalFile, obsid: str) -> str | None:
     if file.role not in _CHECKED_ROLES:
         return None
     try:
-        with FitsStream(file.path) as stream:
+        with open_fits(file.path) as stream:
             found = next((text for hdu in islice(stream, 2) if (text := hdu.header.text("OBS_ID"))), obsid)
     except FitsError:
         return None

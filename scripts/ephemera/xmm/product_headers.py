@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ephemera.xmm.fits_stream import FitsStream, Hdu, Header
+from ephemera.xmm.fits_stream import Hdu, Header, open_fits
 from ephemera.xmm.observation import INSTRUMENTS, Camera
 from ephemera.xmm.product_names import Role
 
@@ -42,7 +42,7 @@ def check_whole(path: Path) -> list[Header]:
 
     Raises FitsError, with HDU and byte, when the file is not FITS or not whole.
     """
-    with FitsStream(path) as stream:
+    with open_fits(path) as stream:
         return [hdu.header for hdu in stream]
 
 
@@ -58,7 +58,7 @@ def identify(path: Path) -> Identity:
     """
     seen: list[Header] = []
     role = Role.OTHER
-    with FitsStream(path) as stream:
+    with open_fits(path) as stream:
         for hdu in stream:
             seen.append(hdu.header)
             role = _role(hdu)

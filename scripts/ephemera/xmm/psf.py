@@ -113,7 +113,7 @@ class King(Profile):
         return np.asarray(-np.expm1((1 - self.beta) * np.log1p(q)))
 
     def radius_of(self, fraction: npt.ArrayLike) -> FloatArray:
-        """r = r0 sqrt((1 - fraction)^(1 / (1 - beta)) - 1); infinite at 1."""
+        """Radius r0 sqrt((1 - fraction)^(1 / (1 - beta)) - 1); infinite at 1."""
         with np.errstate(divide="ignore"):
             exponent = np.log1p(-np.asarray(fraction, dtype=float)) / (1 - self.beta)
         return np.asarray(self.r0 * np.sqrt(np.expm1(exponent)))
@@ -140,6 +140,10 @@ class Gaussian(Profile):
         return np.asarray(-np.expm1(-0.5 * (np.asarray(radius, dtype=float) / self.sigma) ** 2))
 
     def radius_of(self, fraction: npt.ArrayLike) -> FloatArray:
-        """r = sigma sqrt(-2 ln(1 - fraction)); infinite at 1."""
+        """Radius sigma sqrt(-2 ln(1 - fraction)); infinite at 1."""
         with np.errstate(divide="ignore"):
             return np.asarray(self.sigma * np.sqrt(-2 * np.log1p(-np.asarray(fraction, dtype=float))))
+
+
+#: The profile that simulations and aperture corrections use unless told otherwise.
+NOMINAL_PSF = King()

@@ -9,6 +9,7 @@ again, never a folder with half of a product that looks like all of it.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +20,8 @@ from ephemera.files import PARTIAL_PREFIX, commit, sha256_of, write_text
 from ephemera.xmm.archive_errors import ArchiveError
 from ephemera.xmm.archive_members import check_product, wanted_name
 from ephemera.xmm.products import Product
+
+log = logging.getLogger(__name__)
 
 RECORD_NAME = "fetched.json"
 
@@ -65,7 +68,8 @@ class RawStore:
                 continue
             try:
                 check_product(path, self.obsid)
-            except ArchiveError:
+            except ArchiveError as error:
+                log.warning("%s is not used: %s", path, error)
                 continue
             found.append(StoredFile(path.name, path.stat().st_size, sha256_of(path), None))
         if found:

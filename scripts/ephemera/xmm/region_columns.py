@@ -65,6 +65,8 @@ REGION_COLUMNS: tuple[Column, ...] = (
     Column("best_pixel", "i4", None, "meta.id", "best_y times the side of the grid plus best_x"),
     Column("lc_sigma_peak", "f8", None, "stat.snr", "Largest peak significance of the light curve, in sigma"),
     Column("lc_sigma_eclipse", "f8", None, "stat.snr", "Largest eclipse significance of the light curve"),
+    Column("frac_one_raw_pixel", "f8", None, "stat.value", "Largest share of the events in one raw pixel"),
+    Column("raw_pixel", "str", None, "meta.id;instr.pixel", "That pixel: camera, CCDNR, RAWX, RAWY"),
     Column("filt_large", "bool", None, "meta.code.qual", "Region larger than a point source can make"),
 )
 

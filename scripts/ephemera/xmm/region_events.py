@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ephemera.xmm.cells import Cells
+from ephemera.xmm.connected_regions import Regions
 from ephemera.xmm.cube import SparseCube
 from ephemera.xmm.frames import Frames
 from ephemera.xmm.observation import Band, Events, FloatArray, IntArray
-from ephemera.xmm.regions import Regions
 
 #: Events looked at together; bounds memory.
 BLOCK_EVENTS = 1 << 19

@@ -1,230 +1,258 @@
-"""Regions: significant cells that touch on the sky, one detection each.
+"""Join significant cells into regions: one detection each, with a position and a light curve.
 
-Reads the significant cells of a run and its cube, makes one row per region. A pixel is flagged when it is
-a peak or an eclipse in any frame; regions are the connected components of flagged pixels (8 neighbours,
-or 4). They are numbered 0, 1, ... in the order of their first pixel (smallest column i, then row j).
-
-A region's identifier names its run and the pixel of its best cell, the one with the largest log10 Bayes
-factor, as in `0724210501_0_5_2.0_12.0_x042y068`: two regions of a run never share a pixel, and what else
-the run finds does not change the name.
+Reads the events, cubes, expectations and significant cells of an observation. Makes the table of its
+detections, the table of its cells (kept and rejected) and the file of light curves. Runs on shifted
+grids find the same burst several times: of those the most significant detection stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
-from ephemera.xmm.cells import Cells, Kind
+from ephemera.tables import TableDeclaration, read, write
+from ephemera.xmm.cells import Cells
+from ephemera.xmm.connected_regions import Columns, Regions, find_regions
 from ephemera.xmm.cube import SparseCube
-from ephemera.xmm.grid import PixelGrid
-from ephemera.xmm.observation import Band, BoolArray, FloatArray, IntArray, run_id
+from ephemera.xmm.expectation import Expectation
+from ephemera.xmm.feature_events import raw_pixel_share
+from ephemera.xmm.grid import shifted_subset
+from ephemera.xmm.light_curve_files import write_light_curves
+from ephemera.xmm.light_curves import LightCurves, region_light_curves
+from ephemera.xmm.observation import Band, Subset, run_id
+from ephemera.xmm.positions import positions
+from ephemera.xmm.region_columns import ALERTS, REGIONS
+from ephemera.xmm.region_events import region_events, significant_frames
+from ephemera.xmm.region_tables import cell_table, region_table
+from ephemera.xmm.run_columns import SIGNIFICANT_CELLS
+from ephemera.xmm.shifted_grids import GridDetections, merge_grids
+from ephemera.xmm.store import RunKey, read_cubes, read_expectation, read_subsets, run_keys
 
-#: Neighbours that join pixels, by the number of them.
-NEIGHBOURS: Mapping[int, npt.NDArray[np.int8]] = {
-    4: np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], dtype=np.int8),
-    8: np.ones((3, 3), dtype=np.int8),
-}
+if TYPE_CHECKING:
+    from ephemera.config.xmm import Regions as RegionSettings
+    from ephemera.job import Job
 
-#: Columns of a table by name; their dtypes are those of the declarations.
-Columns = dict[str, npt.NDArray[Any]]
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Regions:
-    """Regions of one run, numbered by row.
+class Run:
+    """One run with what detection found in it: all cells, and the verdict of the clean-up (0 is kept)."""
 
-    `columns` maps column names (see `region_columns.REGION_COLUMNS`) to arrays of one row a region.
-    `pixel` (p,) are the flagged pixels, j * N + i on `grid`, sorted by region and then by i, j;
-    `pixel_region` (p,) the region of each; `cell_region` (c,) the region of each significant cell.
-    """
+    key: RunKey
+    subset: Subset
+    cube: SparseCube
+    expectation: Expectation
+    cells: Cells
+    reason: npt.NDArray[np.int8]
 
-    grid: PixelGrid
+    @property
+    def kept(self) -> Cells:
+        """Cells that make regions."""
+        return self.cells.take(self.reason == 0)
+
+
+@dataclass(frozen=True)
+class FoundRegions:
+    """Regions of one run and their columns of positions and raw pixels."""
+
+    regions: Regions
     columns: Columns
-    pixel: IntArray
-    pixel_region: IntArray
-    cell_region: IntArray
-
-    def __len__(self) -> int:
-        return len(self.columns["label"])
-
-    def __getitem__(self, name: str) -> npt.NDArray[Any]:
-        return self.columns[name]
-
-    def take(self, index: IntArray | BoolArray) -> Regions:
-        """Regions at `index` (row numbers or a mask), renumbered by place; cells of others get -1.
-
-        The column `label` keeps the number that the region had in its run.
-        """
-        rows = np.arange(len(self))[index]
-        place = np.full(len(self), -1)
-        place[rows] = np.arange(len(rows))
-        region = place[self.pixel_region]
-        order = np.argsort(region, kind="stable")
-        order = order[np.searchsorted(region[order], 0) :]
-        return Regions(
-            grid=self.grid,
-            columns={name: column[rows] for name, column in self.columns.items()},
-            pixel=self.pixel[order],
-            pixel_region=region[order],
-            cell_region=place[self.cell_region],
-        )
+    spans: GridDetections
 
 
-def label_regions(cells: Cells, n: int, connectivity: int = 8) -> IntArray:
-    """Region number of each cell, int64, as long as `cells`, on a grid of `n` by `n` pixels.
-
-    Raises ValueError when `connectivity` is not 4 or 8, or a cell lies outside the grid.
-    """
-    if connectivity not in NEIGHBOURS:
-        raise ValueError(f"connectivity must be 4 or 8, got {connectivity}")
-    if len(cells) == 0:
-        return np.empty(0, dtype=np.int64)
-    if min(cells.i.min(), cells.j.min()) < 0 or max(cells.i.max(), cells.j.max()) >= n:
-        raise ValueError(f"cells must lie on the grid of {n} x {n} pixels, got pixels outside")
-    flagged = np.zeros((n, n), dtype=np.bool_)
-    flagged[cells.i, cells.j] = True
-    component = np.asarray(ndimage.label(flagged, structure=NEIGHBOURS[connectivity])[0])
-    # ndimage promises no order of its labels: the first pixel in order of (i, j) decides.
-    in_order = component[flagged]
-    _, first = np.unique(in_order, return_index=True)
-    number = np.empty(len(first) + 1, dtype=np.int64)
-    number[in_order[np.sort(first)]] = np.arange(len(first))
-    return number[component[cells.i, cells.j]]
-
-
-def detection_ids(runid: str, i: IntArray, j: IntArray, grid_number: int = 0) -> npt.NDArray[np.object_]:
-    """Identifiers of detections of a run from the pixels of their best cells.
-
-    The run, `_x`, the column and `y`, the row, with at least three digits each; on a shifted grid also
-    `_g` and the number of the grid, because its pixels are others.
-    """
-    grid = f"_g{grid_number}" if grid_number else ""
-    ids = [f"{runid}_x{x:03d}y{y:03d}{grid}" for x, y in zip(i.tolist(), j.tolist(), strict=True)]
-    return np.array(ids, dtype=object)
-
-
-def find_regions(
-    cells: Cells,
-    cube: SparseCube,
-    obsid: str,
-    subset: int,
-    *,
-    connectivity: int = 8,
-    max_area: int = 36,
-    grid_number: int = 0,
-) -> Regions:
-    """Regions of the significant `cells` (only those kept by the clean-up) of one run.
-
-    Counts and weights are those of the image of all usable frames. Where all weights of a region are
-    zero, as in an eclipse that lasts all the time, the weighted centroid is the plain one. Regions of
-    more than `max_area` pixels are flagged `filt_large`: arcs in the wings of bright sources, flares and
-    stray light make them, point sources do not.
-
-    Raises ValueError as `label_regions`, and when `max_area` < 1.
-    """
-    if max_area < 1:
-        raise ValueError(f"max_area must be at least 1 pixel, got {max_area}")
-    side = cube.grid.n
-    region = label_regions(cells, side, connectivity)
-    n_regions = int(region.max(initial=-1)) + 1
-    pixels = np.unique((region * side + cells.i) * side + cells.j)
-    pixel_region, i, j = pixels // side**2, pixels // side % side, pixels % side
-    weight = cube.image(cube.frames.usable)[j, i].astype(np.float64)
-
-    columns = _run_columns(n_regions, obsid, subset, cube.frames.dt, cube.band, grid_number)
-    columns |= _shape_columns(pixel_region, i, j, weight, n_regions)
-    columns["filt_large"] = columns["n_pixels"] > max_area
-    columns |= _cell_columns(cells, region, n_regions)
-    columns |= _best_columns(cells, region, side)
-    columns["detid"] = detection_ids(
-        run_id(obsid, subset, cube.frames.dt, cube.band), columns["best_x"], columns["best_y"], grid_number
+def find(run: Run, obsid: str, settings: RegionSettings) -> FoundRegions:
+    """Regions of one run with positions, as the options ask for."""
+    regions = find_regions(
+        run.kept,
+        run.cube,
+        obsid,
+        run.subset.number,
+        connectivity=settings.connectivity,
+        max_area=settings.max_area,
+        grid_number=run.key.grid,
     )
-    return Regions(cube.grid, columns, j * side + i, pixel_region, region)
+    header = run.subset.headers[0]
+    events = run.subset.events
+    where = positions(
+        regions,
+        run.kept,
+        run.cube,
+        run.expectation,
+        events if settings.event_position else None,
+        header.reference_ra,
+        header.reference_dec,
+    )
+    frames = significant_frames(run.kept, regions)
+    edges = run.cube.frames.edges
+    spans = GridDetections(
+        x=where["x"],
+        y=where["y"],
+        sigma=regions["best_sigma"],
+        label=frames.region,
+        start=edges[frames.frame],
+        stop=edges[frames.frame + 1],
+    )
+    return FoundRegions(regions, where | _raw_pixels(run, regions), spans)
 
 
-def _run_columns(n: int, obsid: str, subset: int, dt: float, band: Band, grid_number: int) -> Columns:
-    """Columns that say in which run the regions were found."""
-    low, high = band.kev
+def _raw_pixels(run: Run, regions: Regions) -> Columns:
+    """Largest share of the events of each region in one raw pixel of a detector."""
+    events = run.subset.events
+    inside = region_events(events, run.kept, run.cube, regions)
+    start = np.searchsorted(inside.region, np.arange(len(regions) + 1))
+    shares = []
+    for first, last in pairwise(start):
+        mine = inside.event[first:last]
+        raw = (events.camera[mine], events.ccd[mine], events.rawx[mine], events.rawy[mine])
+        shares.append(raw_pixel_share(*raw))
     return {
-        "runid": np.full(n, run_id(obsid, subset, dt, band), dtype=object),
-        "obsid": np.full(n, obsid, dtype=object),
-        "subset": np.full(n, subset, dtype=np.int32),
-        "t_bin": np.full(n, float(dt)),
-        "e_min": np.full(n, low),
-        "e_max": np.full(n, high),
-        "grid": np.full(n, grid_number, dtype=np.int32),
-        "n_grids": np.ones(n, dtype=np.int32),
-        "n_grids_found": np.ones(n, dtype=np.int32),
-        "label": np.arange(n, dtype=np.int32),
+        "frac_one_raw_pixel": np.array([share.fraction for share in shares], np.float64),
+        "raw_pixel": np.array([share.raw_pixel for share in shares], object),
     }
 
 
-def _shape_columns(region: IntArray, i: IntArray, j: IntArray, weight: FloatArray, n: int) -> Columns:
-    """Columns that follow from the pixels of the regions, sorted by region, and their counts."""
-    size = np.bincount(region, minlength=n)
-    counts = _sums(region, weight, n)
-    start = np.searchsorted(region, np.arange(n))
-    columns: Columns = {}
-    for axis, index in (("x", i), ("y", j)):
-        low = np.minimum.reduceat(index, start) if n else index
-        high = np.maximum.reduceat(index, start) if n else index
-        plain = np.bincount(region, index, minlength=n) / size
-        # Offsets from the corner keep the rounding error below that of the whole coordinate.
-        offset = _sums(region, weight * (index - low[region]), n)
-        columns[f"{axis}0"] = low.astype(np.int32)
-        columns[f"{axis}1"] = (high + 1).astype(np.int32)
-        columns[f"centroid_{axis}"] = plain
-        columns[f"wcentroid_{axis}"] = np.where(counts > 0, low + offset / np.maximum(counts, 1), plain)
-    width, height = columns["x1"] - columns["x0"], columns["y1"] - columns["y0"]
-    columns["n_pixels"] = size.astype(np.int32)
-    columns["area_bbox"] = width * height
-    columns["equiv_diameter"] = 2 * np.sqrt(size / np.pi)
-    columns["counts"] = np.rint(counts).astype(np.int64)
-    columns["mean_pixel_counts"] = counts / size
-    return columns
+def merge(found: Mapping[RunKey, FoundRegions]) -> dict[RunKey, FoundRegions]:
+    """What is left of each run's regions when those found on several grids are merged."""
+    left: dict[RunKey, FoundRegions] = {}
+    order = sorted(found, key=lambda key: (key.subset, key.dt, key.band.low, key.band.high, key.grid))
+    for _, group in groupby(order, key=lambda key: (key.subset, key.dt, key.band)):
+        keys = list(group)
+        merged = merge_grids([found[key].spans for key in keys], found[keys[0]].regions.grid.width)
+        for number, key in enumerate(keys):
+            rows = merged.row[merged.grid == number]
+            one = found[key]
+            n_found = merged.found_on[merged.grid == number].astype(np.int32)
+            grids = {"n_grids": np.full(len(rows), merged.n_grids, np.int32), "n_grids_found": n_found}
+            columns = {name: values[rows] for name, values in one.columns.items()} | grids
+            left[key] = replace(one, regions=one.regions.take(rows), columns=columns)
+    return left
 
 
-def _sums(region: IntArray, values: FloatArray, n: int) -> FloatArray:
-    """Sum of `values` over each of `n` regions; without values bincount would give integers."""
-    return np.bincount(region, values, minlength=n).astype(np.float64)
+def band_pair(bands: Sequence[Band]) -> tuple[Band, Band, Band] | None:
+    """The full band among `bands` and the soft and the hard band that make it up; None without such three."""
+    for full in bands:
+        for soft in bands:
+            hard = Band(soft.high, full.high)
+            if soft.low == full.low and soft.high < full.high and hard in bands:
+                return full, soft, hard
+    return None
 
 
-def _cell_columns(cells: Cells, region: IntArray, n: int) -> Columns:
-    """Columns that follow from all significant cells of the regions."""
-    columns: Columns = {}
-    for kind, name in ((Kind.PEAK, "peak"), (Kind.ECLIPSE, "eclipse")):
-        mine = cells.kind == kind
-        columns[f"n_{name}_cells"] = np.bincount(region[mine], minlength=n).astype(np.int32)
-        sigma = np.full(n, np.nan)
-        np.fmax.at(sigma, region[mine], cells.sigma[mine])
-        columns[f"sigma_{name}"] = sigma
-    peaks, eclipses = columns["n_peak_cells"] > 0, columns["n_eclipse_cells"] > 0
-    columns["type"] = np.select([peaks & eclipses, peaks], ["both", "peak"], "eclipse").astype(object)
-    first = np.full(n, np.iinfo(np.int32).max, dtype=np.int32)
-    last = np.full(n, -1, dtype=np.int32)
-    np.minimum.at(first, region, cells.frame.astype(np.int32))
-    np.maximum.at(last, region, cells.frame.astype(np.int32))
-    columns["first_frame"], columns["last_frame"] = first, last
-    columns["n_excess"] = _sums(region, np.abs(cells.n - cells.mu), n)
-    return columns
+def light_curves(run: Run, regions: Regions, settings: RegionSettings, parts: Parts | None) -> LightCurves:
+    """Light curves of some regions of a run; `parts` are the soft and hard cubes of the full band."""
+    header = run.subset.headers[0]
+    return region_light_curves(
+        run.cube,
+        run.expectation,
+        regions,
+        mjdref=header.mjdref,
+        timezero=header.timezero,
+        area=settings.light_curve_area,
+        soft=parts[0] if parts else None,
+        hard=parts[1] if parts else None,
+        subset=run.subset if parts else None,
+    )
 
 
-def _best_columns(cells: Cells, region: IntArray, side: int) -> Columns:
-    """Columns of the cell with the largest log10 Bayes factor of each region; the earliest of equal ones."""
-    order = np.lexsort((-cells.log10_b, region))
-    best = order[np.flatnonzero(np.diff(region[order], prepend=-1))]
+Parts = tuple[SparseCube, SparseCube]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The files of one observation that this step reads."""
+
+    events: Path
+    cube: Path
+    expectation: Path
+    second_pass: Path
+    cells: Path
+
+    def runs(self) -> Iterator[tuple[Run, Parts | None]]:
+        """All runs that have an expectation; with the soft and hard cubes where it is the full band."""
+        subsets = {subset.number: subset for subset in read_subsets(self.events)}
+        table = _read_cells(self.cells)
+        again = set(run_keys(self.second_pass))
+        keys = run_keys(self.cube)
+        for _, group in groupby(keys, key=lambda key: key.frames_path):
+            here = list(group)
+            cubes = dict(zip(here, read_cubes(self.cube, here), strict=True))
+            bands = band_pair([key.band for key in here])
+            for key, cube in cubes.items():
+                expectation = read_expectation(self.second_pass if key in again else self.expectation, key)
+                if isinstance(expectation, tuple):
+                    continue
+                shift = cube.frames.t0 - subsets[key.subset].t0
+                subset = shifted_subset(subsets[key.subset], shift) if shift else subsets[key.subset]
+                cells, reason = _cells_of(table, key)
+                parts = None
+                if bands is not None and key.band == bands[0]:
+                    parts = (cubes[replace(key, band=bands[1])], cubes[replace(key, band=bands[2])])
+                yield Run(key, subset, cube, expectation, cells, reason), parts
+
+
+def _read_cells(path: Path) -> dict[str, npt.NDArray[Any]]:
+    table = read(path, SIGNIFICANT_CELLS)
+    return {name: table[name].to_numpy() for name in table.column_names}
+
+
+def _cells_of(table: Mapping[str, npt.NDArray[Any]], key: RunKey) -> tuple[Cells, npt.NDArray[np.int8]]:
+    mine = (
+        (table["subset"] == key.subset)
+        & (table["grid"] == key.grid)
+        & (table["t_bin"] == key.dt)
+        & (table["band_low"] == key.band.low)
+        & (table["band_high"] == key.band.high)
+    )
+    part = {name: values[mine] for name, values in table.items()}
+    whole = {name: part[name].astype(np.int64) for name in ("i", "j", "frame", "n")}
+    real = {name: part[name] for name in ("mu", "log10_b", "sigma")}
+    return Cells(kind=part["kind"].astype(np.int8), **whole, **real), part["reason"].astype(np.int8)
+
+
+def main(job: Job) -> None:
+    """Write regions, cells and light curves of one observation."""
+    settings: RegionSettings = job.settings
+    obsid: str = job.wildcards.obsid
+    files = Observation(*(getattr(job.input, name) for name in Observation.__dataclass_fields__))
+    cell_rows: list[Columns] = []
+    found: dict[RunKey, FoundRegions] = {}
+    for run, _ in files.runs():
+        if len(run.cells):
+            found[run.key] = find(run, obsid, settings)
+            runid = run_id(obsid, run.key.subset, run.key.dt, run.key.band)
+            cell_rows.append(cell_table(run.cells, run.reason, run.cube, runid, found[run.key].regions))
+    left = merge(found)
+    region_rows: list[Columns] = []
+
+    def curves() -> Iterator[LightCurves]:
+        for run, parts in files.runs():
+            if run.key in left and len(left[run.key].regions):
+                here = left[run.key]
+                made = light_curves(run, here.regions, settings, parts)
+                region_rows.append(region_table(here.regions, here.columns, made))
+                yield made
+
+    write_light_curves(job.output.light_curves, curves())
+    write(_joined(region_rows, REGIONS), REGIONS, job.output.regions)
+    write(_joined(cell_rows, ALERTS), ALERTS, job.output.cells)
+    log.info("%s: %d detections", obsid, sum(len(rows["detid"]) for rows in region_rows))
+
+
+def _joined(parts: Sequence[Columns], declaration: TableDeclaration) -> Columns:
     return {
-        "best_n": cells.n[best].astype(np.int32),
-        "best_mu": cells.mu[best],
-        "best_logB": cells.log10_b[best],
-        "best_sigma": cells.sigma[best],
-        "best_frame": cells.frame[best].astype(np.int32),
-        "best_x": cells.i[best].astype(np.int32),
-        "best_y": cells.j[best].astype(np.int32),
-        "best_pixel": (cells.j[best] * side + cells.i[best]).astype(np.int32),
+        name: np.concatenate([part[name] for part in parts]) if parts else [] for name in declaration.names
     }
+
+
+if __name__ == "__main__":
+    from ephemera.job import run_step
+
+    run_step(main)

@@ -131,7 +131,11 @@ def primary_cards(cards: DetectorCards, x: IntArray, y: IntArray) -> Cards:
 
 
 def event_cards(
-    cards: DetectorCards, x: IntArray, y: IntArray, good_time: Mapping[int, FloatArray], names: Mapping[int, str]
+    cards: DetectorCards,
+    x: IntArray,
+    y: IntArray,
+    good_time: Mapping[int, FloatArray],
+    names: Mapping[int, str],
 ) -> Cards:
     """Cards of EVENTS: REVOLUT is a number, REFXLMAX an overflow; `names` of the good time table per CCD."""
     instrument = cards.instrument
@@ -180,7 +184,12 @@ def _subspace_cards(names: Mapping[int, str]) -> Cards:
     axis = 6 if cut else 2
     cards: list[tuple[str, str | int | float | bool, str]] = [("DSTYP1", "CCDNR", "")]
     if cut:
-        cards += [("DSTYP2", "FLAG", ""), ("DSTYP3", "FLAG", ""), ("DSTYP4", "PATTERN", ""), ("DSTYP5", "FLAG", "")]
+        cards += [
+            ("DSTYP2", "FLAG", ""),
+            ("DSTYP3", "FLAG", ""),
+            ("DSTYP4", "PATTERN", ""),
+            ("DSTYP5", "FLAG", ""),
+        ]
     cards += [(f"DSTYP{axis}", "TIME", ""), (f"DSUNI{axis}", "s", "")]
     if cut:
         cards += [

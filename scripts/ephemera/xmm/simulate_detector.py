@@ -13,6 +13,7 @@ real detection masks of all three cameras: less than 1 % of a mask lies outside 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -179,6 +180,25 @@ class SkyMask:
         rows, columns = self.image.shape
         inside = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
         return np.asarray(inside & self.image[row.clip(0, rows - 1), column.clip(0, columns - 1)])
+
+
+def read_sky_mask(path: str | os.PathLike[str]) -> SkyMask:
+    """Read a detection mask (an image MASK with the sky plane as its secondary coordinates).
+
+    Raises ValueError when the image has no square pixels on the sky plane.
+    """
+    from astropy.io import fits  # costs 0.2 s, and most simulations need no mask
+
+    with fits.open(path) as hdus:
+        header, image = hdus["MASK"].header, hdus["MASK"].data > 0
+    axes = {
+        axis: [header.get(f"{key}{axis}L") for key in ("CTYPE", "CRVAL", "CRPIX", "CDELT")] for axis in "12"
+    }
+    if axes["1"][1:] != axes["2"][1:] or [axes["1"][0], axes["2"][0]] != ["X", "Y"]:
+        msg = f"mask must have square pixels on the plane X, Y with one origin, got {axes!r} in {path}"
+        raise ValueError(msg)
+    _, value, pixel, step = axes["1"]
+    return SkyMask(image, value + step * (1 - pixel), step, float(header["PA_PNT"]))
 
 
 @cache

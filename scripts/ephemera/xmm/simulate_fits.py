@@ -136,7 +136,9 @@ def _card(key: str, value: Value, comment: str) -> str:
         # Texts beyond one card need the CONTINUE convention, which the library knows.
         if len(value) > CARD_LENGTH - 12:
             return str(Card(key, value))
-        return f"{key:8}= '{value.replace(chr(39), 2 * chr(39)):8}' / {comment}"[:CARD_LENGTH].ljust(CARD_LENGTH)
+        return f"{key:8}= '{value.replace(chr(39), 2 * chr(39)):8}' / {comment}"[:CARD_LENGTH].ljust(
+            CARD_LENGTH
+        )
     return f"{key:8}= {text:>20} / {comment}"[:CARD_LENGTH].ljust(CARD_LENGTH)
 
 

@@ -190,7 +190,7 @@ def _hot_pixels(live: Mapping[int, BoolArray], camera: Camera, defects: Defects)
 
 
 def open_position(
-    instruments: Sequence[Instrument],
+    observations: Sequence[Sequence[Instrument]],
     psf: Profile,
     rng: np.random.Generator,
     *,
@@ -199,19 +199,26 @@ def open_position(
     away_from: Sequence[tuple[float, float]] = (),
     separation: float = 3000.0,
 ) -> tuple[float, float]:
-    """A random sky position where a standard selection keeps at least `share` of a source's counts.
+    """A random sky position where every observation keeps at least `share` of a source's counts.
 
-    `radius`, `separation`: units of 0.05 arcsec from the reference pixel and from the positions `away_from`.
-    Raises ValueError when 2000 positions were tried in vain.
+    `observations`: the exposures of each; `radius`, `separation`: units of 0.05 arcsec from the reference
+    pixel and from the positions `away_from`.
+    Raises ValueError when 5000 positions were tried in vain.
     """
-    exposures = [i.exposure for i in instruments]
-    for _ in range(2000):
+    for _ in range(5000):
         r, angle = radius * np.sqrt(rng.random()), 2 * np.pi * rng.random()
-        x, y = 25921 + r * np.cos(angle), 25921 + r * np.sin(angle)
+        x, y = float(25921 + r * np.cos(angle)), float(25921 + r * np.sin(angle))
         if any(np.hypot(x - a, y - b) < separation for a, b in away_from):
             continue
-        shares = [i.visible_share(x, y, psf, rng) * camera_share(exposures, i.camera) for i in instruments]
-        if sum(shares) >= share:
-            return float(x), float(y)
-    msg = f"share must be reachable somewhere in the field, got {share} with {len(exposures)} exposures"
+        if all(_kept_share(instruments, x, y, psf, rng) >= share for instruments in observations):
+            return x, y
+    msg = f"share must be reachable somewhere in the field, got {share} with {len(observations)} observations"
     raise ValueError(msg)
+
+
+def _kept_share(
+    instruments: Sequence[Instrument], x: float, y: float, psf: Profile, rng: np.random.Generator
+) -> float:
+    """Share of a source's counts that all cameras together keep."""
+    exposures = [i.exposure for i in instruments]
+    return sum(i.visible_share(x, y, psf, rng) * camera_share(exposures, i.camera) for i in instruments)

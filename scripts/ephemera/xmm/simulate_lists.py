@@ -14,7 +14,7 @@ import numpy as np
 
 from ephemera.xmm.observation import Camera, FloatArray, IntArray
 from ephemera.xmm.simulate_cards import DetectorCards, event_cards, exposure_cards, primary_cards
-from ephemera.xmm.simulate_detector import PN_PITCH, MOS_PITCH
+from ephemera.xmm.simulate_detector import MOS_PITCH, PN_PITCH
 from ephemera.xmm.simulate_fits import ColumnData, Hdu
 from ephemera.xmm.simulate_instrument import Instrument
 from ephemera.xmm.simulate_photons import Photons, raw_to_detector
@@ -78,15 +78,26 @@ def event_list(
     if flare_cut is not None:
         good_time = {c: intersection(g, flare_cut) for c, g in good_time.items()}
         names = {c: f"GTI{c - 1:03d}06" for c in instrument.ccds}
-    events = Hdu("EVENTS", event_cards(cards, rows.x, rows.y, good_time, names), _event_columns(instrument, rows, pointing))
-    hdus = [Hdu("PRIMARY", primary_cards(cards, rows.x, rows.y)), events, _offsets(instrument), _calibration(instrument)]
+    events = Hdu(
+        "EVENTS",
+        event_cards(cards, rows.x, rows.y, good_time, names),
+        _event_columns(instrument, rows, pointing),
+    )
+    hdus = [
+        Hdu("PRIMARY", primary_cards(cards, rows.x, rows.y)),
+        events,
+        _offsets(instrument),
+        _calibration(instrument),
+    ]
     for ccd, table in zip(instrument.ccds, tables, strict=True):
         hdus += [_frames(instrument, ccd, cards), _bad_pixels(instrument, ccd)]
         if instrument.camera == Camera.PN:
             hdus += _housekeeping(instrument, ccd)
         hdus.append(table)
     if flare_cut is not None:
-        hdus += [_intervals(names[c], exposure_cards(cards, c, good_time[c]), g) for c, g in good_time.items()]
+        hdus += [
+            _intervals(names[c], exposure_cards(cards, c, good_time[c]), g) for c, g in good_time.items()
+        ]
     return hdus
 
 
@@ -121,7 +132,7 @@ def _event_columns(instrument: Instrument, rows: Rows, pointing: Pointing) -> tu
         pattern_id = np.where(photons.pattern > 0, 5121, 0).astype("i2")
         columns += [
             ColumnData("PAT_ID", pattern_id),
-            ColumnData("PAT_SEQ", (photons.pattern > 2).astype("u1")),  # noqa: PLR2004
+            ColumnData("PAT_SEQ", (photons.pattern > 2).astype("u1")),
         ]
     columns.append(ColumnData("CCDNR", photons.ccd.astype("u1"), None, _limits(1, 12 if pn else 7)))
     if pn:
@@ -150,7 +161,9 @@ def _sky_axis(kind: str, value: float, sign: int) -> dict[str, str | int | float
     }  # fmt: skip
 
 
-def _intervals(name: str, cards: tuple[tuple[str, str | int | float | bool, str], ...], gti: FloatArray) -> Hdu:
+def _intervals(
+    name: str, cards: tuple[tuple[str, str | int | float | bool, str], ...], gti: FloatArray
+) -> Hdu:
     columns = (ColumnData("START", gti[:, 0], "s"), ColumnData("STOP", gti[:, 1], "s"))
     return Hdu(name, cards, columns)
 

@@ -83,7 +83,8 @@ class Photons:
         zeros, no = np.zeros(number, dtype=np.int64), np.zeros(number, dtype=bool)
         odds = _PN_PATTERNS if camera == Camera.PN else _MOS_PATTERNS
         pattern = np.searchsorted(np.cumsum(odds) / odds.sum(), rng.random(number)).astype(np.int64)
-        return cls(time, *pixel, pi.astype(np.int64), pattern, zeros, origin, no, no)
+        ccd, rawx, rawy = pixel
+        return cls(time, ccd, rawx, rawy, pi.astype(np.int64), pattern, zeros, origin, no, no)
 
 
 @dataclass(frozen=True)
@@ -116,15 +117,16 @@ def draw_sky(
     drawn = rng.poisson(np.array(expected, dtype=float))
     origin = np.repeat(np.arange(len(drawn)), drawn)
     steady = int(drawn[: len(sources)].sum())
-    times = [instrument.start + length * rng.random(steady)]
+    times: list[FloatArray] = [instrument.start + length * rng.random(steady)]
     times += [
         start + burst_times(rng, b.shape, b.start, b.duration, int(k))
         for b, k in zip(bursts, drawn[len(sources) :], strict=True)
     ]
     time = np.concatenate(times)
     hidden, removed = _hide(rng, time, origin, eclipses, start)
-    x, y = _positions(rng, psf, origin, [*sources, *bursts])
-    pi = _energies(rng, drawn, [item.spectrum for item in [*sources, *bursts]])
+    items: list[Source | Burst] = [*sources, *bursts]
+    x, y = _positions(rng, psf, origin, items)
+    pi = _energies(rng, drawn, [item.spectrum for item in items])
     photons = Photons.good(rng, instrument.camera, time, np.stack(instrument.land(x, y)), origin, pi)
     return SkyDraw(_read_out(instrument, rng, photons.take(~hidden)), drawn, removed)
 
@@ -185,7 +187,8 @@ def draw_flares(
     """Soft protons, even over the field of view, in all CCDs at once."""
     numbers = [int(rng.poisson(f.rate * f.duration * share)) for f in flares]
     times = [
-        start + burst_times(rng, f.shape, f.start, f.duration, n) for f, n in zip(flares, numbers, strict=True)
+        start + burst_times(rng, f.shape, f.start, f.duration, n)
+        for f, n in zip(flares, numbers, strict=True)
     ]
     time = np.concatenate([np.empty(0), *times])
     pixel = draw_pixels(instrument, rng, len(time), instrument.layout.in_field)
@@ -202,12 +205,13 @@ def draw_hot_pixels(instrument: Instrument, rng: np.random.Generator, defects: D
     counts = rng.poisson(shared * rates)
     pixel = np.repeat(instrument.hot, counts, axis=0).T
     if instrument.camera == Camera.PN and defects.noisy_pn_columns:
-        columns = np.array([c for c in PN_NOISY_COLUMNS if c[0] in instrument.live], dtype=np.int64)
-        picked = columns[rng.integers(len(columns), size=rng.poisson(0.05 * length * len(columns)))]
+        columns = np.array(PN_NOISY_COLUMNS, dtype=np.int64)
+        columns = columns[np.isin(columns[:, 0], instrument.ccds)]
+        picked = np.repeat(columns, rng.poisson(0.05 * length, len(columns)), axis=0)
         rows = rng.integers(1, 201, len(picked))
         pixel = np.concatenate([pixel, np.stack([picked[:, 0], picked[:, 1], rows])], axis=1)
     number = pixel.shape[1]
-    time = instrument.start + length * rng.random(number)
+    time: FloatArray = np.asarray(instrument.start + length * rng.random(number))
     pi = _HOT_SPECTRUM.draw(rng, number).astype(np.int64)
     photons = Photons.good(rng, instrument.camera, time, pixel, np.full(number, HOT), pi)
     photons = replace(photons, pattern=np.zeros(number, dtype=np.int64))
@@ -260,7 +264,7 @@ def _mark(
     flag = np.where(instrument.layout.in_field(detx, dety), flag, flag | OUT_OF_FIELD_FLAG)
     lowest = 5 if instrument.camera == Camera.PN else 13
     highest = 13 if instrument.camera == Camera.PN else 32
-    pattern = np.where(kind == 2, rng.integers(lowest, highest, number), photons.pattern)  # noqa: PLR2004
+    pattern = np.where(kind == 2, rng.integers(lowest, highest, number), photons.pattern)
     null = np.zeros(number, dtype=bool)
     if null_share > 0 and number:
         null[rng.permutation(number)[: max(3, round(null_share * number))]] = True

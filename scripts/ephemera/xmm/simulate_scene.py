@@ -160,6 +160,8 @@ class Defects:
     noisy_pn_columns: bool = True
 
 
+#: Defaults of an observation, and a detector without defects.
+NOMINAL_POINTING, NOMINAL_BACKGROUND, NOMINAL_DEFECTS = Pointing(), Background(), Defects()
 NO_DEFECTS = Defects(0, 0, 0.0, 0, 0.0, noisy_pn_columns=False)
 
 

@@ -187,7 +187,9 @@ def source_mask(
     Sources outside the grid are skipped.
     """
     mask = np.zeros((grid.n, grid.n), np.bool_)
-    x_units, y_units = to_plane(sources.ra, sources.dec, reference_ra, reference_dec)
+    known = np.isfinite(sources.ra) & np.isfinite(sources.dec)
+    ra, dec = np.where(known, sources.ra, np.nan), np.where(known, sources.dec, np.nan)
+    x_units, y_units = to_plane(ra, dec, reference_ra, reference_dec)
     radius = mask_radii(sources, grid.size_arcsec, radii_arcsec) / grid.size_arcsec
     # Far outside every grid, and unlike NaN an integer index.
     x_units, y_units = (np.nan_to_num(units, nan=-1e6).clip(-1e6, 1e6) for units in (x_units, y_units))

@@ -6,7 +6,7 @@ Each file is a tree that xarray opens group by group: `subset_0/grid_0/dt_5/band
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,15 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ephemera.cubes import create, write_array, write_attributes
+from ephemera.cubes import write_array, write_attributes
+from ephemera.xmm.bti import BadTime, FlareCurve
 from ephemera.xmm.cube import SparseCube
 from ephemera.xmm.expectation import Expectation
 from ephemera.xmm.frames import Frames
 from ephemera.xmm.grid import PixelGrid
-from ephemera.xmm.observation import Band, Camera, Events, FloatArray, ListHeader, Subset
+from ephemera.xmm.observation import Band, BoolArray, Camera, Events, ListHeader, Subset
+from ephemera.xmm.outcomes import Outcome
+from ephemera.xmm.source_list import SourceList
 
 #: Units of the columns of events, for readers of the file.
 EVENT_UNITS = {"time": "s", "x": "0.05 arcsec", "y": "0.05 arcsec", "pi": "eV"}
@@ -67,10 +70,12 @@ def _write_good_time(group: Any, header: ListHeader) -> None:
     group.attrs["good_time_ccds"] = sorted(header.good_time)
 
 
-def read_subset(group: Any) -> Subset:
-    """Read what `write_subset` wrote."""
+def read_subset(group: Any, *, with_events: bool = True) -> Subset:
+    """Read what `write_subset` wrote; without its events where only the headers are needed."""
     number, t0, t1 = (group.attrs[name].item() for name in ("number", "t0", "t1"))
-    events = Events(*(group["events"][name][()] for name in Events.COLUMNS))
+    events = Events.empty()
+    if with_events:
+        events = Events(*(group["events"][name][()] for name in Events.COLUMNS))
     lists = sorted((name for name in group if name.startswith("list_")), key=lambda name: int(name[5:]))
     return Subset(number, t0, t1, tuple(_read_header(group[name]) for name in lists), events)
 
@@ -89,11 +94,49 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def read_subsets(path: Path) -> list[Subset]:
+def read_subsets(path: Path, *, with_events: bool = True) -> list[Subset]:
     """All subsets of an observation, in order."""
     with h5py.File(path) as handle:
-        names = sorted((n for n in handle if n.startswith("subset_")), key=lambda n: int(n[7:]))
-        return [read_subset(handle[name]) for name in names]
+        names = _groups(handle, "subset_")
+        return [read_subset(handle[name], with_events=with_events) for name in names]
+
+
+def write_bad_times(group: Any, bad: Mapping[float, BadTime]) -> None:
+    """Write the bad times of a subset, one group for each window length (s) of the flare curve."""
+    for window, times in bad.items():
+        inside = group.create_group(f"bad_time_{window:g}")
+        write_array(inside, "intervals", times.intervals, ["bad_interval", "edge"], unit="s")
+        for number, curve in enumerate(times.curves):
+            curve_group = inside.create_group(f"curve_{number}")
+            write_array(curve_group, "edges", curve.edges, ["window_edge"], unit="s")
+            write_array(curve_group, "counts", curve.counts, ["window"], unit="count")
+            write_array(curve_group, "exposed", curve.exposed, ["window"], unit="s")
+            write_array(curve_group, "rate", curve.rate, ["window"], unit="ct/s")
+            write_array(curve_group, "threshold", curve.threshold, ["window"], unit="ct/s")
+
+
+def read_bad_times(path: Path) -> dict[int, dict[float, BadTime]]:
+    """Bad times by subset number and window length (s)."""
+    with h5py.File(path) as handle:
+        return {
+            int(subset[7:]): {
+                float(window[9:]): _read_bad_time(handle[subset][window])
+                for window in _groups(handle[subset], "bad_time_")
+            }
+            for subset in _groups(handle, "subset_")
+        }
+
+
+def _read_bad_time(group: Any) -> BadTime:
+    names = [f.name for f in fields(FlareCurve)]
+    curves = (FlareCurve(*(group[curve][name][()] for name in names)) for curve in _groups(group, "curve_"))
+    return BadTime(group["intervals"][()], tuple(curves))
+
+
+def read_source_columns(path: Path) -> SourceList:
+    """The source list of an observation."""
+    with h5py.File(path) as handle:
+        return SourceList(*(handle["source_list"][f.name][()] for f in fields(SourceList)))
 
 
 def write_frames(group: Any, frames: Frames) -> None:
@@ -137,6 +180,7 @@ def run_keys(path: Path) -> list[RunKey]:
 
 
 def _groups(group: Any, prefix: str) -> list[str]:
+    """Groups of that prefix in the order in which they were written."""
     return [name for name in group if name.startswith(prefix)]
 
 
@@ -178,10 +222,31 @@ def write_expectation(handle: Any, key: RunKey, expectation: Expectation) -> Non
     write_array(group, "mask", expectation.mask, image, compress=True)
 
 
-def read_expectation(path: Path, key: RunKey) -> Expectation:
-    """Read what `write_expectation` wrote for one run."""
+def write_no_expectation(handle: Any, key: RunKey, outcome: Outcome, detail: str) -> None:
+    """Note why a run has no expectation."""
+    write_attributes(handle.create_group(key.path), {"outcome": outcome.value, "detail": detail})
+
+
+def write_list_mask(handle: Any, subset: int, grid: int, seen: BoolArray, listed: BoolArray) -> None:
+    """Write what all runs of a subset share on one grid: footprint and mask of listed sources."""
+    group = handle.require_group(f"subset_{subset}/grid_{grid}")
+    write_array(group, "shared_footprint", seen, ["y", "x"], compress=True)
+    write_array(group, "list_mask", listed, ["y", "x"], compress=True)
+
+
+def read_list_mask(path: Path, subset: int, grid: int) -> tuple[BoolArray, BoolArray]:
+    """Footprint and mask of listed sources of a subset on one grid."""
+    with h5py.File(path) as handle:
+        group = handle[f"subset_{subset}/grid_{grid}"]
+        return group["shared_footprint"][()], group["list_mask"][()]
+
+
+def read_expectation(path: Path, key: RunKey) -> Expectation | tuple[Outcome, str]:
+    """The expectation of one run, or the outcome and the words that say why there is none."""
     with h5py.File(path) as handle:
         group = handle[key.path]
+        if "outcome" in group.attrs:
+            return Outcome(group.attrs["outcome"]), str(group.attrs["detail"])
         arrays = {
             f.name: group[f.name][()] if f.name != "template_bti" else group.attrs["template_bti"]
             for f in fields(Expectation)
@@ -198,19 +263,3 @@ def read_json(path: Path, name: str) -> Any:
     """Read what `write_json` wrote."""
     with h5py.File(path) as handle:
         return json.loads(handle.attrs[name])
-
-
-__all__ = [
-    "RunKey",
-    "create",
-    "read_cubes",
-    "read_expectation",
-    "read_json",
-    "read_subset",
-    "read_subsets",
-    "run_keys",
-    "write_cube",
-    "write_expectation",
-    "write_json",
-    "write_subset",
-]

@@ -18,6 +18,8 @@ from ephemera.xmm.outcomes import Caution, Outcome, OutcomeRow
 
 Span = Literal["common", "union"]
 
+#: A shorter span is not searched, s.
+SHORTEST_SPAN = 500.0
 #: Lists whose references differ by more than this, in arcsec, are reprojected.
 SAME_REFERENCE_ARCSEC = 0.1
 #: Lists whose references differ by more than this, in arcsec, are never searched together.

@@ -79,6 +79,19 @@ def test_a_bundle_is_flattened_and_only_products_of_the_observation_come_out(tmp
     assert sorted(path.name for path in (tmp_path / "files").iterdir()) == [M1, M1_SECOND]
 
 
+def test_entries_for_folders_are_nothing_special(tmp_path):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        folder = tarfile.TarInfo(f"{OBSID}/pps")
+        folder.type = tarfile.DIRTYPE
+        tar.addfile(folder)
+        file = tarfile.TarInfo(f"{OBSID}/pps/{M1}")
+        file.size = 5
+        tar.addfile(file, io.BytesIO(b"first"))
+    [path] = unpack(reply(tmp_path, "GUEST1.tar", buffer.getvalue()), OBSID, tmp_path / "files")
+    assert path.read_bytes() == b"first"
+
+
 def test_a_gzipped_bundle_is_opened_too(tmp_path):
     content = gzip.compress(bundle([(f"{OBSID}/pps/{M1}", b"first")]), mtime=0)
     [path] = unpack(reply(tmp_path, "GUEST1.tar.gz", content), OBSID, tmp_path / "files")
@@ -167,6 +180,8 @@ def test_a_file_that_was_not_asked_for(tmp_path, name, error):
 def test_an_empty_bundle_means_absent_and_a_foreign_one_wrong(tmp_path):
     with pytest.raises(NotInArchiveError):
         unpacked(tmp_path, [])
+    with pytest.raises(NotInArchiveError):
+        unpacked(tmp_path, [(f"{OBSID}/MANIFEST", b"nothing found")])
     with pytest.raises(WrongObservationError, match=OTHER_OBSID):
         unpacked(tmp_path, [(f"{OTHER_OBSID}/pps/P{OTHER_OBSID}PNS003PIEVLI0000.FTZ", b"x")])
 

@@ -14,7 +14,7 @@ from ephemera.xmm.light_curve_files import (
 )
 from ephemera.xmm.light_curves import region_light_curves
 from ephemera.xmm.region_columns import LIGHT_CURVES
-from ephemera.xmm.regions import find_regions
+from ephemera.xmm.connected_regions import find_regions
 from reference.regions import OBSID, flat_expectation, make_cells, make_frames, sparse
 
 

@@ -15,7 +15,7 @@ from ephemera.xmm.bayes import (
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.light_curves import region_light_curves
 from ephemera.xmm.observation import Band
-from ephemera.xmm.regions import find_regions
+from ephemera.xmm.connected_regions import find_regions
 from reference.regions import (
     COARSE,
     OBSID,
@@ -25,6 +25,7 @@ from reference.regions import (
     make_events,
     make_expectation,
     make_frames,
+    make_subset,
     sparse,
 )
 
@@ -223,7 +224,7 @@ def test_bands_and_cameras_add_to_the_full_band():
         mjdref=MJDREF,
         soft=soft,
         hard=hard,
-        events=events,
+        subset=make_subset(events),
     )
     assert curves.n.sum() > 400
     np.testing.assert_array_equal(curves.extra["n_soft"] + curves.extra["n_hard"], curves.n)
@@ -232,9 +233,23 @@ def test_bands_and_cameras_add_to_the_full_band():
     np.testing.assert_array_equal(sum(by_camera), curves.n)
     assert curves.curve(1)["n_m1"].tolist() == by_camera[1][1].tolist()
     hard_only = region_light_curves(
-        hard, flat_expectation(frames), regions_of(ROWS, hard), mjdref=MJDREF, events=events
+        hard, flat_expectation(frames), regions_of(ROWS, hard), mjdref=MJDREF, subset=make_subset(events)
     )
     np.testing.assert_array_equal(sum(hard_only.extra.values()), hard_only.n)
+
+
+def test_cameras_that_the_subset_lacks_have_no_counts():
+    cube = empty_cube(12, last=0.6)
+    events = make_events([1001.0, 1002.0], [100, 100], [100, 100], camera=1)
+    curves = region_light_curves(
+        cube,
+        flat_expectation(cube.frames),
+        regions_of([(0, 0, 0, 0)], cube),
+        mjdref=MJDREF,
+        subset=make_subset(events, cameras=[1]),
+    )
+    assert list(curves.extra) == ["n_m1"]
+    assert curves.extra["n_m1"][0].tolist() == [2, *[0] * 11]
 
 
 def test_arguments_that_do_not_belong_together_are_refused():

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ephemera.sky.tan import to_plane
+from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.observation import Band
 from ephemera.xmm.positions import (
     astrometric_shift,
@@ -15,7 +16,7 @@ from ephemera.xmm.positions import (
     positions,
     shifted,
 )
-from ephemera.xmm.regions import find_regions
+from ephemera.xmm.connected_regions import find_regions
 from reference.regions import (
     FULL,
     MAIN,
@@ -77,6 +78,7 @@ def test_centroid_of_ten_and_thirty_counts():
     assert (x[0], y[0]) == (17300.5, 27400.5)
 
 
+@settings(deadline=None)
 @given(st.floats(1, 1e5))
 def test_error_of_grid_positions(excess):
     axis = 8.62 / np.sqrt(excess)
@@ -175,6 +177,21 @@ def test_regions_at_the_edge_of_the_grid_have_finite_positions(pixel):
     centre = np.clip(400 * np.array(pixel) + 200, 1, 51840)
     columns = placed(burst(*centre, 7), [(*pixel, 1, 0)])
     assert np.isfinite([columns[name][0] for name in ("ra", "dec", "x", "y", "poserr", "ra_evt")]).all()
+
+
+def test_grids_shifted_by_half_a_pixel_give_the_same_sky():
+    grid = PixelGrid(20.0, shift_x=200, shift_y=200)
+    events = burst(17200, 27600, 9)
+    frames = make_frames(4)
+    cube = cube_of(events, frames, grid=grid)
+    i, j = int(grid.index(17200, "x")), int(grid.index(27600, "y"))
+    cells = make_cells([(i, j, 1, 0)])
+    regions = find_regions(cells, cube, OBSID, 0, grid_number=3)
+    columns = positions(regions, cells, cube, flat_expectation(frames, grid, 1e-6), events, RA0, DEC0)
+    x, y = grid_positions(regions)
+    assert (x[0], y[0]) == (17200.5, 27600.5)
+    assert (columns["x"][0], columns["y"][0]) == pytest.approx((17200, 27600))
+    assert regions["counts"].tolist() == [9]
 
 
 def test_event_positions_can_be_left_out():

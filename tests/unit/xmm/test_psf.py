@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ephemera.xmm.psf import Gaussian, King, Profile
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate
+
+from ephemera.xmm.psf import Gaussian, King, Profile
 
 PROFILES = [King(), King(3.0, 1.2), King(6.0, 2.5), Gaussian(), Gaussian(2.0)]
 

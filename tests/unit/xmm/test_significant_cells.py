@@ -15,7 +15,7 @@ from ephemera.xmm.bayes import (
     thresholds,
 )
 from ephemera.xmm.cells import Cells, Kind
-from ephemera.xmm.detect import (
+from ephemera.xmm.significant_cells import (
     expected_false,
     region_cells,
     second_pass,

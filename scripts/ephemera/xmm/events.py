@@ -1,0 +1,167 @@
+"""Select the events of an observation, group simultaneous exposures, find bad times.
+
+Reads the manifest of an observation and the event lists, source list and flare curves that it names.
+Makes one HDF5 file with a group for each subset (events sorted by time, headers with good times, bad
+times for each window length), the source list, and how every list ended. A list that cannot be used
+is an outcome in that file; the other lists go on.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ephemera.cubes import create, write_array
+from ephemera.xmm.bti import BadTime, FlareCurve, bad_times, read_pipeline_curve, window_of
+from ephemera.xmm.event_list import read_event_list
+from ephemera.xmm.hot_pixels import HotPixels
+from ephemera.xmm.observation import Camera, EventList, Subset
+from ephemera.xmm.outcomes import Caution, ListRejected, Outcome, OutcomeRow
+from ephemera.xmm.selection import CutCount, select
+from ephemera.xmm.source_list import SourceList, SourceListUnreadable, read_source_list
+from ephemera.xmm.store import write_bad_times, write_json, write_subset
+from ephemera.xmm.subsets import SHORTEST_SPAN, subsets
+
+if TYPE_CHECKING:
+    from ephemera.config.xmm import BadTimeThreshold, EventSelection
+    from ephemera.job import Job
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SelectedLists:
+    """Event lists that can be searched, rows in and out of every cut by file, and how each list ended."""
+
+    lists: list[EventList]
+    cuts: dict[str, list[CutCount]]
+    outcomes: list[OutcomeRow]
+
+
+def select_lists(obsid: str, paths: Sequence[Path], settings: EventSelection) -> SelectedLists:
+    """Read and select every list of an observation; what cannot be used is an outcome."""
+    hot = HotPixels.from_csv(settings.hot_pixels) if settings.hot_pixels else None
+    found = SelectedLists([], {}, [])
+    for path in paths:
+        try:
+            raw = read_event_list(path, obsid=obsid)
+            chosen, cuts = select(
+                raw,
+                soft_singles=settings.pn_soft_singles,
+                hot_pixels=hot,
+                strict_revolutions=settings.strict_revolutions,
+                find_hot_pixels=settings.find_hot_pixels,
+            )
+        except ListRejected as rejected:
+            found.outcomes.append(rejected.row(obsid, path.name))
+            log.warning("%s %s: %s", obsid, path.name, rejected)
+            continue
+        except OSError as error:
+            found.outcomes.append(OutcomeRow(obsid, path.name, "", Outcome.BAD_FILE, str(error)))
+            log.warning("%s %s: %s", obsid, path.name, error)
+            continue
+        found.lists.append(chosen)
+        found.cuts[path.name] = cuts
+        found.outcomes.append(OutcomeRow(obsid, path.name, "", Outcome.OK, f"{len(chosen.events)} events"))
+    return found
+
+
+def windows(time_bins: Sequence[float], fixed: float | None) -> list[float]:
+    """Window lengths (s) of the flare curves that the frame lengths ask for."""
+    return sorted({window_of(dt, fixed) for dt in time_bins})
+
+
+def thresholds(settings: BadTimeThreshold) -> Mapping[Camera, float]:
+    """Threshold rates (ct/s) by camera."""
+    return {camera: getattr(settings, camera.name.lower()) for camera in Camera}
+
+
+def find_bad_times(
+    subset: Subset, time_bins: Sequence[float], settings: EventSelection, curves: Sequence[FlareCurve]
+) -> dict[float, BadTime]:
+    """Bad times of a subset for each window length.
+
+    Without a usable pipeline curve the method `fbktsr` calls no time bad.
+    """
+    method = "none" if settings.bti == "fbktsr" and not curves else settings.bti
+    limits = thresholds(settings.bti_threshold_ct_s)
+    return {
+        window: bad_times(subset, window, limits, method=method, pipeline_curves=curves)
+        for window in windows(time_bins, settings.bti_window_s)
+    }
+
+
+def sources_of(obsid: str, paths: Sequence[Path]) -> tuple[SourceList, list[OutcomeRow]]:
+    """Source list of an observation; a missing or unreadable one is a caution and an empty list."""
+    if not paths:
+        return SourceList.empty(), [OutcomeRow(obsid, "", "", Caution.NO_OBSMLI, "no source list")]
+    try:
+        return read_source_list(paths[0]), []
+    except SourceListUnreadable as error:
+        return SourceList.empty(), [OutcomeRow(obsid, paths[0].name, "", Caution.NO_OBSMLI, str(error))]
+
+
+def flare_curves(obsid: str, paths: Sequence[Path]) -> tuple[list[FlareCurve], list[OutcomeRow]]:
+    """Flare curves of the pipeline that can be read."""
+    curves, rows = [], []
+    for path in paths:
+        try:
+            curves.append(read_pipeline_curve(path))
+        except (ListRejected, OSError) as error:
+            rows.append(OutcomeRow(obsid, path.name, "", Outcome.BAD_FILE, str(error)))
+    if not curves:
+        rows.append(
+            OutcomeRow(obsid, "", "", Outcome.BAD_FILE, "no flare curve FBKTSR: no time is called bad")
+        )
+    return curves, rows
+
+
+def main(job: Job) -> None:
+    """Write the subsets of one observation."""
+    settings: EventSelection = job.settings
+    time_bins: Sequence[float] = job.settings.time_bins_s
+    manifest: dict[str, Any] = json.loads(job.input.manifest.read_text(encoding="utf-8"))
+    obsid = manifest["obsid"]
+    by_role: dict[str, list[Path]] = {}
+    for entry in manifest["files"]:
+        by_role.setdefault(entry["role"], []).append(Path(entry["path"]))
+    selected = select_lists(obsid, by_role.get("event_list", []), settings)
+    rows = selected.outcomes
+    shortest = max(2 * min(time_bins), SHORTEST_SPAN)
+    found, remarks = subsets(selected.lists, span=settings.span, minimum_span=shortest)
+    sources, missing = sources_of(obsid, by_role.get("source_list", []))
+    curves: list[FlareCurve] = []
+    if settings.bti == "fbktsr":
+        curves, unread = flare_curves(obsid, by_role.get("flare_curve", []))
+        remarks = [*remarks, *unread]
+    if manifest["outcome"] != Outcome.OK.value:
+        rows.append(OutcomeRow(obsid, "", "", Outcome(manifest["outcome"]), manifest["detail"]))
+    elif not selected.lists:
+        rows.append(OutcomeRow(obsid, "", "", Outcome.NO_LISTS, "no event list can be searched"))
+    rows = [*rows, *remarks, *(missing if found else [])]
+    with create(job.output.events) as handle:
+        handle.attrs["obsid"] = obsid
+        write_json(handle, "outcomes", [_plain(row) for row in rows])
+        write_json(handle, "cuts", {f: [asdict(c) for c in cuts] for f, cuts in selected.cuts.items()})
+        group = handle.create_group("source_list")
+        for field in fields(sources):
+            write_array(group, field.name, getattr(sources, field.name), ["source"])
+        for subset in found:
+            inside = handle.create_group(f"subset_{subset.number}")
+            write_subset(inside, subset)
+            write_bad_times(inside, find_bad_times(subset, time_bins, settings, curves))
+            log.info("subset %d: %d events in %.0f s", subset.number, len(subset.events), subset.span)
+
+
+def _plain(row: OutcomeRow) -> dict[str, str]:
+    return {**asdict(row), "outcome": row.outcome.value}
+
+
+if __name__ == "__main__":
+    from ephemera.job import run_step
+
+    run_step(main)
