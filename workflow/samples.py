@@ -36,16 +36,6 @@ class Sample:
     source: str
     location: str
 
-    @property
-    def paths(self) -> list[Path]:
-        """Files named in the sheet, or all files of the folder named, sorted."""
-        if self.source == "files":
-            return [Path(part.strip()) for part in self.location.split(";") if part.strip()]
-        if self.source == "folder":
-            folder = Path(self.location)
-            return sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
-        return []
-
 
 def read_samples(path: str | os.PathLike[str], unit: str, pattern: str) -> list[Sample]:
     """Units of a sheet in the order of their names.
@@ -143,25 +133,40 @@ def _note(sample: Sample, folder: Path, digest: str | None) -> None:
 def _compare(sample: Sample, before: dict[str, Any], manifest: dict[str, Any], path: Path) -> None:
     """Renew the note when files are not those of the manifest, by content where they look different."""
     known = {entry["path"]: entry for entry in manifest["files"]}
-    local = sample.source in ("files", "folder")
-    looks = {str(p): _look(p) for p in (sample.paths if local else map(Path, known)) if p.exists()}
+    looks = {name: _look(Path(name)) for name in known}
+    for newcomer in _newcomers(sample, known, path.with_name("manifest.json").stat().st_mtime_ns):
+        looks[str(newcomer)] = _look(newcomer)
     if looks == before.get("changed"):
         return
     verified = dict(before.get("verified", {}))
-    changed = set(looks) != set(known)
-    for name, look in looks.items():
-        entry = known.get(name)
-        if entry and look not in ([entry["size"], entry["mtime_ns"]], verified.get(name)):
-            if sha256_of(name) == entry["sha256"]:
-                verified[name] = look
-            else:
-                changed = True
+    changed = looks.keys() != known.keys()
+    for name, entry in known.items():
+        look = looks[name]
+        if look in ([entry["size"], entry["mtime_ns"]], verified.get(name)):
+            continue
+        if look is not None and sha256_of(name) == entry["sha256"]:
+            verified[name] = look
+        else:
+            changed = True
     if changed:
-        _write_note(
-            path, {**before, "changed": looks, "verified": {}}, newer_than=path.parent / "manifest.json"
-        )
+        note = {**before, "changed": looks, "verified": {}}
+        _write_note(path, note, newer_than=path.with_name("manifest.json"))
     elif verified != before.get("verified", {}):
         _write_note(path, {**before, "verified": verified}, newer_than=None)
+
+
+def _newcomers(sample: Sample, known: Mapping[str, Any], since: int) -> list[Path]:
+    """Files of a local unit that are not in its manifest and came after it was written."""
+    if sample.source == "files":
+        paths = [Path(part.strip()) for part in sample.location.split(";") if part.strip()]
+    elif sample.source == "folder":
+        folders = {Path(sample.location), *(Path(name).parent for name in known)}
+        # A file that came makes its folder younger; other folders need no listing.
+        young = [f for f in sorted(folders) if f.is_dir() and f.stat().st_mtime_ns > since]
+        paths = [path for folder in young for path in sorted(folder.iterdir())]
+    else:
+        return []
+    return [p for p in paths if str(p) not in known and p.is_file() and p.stat().st_ctime_ns > since]
 
 
 def _write_note(path: Path, note: Mapping[str, Any], newer_than: Path | None) -> None:
@@ -178,8 +183,12 @@ def _write_note(path: Path, note: Mapping[str, Any], newer_than: Path | None) ->
     fresh.replace(path)
 
 
-def _look(path: Path) -> list[int]:
-    status = path.stat()
+def _look(path: Path) -> list[int] | None:
+    """Size and time of a file; None when it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
     return [status.st_size, status.st_mtime_ns]
 
 

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ephemera.files import sha256_of
 from ephemera.xmm.local_files import Found, in_folder, named_files
@@ -23,23 +23,15 @@ from ephemera.xmm.product_names import Role, check_obsid, parse_name
 from ephemera.xmm.products import REQUIRED, Product, optional_products
 
 if TYPE_CHECKING:
+    from ephemera.config.xmm import Download as Settings
+    from ephemera.job import Job
     from ephemera.xmm.archive import Archive
     from ephemera.xmm.raw_store import RawStore, StoredFile
 
 log = logging.getLogger(__name__)
 
-
-class Settings(Protocol):
-    """Options of the step."""
-
-    archive_url: str
-    mirrors: Sequence[str]
-    offline: bool
-    connect_timeout_s: float
-    read_timeout_s: float
-    total_timeout_s: float
-    retries: int
-    optional_products: Sequence[str]
+#: Folder, beside the note of its source, into which an observation is simulated.
+SIMULATED = "simulated"
 
 
 @dataclass(frozen=True)
@@ -112,7 +104,6 @@ def _manifest_file(path: Path, role: Role, url: str | None) -> ManifestFile:
 
 def from_archive(
     obsid: str,
-    source: Sequence[str],
     store: RawStore,
     archive: Archive,
     extra: Sequence[Product] = (),
@@ -138,7 +129,7 @@ def from_archive(
         _manifest_file(store.folder / file.name, _role(file.name), file.url)
         for file in dict.fromkeys(got.files)
     )
-    return Manifest(obsid, "archive", tuple(source), outcome, detail, files)
+    return Manifest(obsid, "archive", (), outcome, detail, files)
 
 
 def _role(name: str) -> Role:
@@ -203,47 +194,27 @@ class _Arrivals:
         return Outcome.OK, detail
 
 
-class _Params(Protocol):
-    obsid: str
-    source_kind: str
-    source: Sequence[str]
-    raw_folder: str
-
-
-class _Output(Protocol):
-    manifest: Path
-
-
-class Job(Protocol):
-    """What the step is given."""
-
-    @property
-    def settings(self) -> Settings:
-        """Options of the step."""
-
-    @property
-    def params(self) -> _Params:
-        """The observation, where its files are, and where those of the archive go."""
-
-    @property
-    def output(self) -> _Output:
-        """Name under which the manifest is written."""
-
-
 def main(job: Job) -> None:
     """Write the manifest of one observation.
 
     Whatever is wrong with the files or the archive becomes an outcome; only a wrong configuration
     (ValueError) or a disk that cannot be written (OSError) is an error.
     """
-    obsid, kind, source = check_obsid(job.params.obsid), job.params.source_kind, list(job.params.source)
-    extra = optional_products(job.settings.optional_products)
+    settings: Settings = job.settings
+    note = json.loads(job.input.source.read_text(encoding="utf-8"))
+    obsid, kind, location = check_obsid(note["unit"]), note["kind"], note["location"]
+    extra = optional_products(settings.optional_products)
+    folder: Path = job.input.source.parent
     if kind == "archive":
-        manifest = _fetch(obsid, source, Path(job.params.raw_folder), job.settings, extra)
-    elif kind in ("folder", "files"):
-        manifest = _find(obsid, kind, source, extra)
+        manifest = _fetch(obsid, folder, settings, extra)
+    elif kind == "simulate":
+        manifest = _find(obsid, "folder", [str(folder / SIMULATED)], extra)
+    elif kind == "folder":
+        manifest = _find(obsid, kind, [location], extra)
+    elif kind == "files":
+        manifest = _find(obsid, kind, [part.strip() for part in location.split(";") if part.strip()], extra)
     else:
-        msg = f"source_kind must be 'archive', 'folder' or 'files', got {kind!r}"
+        msg = f"the kind of source must be 'archive', 'folder', 'files' or 'simulate', got {kind!r}"
         raise ValueError(msg)
     log.info("%s: %s, %d files. %s", obsid, manifest.outcome.value, len(manifest.files), manifest.detail)
     job.output.manifest.write_bytes(manifest.to_json().encode())
@@ -257,9 +228,7 @@ def _find(obsid: str, kind: str, source: Sequence[str], extra: Sequence[Product]
         return Manifest(obsid, kind, tuple(source), Outcome.DOWNLOAD_FAILED, detail, ())
 
 
-def _fetch(
-    obsid: str, source: Sequence[str], folder: Path, settings: Settings, extra: Sequence[Product]
-) -> Manifest:
+def _fetch(obsid: str, folder: Path, settings: Settings, extra: Sequence[Product]) -> Manifest:
     # Imported here: requests costs 60 ms, and observations in folders do not need it.
     from ephemera.xmm.archive import Archive, Patience
     from ephemera.xmm.raw_store import RawStore
@@ -272,4 +241,10 @@ def _fetch(
     )
     bases = [settings.archive_url, *settings.mirrors]
     with Archive(bases, patience, offline=settings.offline) as archive:
-        return from_archive(obsid, source, RawStore(folder, obsid), archive, extra)
+        return from_archive(obsid, RawStore(folder, obsid), archive, extra)
+
+
+if __name__ == "__main__":
+    from ephemera.job import run_step
+
+    run_step(main)

@@ -198,7 +198,7 @@ def _hardness_interval(sign: int, counts: FloatArray, expected: FloatArray) -> t
 
 
 def edge_excess(curve: ExposedCurve) -> dict[str, float]:
-    """Features edge_excess_start and edge_excess_end: is the curve high where it begins or ends?
+    """Features edge_excess_start and edge_excess_end: whether the curve is high where it begins or ends.
 
     Equivalent sigma of the summed counts against the summed expectation of the first (last) 2 % of the
     exposed frames, at least 3.
@@ -212,7 +212,7 @@ def edge_excess(curve: ExposedCurve) -> dict[str, float]:
 
 
 def largest_sigma(curve: ExposedCurve) -> dict[str, float]:
-    """Features B_peak_log_max, B_eclipse_log_max and their equivalents sigma_max_B_peak, sigma_max_B_eclipse."""
+    """Features B_peak_log_max and B_eclipse_log_max, and in sigma sigma_max_B_peak, sigma_max_B_eclipse."""
     peak, eclipse = float(np.fmax.reduce(curve.b_peak)), float(np.fmax.reduce(curve.b_eclipse))
     return {
         "B_peak_log_max": peak,

@@ -127,7 +127,7 @@ def _group_starts(mu: FloatArray) -> IntArray:
         return np.arange(len(mu))
     total = np.concatenate([[0.0], np.cumsum(mu)])
     # after[k]: where the group that starts at frame k ends; beyond the curve if mu does not suffice.
-    after = memoryview(np.searchsorted(total, total + CHI2_GROUP_MU))
+    after = np.searchsorted(total, total + CHI2_GROUP_MU).data
     starts: list[int] = []
     start = 0
     while start < len(mu) and after[start] <= len(mu):

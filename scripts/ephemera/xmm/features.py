@@ -105,9 +105,10 @@ def feature_values(
 ) -> dict[str, Any]:
     """Features of one light curve given as arrays of one length, without the keys except t_bin.
 
-    `detid` seeds the random part of ks_stat; `t_bin` (s) is the frame length, by default the difference of the first two times; `min_gap` (s)
-    separates groups of significant frames. Raises ValueError for missing columns, unequal lengths, mu or
-    B that are missing in an exposed frame, and where the frame length is unknown.
+    `detid` seeds the random part of ks_stat; `t_bin` (s) is the frame length, by default the difference of
+    the first two times; `min_gap` (s) separates groups of significant frames. Raises ValueError for missing
+    columns, unequal lengths, mu or B that are missing in an exposed frame, and where the frame length is
+    unknown.
     """
     length = _check(columns, min_gap)
     step = _frame_length(columns, t_bin)
@@ -116,7 +117,7 @@ def feature_values(
     values |= _summaries(curve)
     if not len(curve):
         return values
-    values |= _largest(curve, length) | _agreement(curve, detid) | largest_sigma(curve)
+    values |= _largest(curve) | _agreement(curve, detid) | largest_sigma(curve)
     values |= _significant_frames(curve)
     outburst, n_peaks = find_outburst(
         curve, values["sigma_max_B_peak"], values["sigma_max_B_eclipse"], min_gap
@@ -199,7 +200,7 @@ def _summaries(curve: ExposedCurve) -> dict[str, Any]:
     return values | {f"mu_{name}": value for name, value in mu.items()}
 
 
-def _largest(curve: ExposedCurve, length: int) -> dict[str, Any]:
+def _largest(curve: ExposedCurve) -> dict[str, Any]:
     """Where the maximum of n is (first of equals), and whether it stands alone among empty frames."""
     k = int(np.argmax(curve.n))
     isolated = 0 < k < len(curve) - 1

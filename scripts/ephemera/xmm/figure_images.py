@@ -7,61 +7,29 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib import patheffects
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from ephemera.figures.axes import draw_outline, sky_axes
 from ephemera.figures.style import COLOURS, DIVERGING, LINES, SEQUENTIAL
-from ephemera.xmm.bayes import (
-    log10_bayes_eclipse,
-    log10_bayes_peak,
-    sigma_equivalent_eclipse,
-    sigma_equivalent_peak,
-)
-from ephemera.xmm.cells import counts_at
-from ephemera.xmm.cube import SparseCube
-from ephemera.xmm.expectation import Expectation
 from ephemera.xmm.observation import BoolArray, FloatArray
+from ephemera.xmm.run_images import RunImages
 
-#: Expected counts below which even no counts at all are an eclipse of 0 sigma.
-LEAST_ECLIPSE_MU = 3.6
-#: Cells evaluated at once in the search for the deepest eclipse of each pixel.
-BLOCK_CELLS = 1 << 20
-#: Least expected counts, as in detection.
-MU_FLOOR = 1e-6
 #: Largest significance that the colours tell apart, sigma.
 TOP_SIGMA = 8.0
 #: Labels of more places than this would hide the image.
 MOST_LABELS = 60
-
-
-@dataclass(frozen=True, eq=False)
-class RunImages:
-    """Images (N, N) [j, i] of one run.
-
-    `counts` of usable frames; `mask` of sources and `footprint`, bool; `good` and `bad` the background
-    templates of good and bad time (`bad` None without frames in bad time), shares of a frame's background,
-    NaN outside the footprint; `source` counts per fully exposed frame, all cameras; `significance` the
-    largest of all frames, sigma, negative for eclipses, NaN outside the footprint.
-    """
-
-    counts: FloatArray
-    mask: BoolArray
-    footprint: BoolArray
-    good: FloatArray
-    bad: FloatArray | None
-    source: FloatArray
-    significance: FloatArray
+#: Colours under boxes and labels: grey, so that those stand out.
+UNDER_BOXES = "gray_r"
 
 
 @dataclass(frozen=True)
 class Box:
-    """A detection on an image: edges in pixel indices (half-open), kind, number of its place, emphasis."""
+    """A detection on an image: edges in pixels (half-open), kind, number of its place, whether of this run."""
 
     x0: float
     y0: float
@@ -71,152 +39,101 @@ class Box:
     place: int
     own: bool
 
-
-def run_images(cube: SparseCube, expectation: Expectation) -> RunImages:
-    """The images of one run."""
-    used = expectation.frame_class
-    frames = np.bincount(used[used >= 0], minlength=len(expectation.templates))
-    templates = np.where(expectation.footprint, expectation.templates, np.nan)
-    # Classes alternate: good time, bad time, for each set of cameras.
-    good, bad = frames[0::2], frames[1::2]
-    return RunImages(
-        counts=cube.image(cube.frames.usable),
-        mask=expectation.mask,
-        footprint=expectation.footprint,
-        good=templates[2 * int(np.argmax(good))],
-        bad=templates[2 * int(np.argmax(bad)) + 1] if bad.any() else None,
-        source=expectation.source.sum(axis=0),
-        significance=significance_image(cube, expectation),
-    )
-
-
-def significance_image(cube: SparseCube, expectation: Expectation) -> FloatArray:
-    """Largest significance (N, N) of any frame of each pixel, sigma; negative where an eclipse is larger."""
-    peak, eclipse = _peak_image(cube, expectation), _eclipse_image(cube, expectation)
-    image = np.where(peak >= eclipse, peak, -eclipse)
-    return np.where(expectation.footprint, image, np.nan)
-
-
-def _peak_image(cube: SparseCube, expectation: Expectation) -> FloatArray:
-    i, j = cube.grid.split(cube.pixel)
-    mu = np.maximum(expectation.at(i, j, cube.frame), MU_FLOOR)
-    above = cube.counts > mu
-    sigma = sigma_equivalent_peak(log10_bayes_peak(cube.counts[above], mu[above]))
-    image = np.zeros((cube.grid.n, cube.grid.n))
-    np.fmax.at(image, (j[above], i[above]), sigma)
-    return image
-
-
-def _eclipse_image(cube: SparseCube, expectation: Expectation) -> FloatArray:
-    side = cube.grid.n
-    image = np.zeros(side * side)
-    frames = np.flatnonzero(expectation.frame_class >= 0)
-    bound = np.where(expectation.footprint, expectation.frame_bound(), 0.0).ravel()
-    pixels = np.flatnonzero(bound >= LEAST_ECLIPSE_MU)
-    step = max(1, BLOCK_CELLS // max(len(frames), 1))
-    for start in range(0, len(pixels), step):
-        block = pixels[start : start + step]
-        j, i = np.divmod(block, side)
-        mu = expectation.at(i, j, frames[:, None])
-        row, column = np.nonzero(mu >= LEAST_ECLIPSE_MU)
-        n = counts_at(cube, frames[row] * side * side + block[column])
-        below = n < mu[row, column]
-        sigma = sigma_equivalent_eclipse(log10_bayes_eclipse(n[below], mu[row, column][below]))
-        np.fmax.at(image, block[column[below]], sigma)
-    return image.reshape(side, side)
+    @property
+    def area(self) -> float:
+        """Area in pixels."""
+        return (self.x1 - self.x0) * (self.y1 - self.y0)
 
 
 def counts_image(figure: Figure, images: RunImages, wcs: Any, boxes: Sequence[Box], title: str) -> None:
     """Draw the counts with source mask and boxes; thick boxes are of this run, thin ones of other runs."""
     axes = sky_axes(figure, wcs)
     axes.set_title(title, parse_math=False)
-    image, norm = _show_counts(axes, images, "gray_r")
+    drawn = axes.imshow(_inside(images.counts, images), cmap=UNDER_BOXES, norm=_counts_norm(images))
     draw_outline(axes, images.mask, color=COLOURS["source mask"], linewidth=0.5)
     for box in boxes:
         axes.add_patch(
             Rectangle(
                 (box.x0 - 0.5, box.y0 - 0.5), box.x1 - box.x0, box.y1 - box.y0, fill=False,
-                edgecolor=COLOURS[box.kind], linestyle=LINES[box.kind], linewidth=1.6 if box.own else 0.8,
+                edgecolor=COLOURS[box.kind], linestyle=LINES[box.kind], linewidth=1.8 if box.own else 0.9,
             )
         )  # fmt: skip
     _label_places(axes, boxes)
     _view(axes, images.footprint)
-    figure.colorbar(ScalarMappable(norm, "gray_r"), ax=axes, label=_counts_unit(wcs), pad=0.02)
-    handles = [Line2D([], [], color=COLOURS["source mask"], linewidth=0.8, label="source mask")]
-    for kind in ("peak", "eclipse", "both"):
-        count = sum(box.kind == kind for box in boxes)
-        name = "peak and eclipse" if kind == "both" else kind
-        handles.append(
-            Line2D([], [], color=COLOURS[kind], linestyle=LINES[kind], linewidth=1.6, label=f"{name} ({count})")
-        )
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
-    del image
-
-
-def _counts_unit(wcs: Any) -> str:
     size = abs(float(wcs.wcs.cdelt[0])) * 3600
-    return f"Counts per pixel of {size:.4g} arcsec"
+    figure.colorbar(drawn, ax=axes, label=f"Counts per pixel of {size:.4g} arcsec", pad=0.02)
+    figure.legend(handles=_legend_of_boxes(boxes), loc="outside lower center", ncols=4)
 
 
-def _show_counts(axes: Axes, images: RunImages, colours: str) -> tuple[Any, Normalize]:
-    """Show counts, linear up to the typical pixel and logarithmic above."""
-    lit = images.counts[images.footprint & (images.counts > 0)]
-    typical = float(np.median(lit)) if len(lit) else 1.0
-    norm = AsinhNorm(linear_width=typical, vmin=0, vmax=float(np.max(lit, initial=1.0)))
-    shown = np.where(images.footprint, images.counts, np.nan)
-    return axes.imshow(shown, cmap=colours, norm=norm), norm
+def _legend_of_boxes(boxes: Sequence[Box]) -> list[Line2D]:
+    handles = [Line2D([], [], color=COLOURS["source mask"], linewidth=0.8, label="source mask")]
+    for kind, name in (("peak", "peak"), ("eclipse", "eclipse"), ("both", "peak and eclipse")):
+        label = f"{name} ({sum(box.kind == kind for box in boxes)})"
+        handles.append(Line2D([], [], color=COLOURS[kind], linestyle=LINES[kind], linewidth=1.8, label=label))
+    return handles
 
 
 def _label_places(axes: Axes, boxes: Sequence[Box]) -> None:
     """Number of each place beside its largest box."""
-    largest: dict[int, Box] = {}
-    for box in boxes:
-        known = largest.get(box.place)
-        if known is None or (box.x1 - box.x0) * (box.y1 - box.y0) > (known.x1 - known.x0) * (
-            known.y1 - known.y0
-        ):
-            largest[box.place] = box
+    largest = {box.place: box for box in sorted(boxes, key=lambda box: box.area)}
     for place in sorted(largest)[:MOST_LABELS]:
         box = largest[place]
         axes.annotate(
-            str(place), (box.x1 - 0.5, box.y1 - 0.5), (2, 2), textcoords="offset points",
-            color=COLOURS[box.kind], fontsize=7, fontweight="bold",
-            path_effects=[patheffects.withStroke(linewidth=1.5, foreground="white")],
+            str(place), (box.x1 - 0.5, box.y1 - 0.5), (1.5, 1), textcoords="offset points", fontsize=7,
+            color=COLOURS[box.kind], path_effects=[withStroke(linewidth=1.8, foreground="white")],
         )  # fmt: skip
-
-
-def _view(axes: Axes, footprint: BoolArray, margin: float = 1.5) -> None:
-    """Limit the axes to the footprint."""
-    row, column = np.nonzero(footprint)
-    if len(row):
-        axes.set_xlim(column.min() - margin, column.max() + margin)
-        axes.set_ylim(row.min() - margin, row.max() + margin)
 
 
 def template_panels(figure: Figure, images: RunImages, wcs: Any, title: str) -> None:
     """Draw what the expectation is made of: counts, mask, templates, source term; and what it leaves."""
     cells = figure.add_gridspec(2, 3)
-    panels = [
-        sky_axes(figure, wcs, cells[row, column], left=column == 0, bottom=row == 1)
-        for row in range(2)
-        for column in range(3)
-    ]
     figure.suptitle(title, x=0.01, ha="left", fontsize="medium", parse_math=False)
-    shares = np.concatenate([t[images.footprint] for t in (images.good, images.bad) if t is not None])
-    top = float(np.nanmax(shares, initial=1e-12)) * 1e4
-    share = {"norm": Normalize(0, top), "cmap": SEQUENTIAL}
-    shown: list[tuple[str, Any, str, dict[str, Any]]] = [
-        ("Background, good time", images.good * 1e4, "Share per pixel [10⁻⁴]", share),
-        ("Source term", np.where(images.mask, images.source, np.nan), "Counts per frame", {"cmap": SEQUENTIAL}),
-        (
-            "Largest significance", images.significance, "Sigma, eclipses negative",
-            {"norm": Normalize(-TOP_SIGMA, TOP_SIGMA), "cmap": DIVERGING},
-        ),
+    shares = np.array([t for t in (images.good, images.bad) if t is not None]) * 1e4
+    share_norm = Normalize(0, float(np.nanmax(shares, initial=1e-9)))
+    source = np.where(images.mask & (images.source > 0), images.source, np.nan)
+    bad = np.full_like(images.good, np.nan) if images.bad is None else images.bad
+    share = "Share per pixel [1e-4]"
+    panels: list[tuple[str, FloatArray, str, Normalize, str]] = [
+        ("Counts", _inside(images.counts, images), "Counts per pixel", _counts_norm(images), SEQUENTIAL),
+        ("Background, good time", images.good * 1e4, share, share_norm, SEQUENTIAL),
+        ("Background, bad time", bad * 1e4, share, share_norm, SEQUENTIAL),
+        ("Source mask", np.where(images.mask, 1.0, np.where(images.footprint, 0.0, np.nan)), "", Normalize(0, 1.6), UNDER_BOXES),
+        ("Sources", source, "Counts per frame", _spread_norm(source), SEQUENTIAL),
+        ("Largest significance", images.significance, "Sigma, eclipses negative", Normalize(-TOP_SIGMA, TOP_SIGMA), DIVERGING),
     ]  # fmt: skip
-    _, norm = _show_counts(panels[0], images, SEQUENTIAL)
-    figure.colorbar(ScalarMappable(norm, SEQUENTIAL), ax=panels[0], label="Counts", pad=0.02)
-    panels[0].set_title("Counts")
-    panels[1].set_title("Source mask")
-    del shown, top, share
-    for axes in panels:
+    for number, (name, image, label, norm, colours) in enumerate(panels):
+        row, column = divmod(number, 3)
+        axes = sky_axes(figure, wcs, cells[row, column], left=column == 0, bottom=row == 1)
+        axes.set_title(name)
+        drawn = axes.imshow(image, cmap=colours, norm=norm)
+        draw_outline(axes, images.footprint, color=COLOURS["masked"], linewidth=0.3)
         _view(axes, images.footprint)
+        if label:
+            bar = figure.colorbar(drawn, ax=axes, label=label, pad=0.02, shrink=0.9)
+            bar.ax.tick_params(labelsize="x-small")
+        if not np.isfinite(image).any():
+            axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", va="center")
+
+
+def _inside(image: FloatArray, images: RunImages) -> FloatArray:
+    """The image, NaN outside the footprint."""
+    return np.where(images.footprint, image, np.nan)
+
+
+def _counts_norm(images: RunImages) -> Normalize:
+    return _spread_norm(np.where(images.footprint & (images.counts > 0), images.counts, np.nan))
+
+
+def _spread_norm(image: FloatArray) -> Normalize:
+    """From 0, linear up to the typical value and logarithmic above."""
+    known = image[np.isfinite(image)]
+    typical = float(np.median(known)) if len(known) else 1.0
+    return AsinhNorm(linear_width=max(typical, 1e-9), vmin=0, vmax=float(np.max(known, initial=1e-9)))
+
+
+def _view(axes: Axes, footprint: BoolArray, margin: float = 2.0) -> None:
+    """Limit the axes to the footprint."""
+    row, column = np.nonzero(footprint)
+    if len(row):
+        axes.set_xlim(column.min() - margin, column.max() + margin)
+        axes.set_ylim(row.min() - margin, row.max() + margin)

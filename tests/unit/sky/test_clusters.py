@@ -115,6 +115,11 @@ def test_many_equal_positions_and_none():
     assert found.max_sep_arcsec.tolist() == [0.0]
 
 
+def test_no_detections_make_no_sources():
+    found = sources([], [], [], [])
+    assert [len(column) for column in vars(found).values()] == [0] * 7
+
+
 def test_mean_position_across_right_ascension_0():
     found = sources([359.999, 0.003], [0.0, 0.0], [1.0, 1.0], [0, 0])
     assert found.ra[0] == pytest.approx(0.001, abs=1e-12)

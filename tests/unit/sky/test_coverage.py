@@ -71,12 +71,15 @@ def test_a_cell_is_in_exactly_if_its_centre_is(position):
     assert moc.flatten().tolist() == cells[footprint[j, i]].tolist()
 
 
-@pytest.mark.parametrize("dec", [0.0, 41.8, 85.0, -89.99])
-def test_area_is_not_biased(dec):
+def test_area_is_not_biased():
+    rng = np.random.default_rng(3)
     footprint = disc() & ~disc(radius=8.0, centre=(50, 70))
-    areas = [area_deg2(footprint_moc(footprint, 400, Plane(ra, dec))) for ra in np.arange(3, 360, 17.3)]
+    areas = [
+        area_deg2(footprint_moc(footprint, 400, Plane(ra, np.degrees(np.arcsin(z)))))
+        for ra, z in rng.uniform((0, -1), (360, 1), (60, 2))
+    ]
     exact = footprint.sum() * (20 / 3600) ** 2
-    np.testing.assert_allclose(areas, exact, rtol=0.01)
+    np.testing.assert_allclose(areas, exact, rtol=0.02)
     assert np.mean(areas) == pytest.approx(exact, rel=0.002)
 
 

@@ -1,6 +1,5 @@
 """Five formats, one content: round trips, bytes that repeat, and what other programs read."""
 
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq

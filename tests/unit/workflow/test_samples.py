@@ -163,3 +163,22 @@ def test_a_failed_download_is_tried_again(unit):
     unit.manifest.write_text(json.dumps(content))
     unit.note()
     assert unit.stale()
+
+
+def test_a_lost_file_is_stale(unit):
+    unit.file.unlink()
+    unit.note()
+    assert unit.stale()
+
+
+def test_a_file_that_comes_into_the_folder_is_stale_and_an_old_bystander_is_not(unit, tmp_path):
+    unit.sample = unit.samples.Sample("0000000001", "folder", str(tmp_path))
+    (tmp_path / "notes.txt").write_text("was here before")
+    unit.note()
+    manifest = json.loads(unit.manifest.read_text())
+    unit.manifest.write_text(json.dumps(manifest))
+    unit.note()
+    assert not unit.stale()
+    (tmp_path / "second.fits").write_bytes(b"more events")
+    unit.note()
+    assert unit.stale()

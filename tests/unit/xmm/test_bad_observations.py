@@ -18,7 +18,9 @@ def written(tmp_path):
 
 
 def test_rows_are_found_by_obsid_with_leading_zeros(written):
-    text = '0200080734,solar_system_target,OBJECT,"Jupiter, moving"\n0001730201, bright_extended ,image,Tycho\n'
+    text = (
+        '0200080734,solar_system_target,OBJECT,"Jupiter, moving"\n0001730201, bright_extended ,image,Tycho\n'
+    )
     rows = read_bad_observations(written(HEADER + text))
     assert list(rows) == ["0200080734", "0001730201"]
     assert rows["0200080734"].comment == "Jupiter, moving"

@@ -208,7 +208,8 @@ def test_limits_are_built_once_per_sigma():
 
 
 @pytest.mark.parametrize(
-    ("mu", "probability"), [(1e-3, 5.0e-7), (0.01, 1.65e-7), (0.1, 7.7e-8), (1, 1.1e-6), (10, 7.6e-7), (100, 2.9e-6)]
+    ("mu", "probability"),
+    [(1e-3, 5.0e-7), (0.01, 1.65e-7), (0.1, 7.7e-8), (1, 1.1e-6), (10, 7.6e-7), (100, 2.9e-6)],
 )
 def test_chance_of_a_peak_at_three_sigma(mu, probability):
     upper = stats.poisson.sf(peak_limit(mu, 3) - 1, mu)
@@ -221,7 +222,9 @@ def test_false_alarms_need_n_min_counts_and_add_up():
     one_count_is_a_peak = [1e-7, 1e-7]
     alone = expected_false_alarms(one_count_is_a_peak, [1e9, 1e9], 3, n_min=1)
     assert alone == pytest.approx(2e9 * -math.expm1(-1e-7), rel=1e-9)
-    assert expected_false_alarms(one_count_is_a_peak, [1e9, 1e9], 3) == pytest.approx(2e9 * 1e-14 / 2, rel=1e-6)
+    assert expected_false_alarms(one_count_is_a_peak, [1e9, 1e9], 3) == pytest.approx(
+        2e9 * 1e-14 / 2, rel=1e-6
+    )
 
 
 def test_false_alarms_agree_with_a_simulation():
@@ -229,7 +232,9 @@ def test_false_alarms_agree_with_a_simulation():
     mu = np.array([0.5, 5.0, 40.0])
     draws = rng.poisson(mu, (200_000, 3))
     table = limits(1.0)
-    found = np.count_nonzero(table.is_peak(draws, mu) & (draws >= 2)) + np.count_nonzero(table.is_eclipse(draws, mu))
+    found = np.count_nonzero(table.is_peak(draws, mu) & (draws >= 2)) + np.count_nonzero(
+        table.is_eclipse(draws, mu)
+    )
     expected = expected_false_alarms(mu, [200_000] * 3, 1.0)
     assert abs(found - expected) < 5 * math.sqrt(expected)
 

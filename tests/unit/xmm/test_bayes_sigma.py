@@ -27,7 +27,9 @@ def test_sigma_of_the_factor_at_sigma_is_sigma_for_peaks(sigma):
 @given(st.floats(1e-3, math.sqrt(1000)))
 def test_sigma_of_the_factor_at_sigma_is_sigma_for_eclipses(sigma):
     low = np.maximum(two_poisson_counts(1000, sigma)[0], 0)
-    assert sigma_equivalent_eclipse(log10_bayes_eclipse(low, 1000)) == pytest.approx(sigma, rel=1e-8, abs=1e-8)
+    assert sigma_equivalent_eclipse(log10_bayes_eclipse(low, 1000)) == pytest.approx(
+        sigma, rel=1e-8, abs=1e-8
+    )
 
 
 @pytest.mark.parametrize(

@@ -52,17 +52,16 @@ def run(tmp_path):
             "retries": 1,
             "optional_products": [],
         }
-        params = {
-            "obsid": settings.pop("obsid", OBSID),
-            "source_kind": kind,
-            "source": [str(path) for path in source],
-            "raw_folder": str(tmp_path / "raw" / OBSID),
-        }
+        location = ";".join(str(path) for path in source)
+        note = {"unit": settings.pop("obsid", OBSID), "kind": kind, "location": location}
+        written = tmp_path / "raw" / OBSID / "source.json"
+        written.parent.mkdir(parents=True, exist_ok=True)
+        written.write_text(json.dumps(note), encoding="utf-8")
         output = tmp_path / "manifest.json"
         main(
             SimpleNamespace(
                 settings=SimpleNamespace(**(options | settings)),
-                params=SimpleNamespace(**params),
+                input=SimpleNamespace(source=written),
                 output=SimpleNamespace(manifest=output),
             )
         )
@@ -162,7 +161,8 @@ def test_faults_that_stay_are_an_outcome(run, server, tmp_path, fault, outcome):
     assert manifest["outcome"] == outcome
     assert manifest["detail"].startswith("PN PIEVLI: ")
     assert manifest["files"] == []
-    assert list((tmp_path / "raw" / OBSID).iterdir()) == [], "nothing half-done stays behind"
+    left = [path.name for path in (tmp_path / "raw" / OBSID).iterdir()]
+    assert left == ["source.json"], "nothing half-done stays behind"
 
 
 def test_faults_that_pass_leave_no_trace(run, server):
@@ -252,7 +252,7 @@ def test_a_folder(run, tmp_path):
     assert (manifest["outcome"], names(manifest)) == ("ok", WHOLE)
     assert manifest["source"] == {"kind": "folder", "value": [str(folder)]}
     assert {file["url"] for file in manifest["files"]} == {None}
-    assert not (tmp_path / "raw").exists()
+    assert [p.name for p in (tmp_path / "raw" / OBSID).iterdir()] == ["source.json"]
 
 
 def test_named_files(run, tmp_path):
@@ -303,7 +303,7 @@ def test_wrong_configuration_is_an_error(run, change, message):
 
 
 def test_an_unknown_kind_of_source_is_an_error(run):
-    with pytest.raises(ValueError, match="source_kind"):
+    with pytest.raises(ValueError, match="kind of source"):
         run("tape")
 
 

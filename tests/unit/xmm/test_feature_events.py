@@ -96,7 +96,6 @@ def test_flux_per_count_is_the_median_of_point_sources_at_a_similar_angle():
     extent = np.array([0.0, 0.0, 0.0, 8.0, 0.0, 0.0])
     angle = np.array([10.0, 11.9, 8.1, 10.0, 10.0, 12.5])
     assert energy_per_count(flux, rate, extent, angle, 10.0) == pytest.approx(4e-12)
-    assert energy_per_count(flux, rate, extent, angle, 1.0) != energy_per_count(flux, rate, extent, angle, 10.0)
     assert math.isnan(energy_per_count(flux, rate, extent, angle, 1.0))
     assert math.isnan(energy_per_count([], [], [], [], 3.0))
     assert energy_per_count([2e-12], [0.5], [0.0], [0.8], 0.0) == pytest.approx(4e-12)

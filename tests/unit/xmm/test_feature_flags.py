@@ -29,7 +29,9 @@ def test_five_sigma_is_reached_at_the_threshold(name):
     assert not flags(QUIET | {name: np.nextafter(threshold, 0)}, n_regions=1)["filt_5sig"]
 
 
-@pytest.mark.parametrize(("t_bin", "n_max", "flag"), [(5.0, 4, True), (5.0, 5, False), (50.0, 4, False), (5, 0, True)])
+@pytest.mark.parametrize(
+    ("t_bin", "n_max", "flag"), [(5.0, 4, True), (5.0, 5, False), (50.0, 4, False), (5, 0, True)]
+)
 def test_short_frames_with_few_counts(t_bin, n_max, flag):
     assert flags(QUIET | {"t_bin": t_bin, "n_max": n_max}, n_regions=1)["filt_tbin_5_n_l_5"] is flag
 

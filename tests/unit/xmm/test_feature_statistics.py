@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import math
 
 import numpy as np
@@ -48,12 +49,24 @@ def test_one_value_has_no_spread_and_none_has_nothing():
     assert math.isnan(none.mean)
 
 
+def splitmix64(text, size):
+    """The generator of Steele, Lea and Flood (2014) in whole numbers, as numbers in [0, 1)."""
+    state = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+    result = []
+    for _ in range(size):
+        state = (state + 0x9E3779B97F4A7C15) % 2**64
+        z = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
+        result.append(((z ^ z >> 31) >> 11) / 2**53)
+    return result
+
+
 def test_random_numbers_depend_on_name_and_frame_only():
     frame = np.arange(2000)
     v = reproducible_uniform("0724210501_0_5_2.0_12.0_x042y068", frame)
     assert np.array_equal(v[::-1], reproducible_uniform("0724210501_0_5_2.0_12.0_x042y068", frame[::-1]))
     assert not np.isclose(v, reproducible_uniform("0724210501_0_5_2.0_12.0_x042y069", frame)).any()
-    assert v[:2].tolist() == [0.8063652924742105, 0.8640706241226416]
+    assert v[:3].tolist() == splitmix64("0724210501_0_5_2.0_12.0_x042y068", 3)
     assert ((v >= 0) & (v < 1)).all()
     assert stats.kstest(v, "uniform").pvalue > 1e-3
     assert abs(np.corrcoef(v[:-1], v[1:])[0, 1]) < 0.1
@@ -78,7 +91,7 @@ def test_poisson_counts_become_uniform_even_where_nearly_all_are_zero():
 
 def test_transform_stands_extreme_factors():
     u = poisson_uniform(np.array([0.0, 0.0, 11329.0]), np.array([868.0, 1e5, -3.0]), np.full(3, 0.5))
-    assert u.tolist() == [0.0, 0.0, 1.0]
+    assert u.tolist() == pytest.approx([0.0, 0.0, 1.0], abs=1e-300)
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 40, 199, 201, 3000])
