@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.settings.enums import ExecMode
+from snakemake_interface_executor_plugins.settings import ExecMode
 
 from ephemera.config.load import ConfigurationError, load
 from ephemera.recipes.code import code_digest, module_digests

@@ -10,21 +10,38 @@ XMM_SIMULATE = RECIPES.step("xmm.simulate", also={"seed": CONFIGURATION.seed})
 XMM_DOWNLOAD = RECIPES.step("xmm.download")
 XMM_EVENTS = RECIPES.step(
     "xmm.events",
-    also={"time_bins_s": XMM.cube.settings()["time_bins_s"]},
+    also={"time_bins_s": XMM.cube.settings()["time_bins_s"]},  # windows of the flare curve
     tables=XMM_HOT_PIXELS or [],
 )
-XMM_CUBE = RECIPES.step("xmm.cube", reads=[XMM_EVENTS])
-XMM_EXPECTATION = RECIPES.step("xmm.expectation", reads=[XMM_EVENTS, XMM_CUBE])
-XMM_DETECT = RECIPES.step("xmm.detect", reads=[XMM_CUBE, XMM_EXPECTATION])
+XMM_PIXEL = {"size_arcsec": XMM.cube.size_arcsec}
+XMM_SPAN = {"span": XMM.events.span}
+XMM_CUBE = RECIPES.step(
+    "xmm.cube",
+    reads=[XMM_EVENTS],
+    also={**XMM_SPAN, "bti_window_s": XMM.events.bti_window_s},
+)
+XMM_EXPECTATION = RECIPES.step(
+    "xmm.expectation", reads=[XMM_EVENTS, XMM_CUBE], also=XMM_SPAN
+)
+XMM_DETECT = RECIPES.step(
+    "xmm.detect",
+    reads=[XMM_EVENTS, XMM_CUBE, XMM_EXPECTATION],
+    also={**XMM_SPAN, "expectation": XMM.expectation.settings()},  # for the second pass
+)
 XMM_REGIONS = RECIPES.step(
     "xmm.regions", reads=[XMM_EVENTS, XMM_CUBE, XMM_EXPECTATION, XMM_DETECT]
 )
 XMM_FEATURES = RECIPES.step(
     "xmm.features",
     reads=[XMM_EVENTS, XMM_DETECT, XMM_REGIONS],
+    also=XMM_PIXEL,
     tables=[XMM.features.bad_observations],
 )
-XMM_CATALOGUE = RECIPES.step("xmm.catalogue", reads=[XMM_EVENTS, XMM_DETECT, XMM_FEATURES])
+XMM_CATALOGUE = RECIPES.step(
+    "xmm.catalogue",
+    reads=[XMM_EVENTS, XMM_EXPECTATION, XMM_DETECT, XMM_FEATURES],
+    also=XMM_PIXEL,
+)
 XMM_FIGURES = RECIPES.step(
     "xmm.figures",
     reads=[XMM_EVENTS, XMM_CUBE, XMM_EXPECTATION, XMM_DETECT, XMM_REGIONS, XMM_FEATURES],
@@ -62,7 +79,7 @@ rule xmm_simulate:
     message:
         "Simulating observation {wildcards.obsid}"
     script:
-        "../scripts/ephemera/xmm/simulate.py"
+        "../scripts/step.py"
 
 
 def xmm_source(wildcards):
@@ -91,7 +108,7 @@ rule xmm_download:
     message:
         "Getting the files of observation {wildcards.obsid}"
     script:
-        "../scripts/ephemera/xmm/download.py"
+        "../scripts/step.py"
 
 
 rule xmm_events:
@@ -111,7 +128,7 @@ rule xmm_events:
     message:
         "Selecting events of {wildcards.obsid}: subsets of simultaneous lists, bad times"
     script:
-        "../scripts/ephemera/xmm/events.py"
+        "../scripts/step.py"
 
 
 rule xmm_cube:
@@ -131,7 +148,7 @@ rule xmm_cube:
     message:
         "Binning {wildcards.obsid} into cells for every frame length and band"
     script:
-        "../scripts/ephemera/xmm/cube.py"
+        "../scripts/step.py"
 
 
 rule xmm_expectation:
@@ -152,16 +169,18 @@ rule xmm_expectation:
     message:
         "Predicting the counts of {wildcards.obsid} from background templates and sources"
     script:
-        "../scripts/ephemera/xmm/expectation.py"
+        "../scripts/step.py"
 
 
 rule xmm_detect:
     input:
+        events=XMM_EVENTS.output("{obsid}.h5"),
         cube=XMM_CUBE.output("{obsid}.h5"),
         expectation=XMM_EXPECTATION.output("{obsid}.h5"),
     output:
         cells=XMM_DETECT.output("{obsid}.cells.parquet"),
         runs=XMM_DETECT.output("{obsid}.runs.parquet"),
+        second_pass=XMM_DETECT.output("{obsid}.second_pass.h5"),
     log:
         XMM_DETECT.log("{obsid}"),
     benchmark:
@@ -174,7 +193,7 @@ rule xmm_detect:
     message:
         "Looking for peaks and eclipses in {wildcards.obsid}"
     script:
-        "../scripts/ephemera/xmm/detect.py"
+        "../scripts/step.py"
 
 
 rule xmm_regions:
@@ -182,6 +201,7 @@ rule xmm_regions:
         events=XMM_EVENTS.output("{obsid}.h5"),
         cube=XMM_CUBE.output("{obsid}.h5"),
         expectation=XMM_EXPECTATION.output("{obsid}.h5"),
+        second_pass=XMM_DETECT.output("{obsid}.second_pass.h5"),
         cells=XMM_DETECT.output("{obsid}.cells.parquet"),
     output:
         regions=XMM_REGIONS.output("{obsid}.regions.parquet"),
@@ -199,7 +219,7 @@ rule xmm_regions:
     message:
         "Joining cells of {wildcards.obsid} into regions: positions and light curves"
     script:
-        "../scripts/ephemera/xmm/regions.py"
+        "../scripts/step.py"
 
 
 rule xmm_features:
@@ -222,12 +242,13 @@ rule xmm_features:
     message:
         "Describing the detections of {wildcards.obsid}: features and flags"
     script:
-        "../scripts/ephemera/xmm/features.py"
+        "../scripts/step.py"
 
 
 rule xmm_catalogue:
     input:
         events=expand(XMM_EVENTS.output("{obsid}.h5"), obsid=XMM_UNITS),
+        expectations=expand(XMM_EXPECTATION.output("{obsid}.h5"), obsid=XMM_UNITS),
         runs=expand(XMM_DETECT.output("{obsid}.runs.parquet"), obsid=XMM_UNITS),
         detections=expand(
             XMM_FEATURES.output("{obsid}.detections.parquet"), obsid=XMM_UNITS
@@ -243,6 +264,7 @@ rule xmm_catalogue:
         runs=XMM_CATALOGUE.output("{project}/runs.parquet"),
         regions=XMM_CATALOGUE.output("{project}/regions.reg"),
         coverage=XMM_CATALOGUE.output("{project}/coverage.fits"),
+        coverage_table=XMM_CATALOGUE.output("{project}/coverage.csv"),
     log:
         XMM_CATALOGUE.log("{project}"),
     benchmark:
@@ -255,4 +277,38 @@ rule xmm_catalogue:
     message:
         "Writing the catalogue of {wildcards.project}"
     script:
-        "../scripts/ephemera/xmm/catalogue.py"
+        "../scripts/step.py"
+
+
+rule xmm_figures:
+    input:
+        events=XMM_EVENTS.output("{obsid}.h5"),
+        cube=XMM_CUBE.output("{obsid}.h5"),
+        expectation=XMM_EXPECTATION.output("{obsid}.h5"),
+        second_pass=XMM_DETECT.output("{obsid}.second_pass.h5"),
+        regions=XMM_REGIONS.output("{obsid}.regions.parquet"),
+        cells=XMM_REGIONS.output("{obsid}.cells.parquet"),
+        light_curves=XMM_REGIONS.output("{obsid}.light_curves.parquet"),
+        runs=XMM_DETECT.output("{obsid}.runs.parquet"),
+    output:
+        figures=report(
+            directory(XMM_FIGURES.output("{obsid}")),
+            patterns=["{figure}.png"],
+            caption="../workflow/report/xmm_figures.rst",
+            category="XMM-Newton",
+            subcategory="{obsid}",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        XMM_FIGURES.log("{obsid}"),
+    benchmark:
+        XMM_FIGURES.benchmark("{obsid}")
+    params:
+        recipe=XMM_FIGURES.document,
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Drawing {wildcards.obsid}: image with regions, light curves, bad times, templates"
+    script:
+        "../scripts/step.py"

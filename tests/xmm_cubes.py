@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ephemera.xmm.cube import SparseCube
 from ephemera.xmm.frames import Frames
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.observation import SKY_SIZE, UNIT_ARCSEC, Band, Camera, Events, ListHeader, Subset
+from ephemera.xmm.sparse_cube import SparseCube
 
 FULL = Band(200, 12000)
 SOFT = Band(200, 2000)

@@ -1,13 +1,9 @@
-"""The door between the workflow and a step: log, outputs that appear whole, and a clear error.
+"""What lies between the workflow and a step: log, outputs that appear whole, and a clear error.
 
-A step's module ends with
-
-    if __name__ == "__main__":
-        from ephemera.job import run_step
-        run_step(main)
-
-and its `main(job)` reads `job.input`, writes `job.output` (temporary names in the final folder, which
-get their final names only when `main` returned) and finds its options in `job.settings`.
+Rule `xmm_cube` names its recipe; `scripts/step.py` hands the job to `run_step`, which imports the module
+`ephemera.xmm.cube` and calls its `main(job)`. A step reads `job.input`, writes `job.output` (temporary
+names in the final folder, which get their final names only when `main` returned) and finds its options
+in `job.settings`. Nothing here makes a number, so none of it is part of a recipe.
 """
 
 from __future__ import annotations
@@ -18,9 +14,9 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,7 +24,8 @@ from typing import Any
 from ephemera.files import commit as commit_file
 from ephemera.files import partial_path, remove
 
-log = logging.getLogger("ephemera")
+PACKAGE = "ephemera"
+log = logging.getLogger(PACKAGE)
 
 #: Libraries whose versions a recipe records.
 LIBRARIES = ("numpy", "scipy", "astropy", "h5py", "pandas", "pyarrow", "snakemake")
@@ -60,9 +57,8 @@ def namespace(value: Any) -> Any:
     return value
 
 
-def run_step(main: Callable[[Job], None]) -> None:
+def run_step(snakemake: Any) -> None:
     """Run a step inside a workflow job; exits with 1, having logged the traceback, when it fails."""
-    snakemake: Any = sys.modules["__main__"].snakemake  # type: ignore[attr-defined]
     start = time.perf_counter()
     logfile = Path(str(snakemake.log[0]))
     _open_log(logfile)
@@ -72,7 +68,7 @@ def run_step(main: Callable[[Job], None]) -> None:
     partials = {name: partial_path(path) for name, path in outputs.items()}
     log.info("%s %s starts", step, unit)
     try:
-        main(_job(snakemake, partials))
+        import_module(f"{PACKAGE}.{step}").main(_job(snakemake, partials))
         for name, path in outputs.items():
             commit_file(partials[name], path)
         _write_recipe(snakemake.params.recipe)

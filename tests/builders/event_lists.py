@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import warnings
 from pathlib import Path
 
@@ -82,9 +83,10 @@ def write_list(
     extensions = [_interval_table(name, values) for name, values in named.items()]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fits.HDUList([head, table, *extensions]).writeto(path, overwrite=True)
-    if path.suffix in (".FTZ", ".gz"):
-        path.write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+        content = io.BytesIO()
+        fits.HDUList([head, table, *extensions]).writeto(content)
+    zipped = path.suffix in (".FTZ", ".gz")
+    path.write_bytes(gzip.compress(content.getvalue(), mtime=0) if zipped else content.getvalue())
     return path
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from ephemera.xmm.frames import Frames
 from scipy.stats import poisson
 
 from ephemera.xmm.cells import Kind
-from ephemera.xmm.cube import SparseCube
-from ephemera.xmm.expectation import Expectation
+from ephemera.xmm.expected_counts import Expectation
+from ephemera.xmm.frames import Frames
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.observation import Band
+from ephemera.xmm.sparse_cube import SparseCube
 
 #: 3240 units: 16 pixels a side.
 SMALL_GRID = PixelGrid(size_arcsec=162.0)

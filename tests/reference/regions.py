@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ephemera.xmm.cells import Cells
-from ephemera.xmm.cube import SparseCube
-from ephemera.xmm.expectation import Expectation
+from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.frames import Frames
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.observation import Band, Camera, Events, ListHeader, Subset
+from ephemera.xmm.sparse_cube import SparseCube
 
 OBSID = "0724210501"
 FULL = Band(200, 12000)

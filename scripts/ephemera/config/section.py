@@ -22,7 +22,7 @@ def option(default: Any, description: str, *, unit: str | None = None, **constra
 
     Mutable defaults are copied for each instance.
     """
-    extra = {"unit": unit} if unit else None
+    extra: Any = {"unit": unit} if unit else None
     if isinstance(default, list | dict):
         return Field(
             default_factory=lambda: type(default)(default),

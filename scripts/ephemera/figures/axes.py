@@ -1,51 +1,121 @@
-"""Axes of the kinds that all branches need: the sky, time with frames on top, marks on either."""
+"""Axes of the kinds that all branches need: the sky, time with frames on top, values over decades."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.figure import Figure
+from matplotlib.colors import AsinhNorm, Normalize
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+Unit = Literal["s", "ks", "d"]
 
 #: Seconds of the units of time axes.
 SECONDS = {"s": 1.0, "ks": 1e3, "d": 86400.0}
 
 
-def sky_axes(figure: Figure, wcs: Any, place: Any = 111, *, left: bool = True, bottom: bool = True) -> Any:
+def sky_axes(
+    figure: Figure, wcs: Any, place: Any = 111, *, left: bool = True, bottom: bool = True, n_labels: int = 5
+) -> Any:
     """Axes of an image with right ascension and declination (ICRS).
 
     `wcs` is an astropy WCS of the image, `place` what `Figure.add_subplot` takes. Without `left` or `bottom`
-    that axis has ticks but no numbers, for panels that share them.
+    that axis has ticks but no numbers, for panels that share them; about `n_labels` numbers an axis.
     """
     axes = figure.add_subplot(place, projection=wcs)
     ra, dec = axes.coords
     shown = ((ra, bottom, "Right ascension (ICRS)", "hh:mm:ss"), (dec, left, "Declination (ICRS)", "dd:mm"))
     for axis, labelled, label, numbers in shown:
         axis.set_major_formatter(numbers)
-        axis.set_ticks(number=5)
+        axis.set_ticks(number=n_labels)
         axis.set_ticklabel(exclude_overlapping=True)
         axis.display_minor_ticks(True)
-        axis.set_axislabel(label if labelled else " ")
+        axis.set_axislabel(label if labelled else " ", minpad=0.5)
         axis.set_ticklabel_visible(labelled)
     return axes
 
 
-def time_axis(axes: Axes, mjd: float, *, unit: Literal["s", "ks", "d"] = "ks", scale: str = "TT") -> None:
+def view(axes: Axes, shown: BoolArray, margin: float = 2.0) -> None:
+    """Limit the axes of an image to the pixels `shown` [y, x], with `margin` pixels around."""
+    left, right, bottom, top = extent(shown, margin)
+    axes.set_xlim(left, right)
+    axes.set_ylim(bottom, top)
+
+
+def extent(shown: BoolArray, margin: float = 2.0) -> tuple[float, float, float, float]:
+    """Left, right, bottom, top of the pixels `shown` [y, x] with a margin; all pixels where none is."""
+    row, column = np.nonzero(shown if shown.any() else np.ones_like(shown))
+    low, high = -0.5 - margin, 0.5 + margin
+    return column.min() + low, column.max() + high, row.min() + low, row.max() + high
+
+
+def colour_bar(figure: Figure, axes: Axes, image: Any, label: str, side: Literal["right", "top"]) -> Any:
+    """Colour bar as long as the axes, with ticks over decades where the colours are spread so."""
+    box = (1.025, 0.0, 0.03, 1.0) if side == "right" else (0.0, 1.03, 1.0, 0.04)
+    bar = figure.colorbar(
+        image, cax=axes.inset_axes(box), orientation="vertical" if side == "right" else "horizontal"
+    )
+    bar.set_label(label)
+    if side == "top":
+        bar.ax.xaxis.set_label_position("top")
+        bar.ax.xaxis.set_ticks_position("top")
+    if isinstance(image.norm, AsinhNorm):
+        bar.set_ticks(list(decade_ticks(image.norm.linear_width, image.norm.vmax or 1.0)))
+        bar.ax.minorticks_off()
+    return bar
+
+
+def spread_norm(values: FloatArray) -> Normalize:
+    """Colours from 0, linear up to the typical (median) value and logarithmic above; NaN does not count."""
+    known = values[np.isfinite(values)]
+    typical = float(np.median(known)) if len(known) else 1.0
+    smallest = np.finfo(np.float32).tiny
+    return AsinhNorm(max(typical, smallest), vmin=0, vmax=float(np.max(known, initial=smallest)))
+
+
+def decade_ticks(linear_width: float, top: float) -> FloatArray:
+    """Ticks of an axis that is linear below `linear_width` and logarithmic above, up to `top`.
+
+    0, then 1 and 3 of each decade, only 1 where there are more than three decades, and the middle of the
+    linear part where there is nothing above.
+    """
+    steps = (1, 3) if top / linear_width < 1e3 else (1,)
+    first, last = np.floor(np.log10([linear_width, max(top, linear_width)])).astype(int)
+    powers = np.concatenate([np.array(steps) * 10.0**power for power in range(first, last + 1)])
+    powers = powers[(powers >= 0.7 * linear_width) & (powers <= top)]
+    if len(powers) == 0:
+        powers = np.array([float(f"{top / 2:.1g}")])
+    return np.concatenate(([0.0], powers))
+
+
+def spread_axis(axes: Axes, linear_width: float, top: float) -> None:
+    """Make the vertical axis linear from 0 to `linear_width` and logarithmic above, up to `top`."""
+    axes.set_yscale("asinh", linear_width=linear_width)
+    axes.set_ylim(0, top)
+    ticks = decade_ticks(linear_width, top)
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_yticks([], minor=True)
+
+
+def time_axis(axes: Axes, mjd: float, *, unit: Unit = "ks", scale: str = "TT") -> None:
     """Label the horizontal axis as time in `unit` since the date `mjd` in a time scale."""
     axes.set_xlabel(f"Time since MJD {mjd:.5f} ({scale}) [{unit}]")
 
 
-def frame_axis(axes: Axes, dt: float, *, unit: Literal["s", "ks", "d"] = "ks") -> Any:
+def frame_axis(axes: Axes, dt: float, *, unit: Unit = "ks", label: bool = True) -> Any:
     """Second horizontal axis on top that numbers frames of `dt` s, from 0 where time is 0."""
     frames = SECONDS[unit] / dt
+    axes.tick_params(axis="x", which="both", top=False)
     top = axes.secondary_xaxis("top", functions=(lambda time: time * frames, lambda frame: frame / frames))
-    top.set_xlabel(f"Frame of {dt:g} s")
+    if label:
+        top.set_xlabel(f"Frame of {dt:g} s")
     return top
 
 
@@ -68,14 +138,19 @@ def runs(where: BoolArray) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     return np.flatnonzero(step == 1), np.flatnonzero(step == -1)
 
 
+def steps(axes: Axes, edges: FloatArray, values: FloatArray, **look: Any) -> None:
+    """Draw `values` (n,) as a line of steps between `edges` (n+1,), with gaps where they are NaN."""
+    axes.plot(edges, np.append(values, values[-1:]), drawstyle="steps-post", **look)
+
+
 def pixel_outline(mask: BoolArray) -> FloatArray:
-    """Edges (k, 2, 2) of [x, y] between pixels inside and outside `mask` [y, x]; centres are whole numbers."""
+    """Sides (k, 2, 2), ends as [x, y], between pixels in and out of `mask` [y, x]; centres are whole."""
     padded = np.pad(mask, 1).astype(np.int8)
     row, column = np.nonzero(np.diff(padded[:, 1:-1], axis=0))
-    flat = np.stack([np.stack([column - 0.5, row - 0.5], -1), np.stack([column + 0.5, row - 0.5], -1)], 1)
+    flat = np.array([[column - 0.5, row - 0.5], [column + 0.5, row - 0.5]])
     row, column = np.nonzero(np.diff(padded[1:-1], axis=1))
-    steep = np.stack([np.stack([column - 0.5, row - 0.5], -1), np.stack([column - 0.5, row + 0.5], -1)], 1)
-    return np.concatenate((flat, steep))
+    steep = np.array([[column - 0.5, row - 0.5], [column - 0.5, row + 0.5]])
+    return np.concatenate((flat, steep), axis=2).transpose(2, 0, 1)
 
 
 def draw_outline(axes: Axes, mask: BoolArray, **look: Any) -> None:

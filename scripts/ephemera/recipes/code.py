@@ -1,8 +1,8 @@
 """Digest of a step's code: the syntax trees of its module and of all it imports inside the package.
 
 Comments, docstrings, formatting and file times do not count. Neither do blocks that never run inside
-a step: `if TYPE_CHECKING:` (types) and `if __name__ == "__main__":` (the door through which the
-workflow enters; what lies behind it moves files and writes logs, but makes no number).
+a step: `if TYPE_CHECKING:` and `if __name__ == "__main__":`. Nor does what runs a step: `ephemera.job`
+moves files and writes logs, but makes no number.
 """
 
 from __future__ import annotations
@@ -103,10 +103,10 @@ class _Stripped(ast.NodeTransformer):
         return super().generic_visit(node)
 
     def visit_If(self, node: ast.If) -> ast.AST | None:
-        return None if _is_door(node.test) else self.generic_visit(node)
+        return None if _never_runs(node.test) else self.generic_visit(node)
 
 
-def _is_door(test: ast.expr) -> bool:
+def _never_runs(test: ast.expr) -> bool:
     if isinstance(test, ast.Name):
         return test.id == "TYPE_CHECKING"
     return (

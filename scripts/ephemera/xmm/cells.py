@@ -13,8 +13,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.xmm.cube import SparseCube
 from ephemera.xmm.observation import BoolArray, FloatArray, IntArray
+from ephemera.xmm.sparse_cube import SparseCube
 
 
 class Kind(enum.IntEnum):

@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ephemera.xmm.cells import Cells
-from ephemera.xmm.cube import SparseCube
 from ephemera.xmm.observation import BoolArray, FloatArray, IntArray
+from ephemera.xmm.sparse_cube import SparseCube
 
 #: Neighbours are the frames up to this far before and after.
 REACH = 5

@@ -20,9 +20,9 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ephemera.xmm.cells import Cells, Kind
-from ephemera.xmm.cube import SparseCube
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.observation import Band, BoolArray, FloatArray, IntArray, run_id
+from ephemera.xmm.sparse_cube import SparseCube
 
 #: Neighbours that join pixels, by the number of them.
 NEIGHBOURS: Mapping[int, npt.NDArray[np.int8]] = {

@@ -21,13 +21,14 @@ from ephemera.xmm.bayes_limits import limits
 from ephemera.xmm.cells import Cells
 from ephemera.xmm.clean_up import Reason, clean_up
 from ephemera.xmm.connected_regions import label_regions
-from ephemera.xmm.cube import SparseCube
-from ephemera.xmm.expectation import Expectation, NoBackground, expect
+from ephemera.xmm.expectation import NoBackground, expect
+from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.false_alarms import expected_false
 from ephemera.xmm.observation import IntArray, Subset, run_id
 from ephemera.xmm.outcomes import Caution, Outcome
 from ephemera.xmm.run_columns import RUNS, SIGNIFICANT_CELLS
 from ephemera.xmm.significant_cells import second_pass, significant_cells
+from ephemera.xmm.sparse_cube import SparseCube
 from ephemera.xmm.store import (
     RunKey,
     read_cubes,
@@ -156,7 +157,9 @@ def main(job: Job) -> None:
     """Write the significant cells of all runs of one observation, and a row for each run."""
     settings: DetectSettings = job.settings
     obsid = job.wildcards.obsid
-    subsets = {subset.number: subset for subset in read_subsets(job.input.events, with_events=False)}
+    # Only the source terms of single cameras are made from events again.
+    with_events = settings.second_pass and job.settings.span == "union"
+    subsets = {s.number: s for s in read_subsets(job.input.events, with_events=with_events)}
     known = {caution.value for caution in Caution}
     cautions = sorted({row["outcome"] for row in read_json(job.input.events, "outcomes")} & known)
     keys = run_keys(job.input.cube)
@@ -170,7 +173,7 @@ def main(job: Job) -> None:
                 continue
             found = detect(cube, expectation, settings)
             if settings.second_pass and len(found.kept):
-                rebuild = _rebuilder(job, key, cube)
+                rebuild = _rebuilder(job, key, cube, subsets[key.subset])
                 expectation, found = detect_again(cube, found, settings, rebuild)
                 write_expectation(handle, key, expectation)
             rows.append(row | found_row(expectation, found, settings))
@@ -182,13 +185,17 @@ def main(job: Job) -> None:
     write({n: [row.get(n) for row in rows] for n in RUNS.names}, RUNS, job.output.runs)
 
 
-def _rebuilder(job: Job, key: RunKey, cube: SparseCube) -> Callable[[IntArray], Expectation]:
+def _rebuilder(
+    job: Job, key: RunKey, cube: SparseCube, subset: Subset
+) -> Callable[[IntArray], Expectation]:
     """Makes the expectation of a run anew without some cells."""
     settings: ExpectationSettings = job.settings.expectation
     seen, listed = read_list_mask(job.input.expectation, key.subset, key.grid)
 
     def rebuild(keys: IntArray) -> Expectation:
-        found = expect(cube, seen, listed, settings, span=job.settings.span, drop_cells=keys)
+        found = expect(
+            cube, seen, listed, settings, span=job.settings.span, subset=subset, drop_cells=keys
+        )
         if isinstance(found, tuple):
             raise NoBackground(found[1])
         return found
@@ -204,9 +211,3 @@ def _cell_columns(key: RunKey, found: Found) -> dict[str, npt.NDArray[Any]]:
     cells |= {name: cells[name].astype(np.int32) for name in ("i", "j", "frame")}
     columns |= {"t_bin": np.full(n, key.dt), "reason": found.reason.astype(np.uint8)}
     return columns | cells | {"kind": cells["kind"].astype(np.uint8)}
-
-
-if __name__ == "__main__":
-    from ephemera.job import run_step
-
-    run_step(main)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from ephemera.files import sha256_of
 from ephemera.xmm.local_files import Found, in_folder, named_files
 from ephemera.xmm.outcomes import Outcome
-from ephemera.xmm.product_names import Role, check_obsid, parse_name
+from ephemera.xmm.product_names import SIMULATED, Role, check_obsid, parse_name
 from ephemera.xmm.products import REQUIRED, Product, optional_products
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Folder, beside the note of its source, into which an observation is simulated.
-SIMULATED = "simulated"
 
 
 @dataclass(frozen=True)
@@ -242,9 +240,3 @@ def _fetch(obsid: str, folder: Path, settings: Settings, extra: Sequence[Product
     bases = [settings.archive_url, *settings.mirrors]
     with Archive(bases, patience, offline=settings.offline) as archive:
         return from_archive(obsid, RawStore(folder, obsid), archive, extra)
-
-
-if __name__ == "__main__":
-    from ephemera.job import run_step
-
-    run_step(main)

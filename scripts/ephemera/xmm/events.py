@@ -22,7 +22,8 @@ from ephemera.xmm.hot_pixels import HotPixels
 from ephemera.xmm.observation import Camera, EventList, Subset
 from ephemera.xmm.outcomes import Caution, ListRejected, Outcome, OutcomeRow
 from ephemera.xmm.selection import CutCount, select
-from ephemera.xmm.source_list import SourceList, SourceListUnreadable, read_source_list
+from ephemera.xmm.source_list import SourceListUnreadable, read_source_list
+from ephemera.xmm.source_mask import SourceList
 from ephemera.xmm.store import write_bad_times, write_json, write_subset
 from ephemera.xmm.subsets import SHORTEST_SPAN, subsets
 
@@ -159,9 +160,3 @@ def main(job: Job) -> None:
 
 def _plain(row: OutcomeRow) -> dict[str, str]:
     return {**asdict(row), "outcome": row.outcome.value}
-
-
-if __name__ == "__main__":
-    from ephemera.job import run_step
-
-    run_step(main)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.xmm.cube import SparseCube
 from ephemera.xmm.frames import classes
 from ephemera.xmm.observation import BoolArray, FloatArray, IntArray
+from ephemera.xmm.sparse_cube import SparseCube
 from ephemera.xmm.subsets import Span
 
 

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from ephemera.xmm.bayes import expected_false_alarms
 from ephemera.xmm.bayes_limits import Limits
-from ephemera.xmm.cube import SparseCube
-from ephemera.xmm.expectation import Expectation
+from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.observation import FloatArray, IntArray
+from ephemera.xmm.sparse_cube import SparseCube
 
 #: Width in ln of a group of like templates or like background.
 LOG_STEP = 0.005

@@ -111,7 +111,7 @@ _OUTBURST = (
     Column("counts_excess_q50", "f8", "count", _COUNTS, "The same, median"),
     Column("counts_excess_q84", "f8", "count", _COUNTS, "The same, 84.13 % quantile"),
     Column(
-        "rate_peak", "f8", "count/s", "phot.count;em.X-ray;arith.rate", "Rate in excess (missing) at t_peak"
+        "rate_peak", "f8", "count/s", "arith.rate;phot.count;em.X-ray", "Rate in excess (missing) at t_peak"
     ),
     Column(
         "fluence_soft", "f8", "count", "phot.count;em.X-ray.soft", "Counts in excess (missing), soft band"

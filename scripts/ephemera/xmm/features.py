@@ -8,14 +8,20 @@ Statistics use G, the frames with exposure > 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ephemera.sky.sphere import separation_arcsec
+from ephemera.tables import read, write
+from ephemera.xmm.bad_observations import read_bad_observations
 from ephemera.xmm.bayes import thresholds
-from ephemera.xmm.feature_events import camera_shares
+from ephemera.xmm.detection_columns import DETECTIONS
+from ephemera.xmm.feature_events import RawPixelShare, camera_shares, energy_per_count, peak_flux
+from ephemera.xmm.feature_flags import flags, in_bright_wing
 from ephemera.xmm.feature_outbursts import (
     ECLIPSE_LEVEL,
     PEAK_LEVEL,
@@ -37,10 +43,21 @@ from ephemera.xmm.feature_statistics import (
     poisson_uniform,
     reproducible_uniform,
 )
-from ephemera.xmm.observation import BoolArray, FloatArray
+from ephemera.xmm.light_curve_files import read_light_curves
+from ephemera.xmm.observation import BoolArray, FloatArray, ListHeader
+from ephemera.xmm.psf import NOMINAL_PSF
+from ephemera.xmm.region_columns import REGIONS
+from ephemera.xmm.source_mask import SourceList
+from ephemera.xmm.store import read_source_columns, read_subsets
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+
+    from ephemera.config.xmm import Features as FeatureSettings
+    from ephemera.job import Job
+
+SECONDS_PER_DAY = 86400.0
 
 #: Columns that every light curve has.
 REQUIRED = ("time", "exposure", "bti", "bccd", "n", "mu", "B_peak_log", "B_eclipse_log")
@@ -160,8 +177,9 @@ def _exposed(columns: Mapping[str, npt.NDArray[Any]], t_bin: float) -> ExposedCu
     frame = np.flatnonzero(exposure > 0)
 
     def taken(name: str) -> FloatArray:
-        values = np.asarray(columns[name])[frame].astype(np.float64)
-        if np.isnan(values).any():
+        values = np.take(np.asarray(columns[name], np.float64), frame)
+        # One NaN makes the sum NaN, and the sum is the cheapest look at all values.
+        if math.isnan(values.sum()):
             msg = f"{name} must be given in every exposed frame, missing in {np.isnan(values).sum()} of them"
             raise ValueError(msg)
         return values
@@ -263,5 +281,74 @@ def _part_counts(
     """Counts per exposed frame of the parts `names`, (k, frames); None where any is not there."""
     if any(name not in columns for name in names):
         return None
-    parts = np.stack([np.asarray(columns[name])[curve.frame].astype(np.float64) for name in names])
-    return None if np.isnan(parts).any() else parts
+    parts = np.stack([np.take(np.asarray(columns[name], np.float64), curve.frame) for name in names])
+    return None if math.isnan(parts.sum()) else parts
+
+
+def curve_columns(table: pa.Table) -> dict[str, npt.NDArray[Any]]:
+    """Columns of a light curve as arrays, null as NaN; counts that were not made are left out."""
+    extra = (*BAND_COLUMNS, *CAMERA_COLUMNS)
+    names = [*REQUIRED, *(name for name in extra if table[name].null_count == 0)]
+    return {name: table[name].to_numpy() for name in names}
+
+
+def detection_row(
+    region: Mapping[str, Any],
+    values: Mapping[str, Any],
+    header: ListHeader,
+    sources: SourceList,
+    *,
+    n_regions: int,
+    bad_observations: Collection[str],
+) -> dict[str, Any]:
+    """One row of the table of detections from its region, the features of its curve and its surroundings."""
+    pixel = RawPixelShare(_real(region["frac_one_raw_pixel"]), region["raw_pixel"])
+    ra, dec = region["ra"], region["dec"]
+    off_axis = float(separation_arcsec(ra, dec, header.reference_ra, header.reference_dec)) / 60
+    wing = in_bright_wing([ra], [dec], sources.ra, sources.dec, sources.rate_total) if len(sources) else [None]
+    per_count = energy_per_count(sources.flux_8, sources.rate_8, sources.extent, sources.off_axis, off_axis)
+    row = dict(region) | dict(values) | {"off_axis": off_axis}
+    if values.get("rate_peak") is not None and region["type"] != "eclipse":
+        radius = math.sqrt(region["area_bbox"] / math.pi) * region["size_arcsec"]
+        encircled = float(NOMINAL_PSF.encircled_energy(radius))
+        row["flux_peak"] = peak_flux(values["rate_peak"], encircled, per_count)
+    if values.get("t_peak") is not None:
+        row["mjd_peak"] = header.mjdref + (header.timezero + values["t_peak"]) / SECONDS_PER_DAY
+    return row | flags(
+        row,
+        n_regions=n_regions,
+        bad_observations=bad_observations,
+        bright_wing=wing[0],
+        raw_pixel=pixel,
+    )
+
+
+def _real(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def main(job: Job) -> None:
+    """Write the detections of one observation with their features and flags."""
+    settings: FeatureSettings = job.settings
+    table = settings.bad_observations
+    bad = set(read_bad_observations(table)) if table else set()
+    sources = read_source_columns(job.input.events)
+    subsets = {subset.number: subset for subset in read_subsets(job.input.events, with_events=False)}
+    regions = {row["detid"]: row for row in read(job.input.regions, REGIONS).to_pylist()}
+    in_run = Counter(row["runid"] for row in regions.values())
+    rows = []
+    for detid, curve in read_light_curves(job.input.light_curves):
+        region = regions[detid] | {"size_arcsec": job.settings.size_arcsec}
+        headers = sorted(subsets[region["subset"]].headers, key=lambda header: header.camera)
+        values = feature_values(
+            curve_columns(curve), detid=detid, t_bin=region["t_bin"], min_gap=settings.min_gap_s
+        )
+        row = detection_row(
+            region, values, headers[0], sources, n_regions=in_run[region["runid"]], bad_observations=bad
+        )
+        row["cameras"] = " ".join(header.camera.name for header in headers)
+        row["submode"] = " ".join(header.submode for header in headers)
+        row["filter"] = " ".join(header.filter for header in headers)
+        rows.append(row)
+    columns = {name: [row.get(name) for row in rows] for name in DETECTIONS.names}
+    write(columns, DETECTIONS, job.output.detections)

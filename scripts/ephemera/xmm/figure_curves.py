@@ -5,22 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from scipy.special import gammaincinv
 
-from ephemera.figures.axes import frame_axis, runs, shade, shade_intervals, time_axis
-from ephemera.figures.style import COLOURS, SERIES
+from ephemera.figures.axes import (
+    frame_axis,
+    runs,
+    shade,
+    shade_intervals,
+    spread_axis,
+    steps,
+    time_axis,
+)
+from ephemera.figures.style import COLOURS, SERIES, margins
 from ephemera.xmm.bayes import eclipse_limit, peak_limit
 from ephemera.xmm.bti import BadTime
 from ephemera.xmm.observation import BoolArray, FloatArray, IntArray
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 #: Significances between whose limits the counts are no detection, sigma.
-BAND_SIGMAS = (5.0, 3.0)
+BAND_SIGMAS = (3.0, 5.0)
 #: Share of a Poisson distribution on either side of an error bar.
 TAIL = 0.15865525393145707
 #: Curves with more frames in view than this are drawn as a line, without error bars.
@@ -34,10 +44,11 @@ KILO = 1e3
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Counts of a region by frame: `edges` (T+1,) s from `start_mjd` (TT), `n` (T,), `mu` (T,) NaN where masked.
+    """Counts of a region by frame.
 
-    `bti`, `bccd` (T,) are bad time and masked frames; `peaks`, `eclipses` (T,) say which frames hold
-    significant cells of the region, which are tested pixel by pixel, not in the sum that the curve shows.
+    `edges` (T+1,) s from `start_mjd` (MJD, TT); `n` (T,) observed and `mu` (T,) expected, NaN where masked;
+    `bti`, `bccd` (T,) bad time and masked frames; `peaks`, `eclipses` (T,) frames with significant cells of
+    the region, which are tested pixel by pixel, not in the sum that the curve shows.
     """
 
     edges: FloatArray
@@ -123,87 +134,100 @@ def close_view(curve: Curve, best_frame: int) -> slice | None:
     return view if view.stop - view.start < 0.6 * n_frames else None
 
 
+def light_curve_height(curve: Curve, best_frame: int) -> float:
+    """Height of the figure of one detection, inch."""
+    return 3.0 if close_view(curve, best_frame) is None else 4.6
+
+
 def light_curve(figure: Figure, curve: Curve, best_frame: int, title: str) -> None:
     """Draw the curve of one detection; a second panel below shows the frames around `best_frame` closely."""
-    view = close_view(curve, best_frame)
-    panels = figure.subplots(2 if view is not None else 1, 1, squeeze=False)[:, 0]
-    panels[0].set_title(title, parse_math=False, pad=4)
-    whole = slice(0, len(curve.n))
-    for axes, frames in zip(panels, (whole, view), strict=False):
-        curve_panel(axes, curve, whole if frames is None else frames)
-    if view is not None:
-        low, high = curve.edges[[view.start, view.stop]] / KILO
-        panels[0].axvspan(low, high, ymin=0.985, color=COLOURS["data"], linewidth=0)
+    close = close_view(curve, best_frame)
+    views = [slice(0, len(curve.n))] + ([] if close is None else [close])
+    space = margins(figure, left=0.55, right=0.12, bottom=0.83, top=0.72)
+    panels = figure.subplots(len(views), 1, squeeze=False, gridspec_kw=space | {"hspace": 0.38})[:, 0]
+    figure.text(space["left"], 0.99, title, va="top", linespacing=1.4, parse_math=False)
+    for axes, view in zip(panels, views, strict=True):
+        curve_panel(axes, curve, view, first=axes is panels[0])
+    if close is not None:
+        low, high = curve.edges[[close.start, close.stop]] / KILO
+        panels[0].plot(
+            [low, high], [1, 1], color=COLOURS["data"], linewidth=3, solid_capstyle="butt",
+            transform=panels[0].get_xaxis_transform(),
+        )  # fmt: skip
     time_axis(panels[-1], curve.start_mjd)
-    figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, columnspacing=1.2
-    )
+    known = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend([*known.values()], [*known], loc="lower center", ncols=5)
 
 
-def curve_panel(axes: Axes, curve: Curve, view: slice) -> None:
+def curve_panel(axes: Axes, curve: Curve, view: slice, *, first: bool = True) -> None:
     """Draw the frames of `view`: counts, expectation, bands of chance, bad and masked time."""
-    edges = curve.edges / KILO
-    inside = slice(max(view.start - 1, 0), view.stop + 1)
-    part = curve.part(inside)
+    bars = view.stop - view.start <= MOST_BARS
+    part = curve.part(view)
+    edges = part.edges / KILO
     top = _bands(axes, part)
-    shade(axes, edges, curve.bti, facecolor=COLOURS["bad time"], alpha=0.22, label="bad time", zorder=0)
-    masked = {"facecolor": "#EDEDED", "edgecolor": COLOURS["masked"], "hatch": "//////"}
-    shade(axes, edges, curve.bccd, **masked, label="masked", zorder=0)
-    _counts(axes, part, bars=view.stop - view.start <= MOST_BARS)
+    shade(axes, edges, part.bti, facecolor=COLOURS["bad time"], alpha=0.25, label="bad time", zorder=0)
+    masked = {"facecolor": "#F2F2F2", "edgecolor": COLOURS["masked"], "hatch": "//////"}
+    shade(axes, edges, part.bccd, **masked, label="masked", zorder=0)
+    _counts(axes, part, bars=bars)
     _significant(axes, part)
-    axes.set_xlim(edges[view.start], edges[view.stop])
-    seen = part.n + poisson_errors(part.n)[1]
-    axes.set_ylim(0, 1.12 * max(float(np.max(seen, initial=1.0)), top))
+    axes.set_xlim(edges[0], edges[-1])
+    reach = part.n + (poisson_errors(part.n)[1] if bars else 0)
+    axes.set_ylim(0, 1.15 * max(float(np.max(reach, initial=1.0)), top))
     axes.set_ylabel("Counts per frame")
-    frame_axis(axes, float(np.median(np.diff(curve.edges))))
+    frame_axis(axes, float(np.median(np.diff(curve.edges))), label=first)
 
 
 def _bands(axes: Axes, part: Curve) -> float:
     """Expectation and the bands in which counts are no detection; returns the top of what is drawn."""
     edges, top = part.edges / KILO, 1.0
-    for sigma, shade_of_band in zip(BAND_SIGMAS, (0.22, 0.4), strict=True):
-        low, high = (np.append(limit, limit[-1:]) for limit in part.limits(sigma))
+    mu = np.where(part.known, part.mu, np.nan)
+    steps(axes, edges, mu, color=COLOURS["expectation"], label="expected", zorder=3)
+    for sigma, opacity in zip(BAND_SIGMAS, (0.45, 0.22), strict=True):
+        low, high = part.limits(sigma)
         axes.fill_between(
-            edges, low, high, step="post", linewidth=0, facecolor=COLOURS["band"], alpha=shade_of_band,
-            label=f"within {sigma:g} sigma", zorder=1,
+            edges, *(np.append(limit, limit[-1:]) for limit in (low, high)), step="post", linewidth=0,
+            facecolor=COLOURS["band"], alpha=opacity, label=f"within {sigma:g} sigma", zorder=1,
         )  # fmt: skip
         top = max(top, float(np.nanmax(high, initial=1.0)))
-    mu = np.where(part.known, part.mu, np.nan)
-    axes.stairs(mu, edges, baseline=None, color=COLOURS["expectation"], label="expected", zorder=3)
     return top
 
 
 def _counts(axes: Axes, part: Curve, *, bars: bool) -> None:
     """Counts: with error bars, or as a line where frames are many; open symbols where nothing is expected."""
-    look = {"color": COLOURS["data"], "zorder": 4}
-    centres = part.centres / KILO
+    colour, centres = COLOURS["data"], part.centres / KILO
     if not bars:
-        axes.stairs(
-            np.where(part.known, part.n, np.nan), part.edges / KILO, baseline=None, linewidth=0.4,
-            label="observed", **look,
-        )  # fmt: skip
+        counts = np.where(part.known, part.n, np.nan)
+        steps(axes, part.edges / KILO, counts, color=colour, linewidth=0.4, label="observed", zorder=4)
         return
-    for chosen, face, label in ((part.known, COLOURS["data"], "observed"), (~part.known, "white", None)):
-        axes.errorbar(
-            centres[chosen], part.n[chosen], poisson_errors(part.n[chosen]), fmt="o", linewidth=0.5,
-            markerfacecolor=face, markeredgewidth=0.5, label=label if chosen.any() else None, **look,
-        )  # fmt: skip
+    for chosen, face, label in ((part.known, colour, "observed"), (~part.known, "white", "observed, masked")):
+        if chosen.any():
+            n = part.n[chosen]
+            axes.errorbar(
+                centres[chosen], n, poisson_errors(n), fmt="o", color=colour, linewidth=0.4,
+                markersize=2.5, markerfacecolor=face, markeredgewidth=0.5, label=label, zorder=4,
+            )  # fmt: skip
 
 
 def _significant(axes: Axes, part: Curve) -> None:
     """Symbols on the frames whose counts are significant, and signs above those of significant cells."""
     low, high = part.limits(min(BAND_SIGMAS))
-    centres = part.centres / KILO
-    for kind, chosen in (("peak", part.n > high), ("eclipse", (part.n < low) & part.known)):
-        axes.plot(
-            centres[chosen], part.n[chosen], "o", markersize=4.5, markerfacecolor=COLOURS[kind],
-            markeredgecolor=COLOURS["data"], markeredgewidth=0.5, label=f"{kind} above 3 sigma", zorder=5,
-        )  # fmt: skip
-    for kind, chosen in (("peak", part.peaks), ("eclipse", part.eclipses)):
-        axes.plot(
-            centres[chosen], np.full(int(chosen.sum()), 0.955), "v", markersize=3.5, color=COLOURS[kind],
-            transform=axes.get_xaxis_transform(), label=f"{kind} in a pixel", zorder=5,
-        )  # fmt: skip
+    centres, span = part.centres / KILO, axes.get_xaxis_transform()
+    for kind, outside, cells in (
+        ("peak", part.n > high, part.peaks), ("eclipse", part.n < low, part.eclipses),
+    ):  # fmt: skip
+        look = {"linestyle": "none", "markeredgecolor": COLOURS["data"], "markeredgewidth": 0.4, "zorder": 5}
+        look["markerfacecolor"] = COLOURS[kind]
+        if outside.any():
+            label = f"{kind} beyond {min(BAND_SIGMAS):g} sigma"
+            axes.plot(centres[outside], part.n[outside], marker="o", markersize=4.5, label=label, **look)
+        if cells.any():
+            at = np.full(int(cells.sum()), 0.945)
+            axes.plot(centres[cells], at, marker="v", transform=span, label=f"{kind} in a pixel", **look)
+
+
+def flare_figure_height(bad: Mapping[float, BadTime]) -> float:
+    """Height of the figure of the flare curves, inch."""
+    return 1.1 + 1.35 * max(len(bad), 1)
 
 
 def flare_curves(
@@ -213,42 +237,36 @@ def flare_curves(
 
     The span is [`t0`, `t1`] s, `start_mjd` the date of t0.
     """
-    panels = figure.subplots(max(len(bad), 1), 1, sharex=True, squeeze=False)[:, 0]
-    panels[0].set_title(title, parse_math=False, pad=4)
-    for axes, (window, times) in zip(panels, sorted(bad.items()), strict=False):
+    space = margins(figure, left=0.55, right=0.12, bottom=0.65, top=0.3)
+    panels = figure.subplots(max(len(bad), 1), 1, sharex=True, squeeze=False, gridspec_kw=space | {"hspace": 0.08})
+    figure.text(space["left"], 1 - 0.1 / figure.get_figheight(), title, va="top", parse_math=False)
+    for axes, (window, times) in zip(panels[:, 0], sorted(bad.items()), strict=False):
         flare_panel(axes, times, t0)
         seconds = float(np.diff(times.intervals, axis=1).sum())
-        note = f"windows of {window:g} s: {seconds / KILO:.2f} of {(t1 - t0) / KILO:.2f} ks is bad"
-        axes.text(0.01, 0.94, note, transform=axes.transAxes, va="top", fontsize="small")
-    panels[-1].set_xlim(0, (t1 - t0) / KILO)
-    time_axis(panels[-1], start_mjd)
-    figure.supylabel("Rate, 10-12 keV [ct/s]", fontsize="medium")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        note = f"windows of {window:g} s: bad time {seconds / KILO:.2f} of {(t1 - t0) / KILO:.2f} ks"
+        axes.text(0.008, 0.93, note, transform=axes.transAxes, va="top", fontsize="small", zorder=6)
+    panels[-1, 0].set_xlim(0, (t1 - t0) / KILO)
+    time_axis(panels[-1, 0], start_mjd)
+    figure.supylabel("Rate, 10-12 keV [ct/s]", fontsize="medium", x=0.012)
+    known = {label: handle for handle, label in zip(*panels[0, 0].get_legend_handles_labels(), strict=True)}
+    figure.legend([*known.values()], [*known], loc="lower center", ncols=6)
 
 
 def flare_panel(axes: Axes, times: BadTime, t0: float) -> None:
     """Draw the curves of one window length, their thresholds and the bad times."""
     if not times.curves:
         axes.text(0.5, 0.5, "no curve: no time is called bad", transform=axes.transAxes, ha="center")
-    threshold = 1.0
+    allowed, top = 0.1, 0.2
     for number, curve in enumerate(times.curves):
-        edges = (curve.edges - t0) / KILO
-        several = f" {number + 1}" if len(times.curves) > 1 else ""
-        axes.stairs(
-            curve.rate, edges, baseline=None, color=SERIES[number % len(SERIES)], label=f"rate{several}"
-        )
+        edges, several = (curve.edges - t0) / KILO, f" {number + 1}" if len(times.curves) > 1 else ""
+        colour, width = SERIES[number % len(SERIES)], 0.8 if len(curve.rate) <= MOST_BARS else 0.4
         limit = np.where(curve.exposed > 0, curve.threshold, np.nan)
-        axes.stairs(
-            limit,
-            edges,
-            baseline=None,
-            color=COLOURS["threshold"],
-            linestyle="--",
-            label=f"threshold{several}",
-        )
-        threshold = float(np.nanmax(limit, initial=0.1))
-    bad = (times.intervals - t0) / KILO
-    shade_intervals(axes, bad, facecolor=COLOURS["bad time"], alpha=0.3, label="bad time", zorder=0)
+        steps(axes, edges, curve.rate, color=colour, linewidth=width, label=f"rate{several}", zorder=2)
+        look = {"color": COLOURS["threshold"], "linestyle": "--", "label": f"threshold{several}", "zorder": 3}
+        steps(axes, edges, limit, **look)
+        allowed = max(allowed, float(np.nanmax(limit, initial=0.0)))
+        top = max(top, allowed, float(np.nanmax(curve.rate, initial=0.0)))
+    look = {"facecolor": COLOURS["bad time"], "alpha": 0.3, "label": "bad time", "zorder": 0}
+    shade_intervals(axes, (times.intervals - t0) / KILO, **look)
     # Flares are a hundred times the threshold; the quiet time must stay visible beside them.
-    axes.set_yscale("asinh", linear_width=threshold)
-    axes.set_ylim(bottom=0)
+    spread_axis(axes, allowed, 2.5 * top)

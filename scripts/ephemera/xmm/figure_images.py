@@ -4,32 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import AsinhNorm, Normalize
-from matplotlib.figure import Figure
+from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from ephemera.figures.axes import draw_outline, sky_axes
-from ephemera.figures.style import COLOURS, DIVERGING, LINES, SEQUENTIAL
-from ephemera.xmm.observation import BoolArray, FloatArray
+from ephemera.figures.axes import colour_bar, draw_outline, extent, sky_axes, spread_norm, view
+from ephemera.figures.style import COLOURS, DIVERGING, LINES, SEQUENTIAL, WIDTHS, margins
+from ephemera.xmm.observation import FloatArray
 from ephemera.xmm.run_images import RunImages
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: Largest significance that the colours tell apart, sigma.
 TOP_SIGMA = 8.0
 #: Labels of more places than this would hide the image.
 MOST_LABELS = 60
+#: Width of the counts image and height of all around it, inch; width of a template panel.
+_IMAGE_WIDTH, _IMAGE_AROUND, _PANEL_WIDTH = 5.45, 1.05, 2.03
 #: Colours under boxes and labels: grey, so that those stand out.
 UNDER_BOXES = "gray_r"
 
 
 @dataclass(frozen=True)
 class Box:
-    """A detection on an image: edges in pixels (half-open), kind, number of its place, whether of this run."""
+    """A detection on an image: edges in pixels (half-open), kind, place number, whether of the run shown."""
 
     x0: float
     y0: float
@@ -45,31 +49,41 @@ class Box:
         return (self.x1 - self.x0) * (self.y1 - self.y0)
 
 
+def counts_image_height(images: RunImages) -> float:
+    """Height of the figure of the counts image, inch."""
+    return _IMAGE_AROUND + _IMAGE_WIDTH * _ratio(images)
+
+
 def counts_image(figure: Figure, images: RunImages, wcs: Any, boxes: Sequence[Box], title: str) -> None:
     """Draw the counts with source mask and boxes; thick boxes are of this run, thin ones of other runs."""
-    axes = sky_axes(figure, wcs)
+    right = WIDTHS[2] - _IMAGE_WIDTH - 0.8
+    space = margins(figure, left=0.8, right=right, bottom=_IMAGE_AROUND - 0.3, top=0.3)
+    axes = sky_axes(figure, wcs, figure.add_gridspec(1, 1, **space)[0])
     axes.set_title(title, parse_math=False)
     drawn = axes.imshow(_inside(images.counts, images), cmap=UNDER_BOXES, norm=_counts_norm(images))
-    draw_outline(axes, images.mask, color=COLOURS["source mask"], linewidth=0.5)
+    draw_outline(axes, images.mask, color=COLOURS["source mask"], linewidth=0.45)
     for box in boxes:
         axes.add_patch(
             Rectangle(
                 (box.x0 - 0.5, box.y0 - 0.5), box.x1 - box.x0, box.y1 - box.y0, fill=False,
-                edgecolor=COLOURS[box.kind], linestyle=LINES[box.kind], linewidth=1.8 if box.own else 0.9,
+                edgecolor=COLOURS[box.kind], linestyle=LINES[box.kind], linewidth=2.0 if box.own else 1.0,
             )
         )  # fmt: skip
     _label_places(axes, boxes)
-    _view(axes, images.footprint)
+    view(axes, images.footprint)
     size = abs(float(wcs.wcs.cdelt[0])) * 3600
-    figure.colorbar(drawn, ax=axes, label=f"Counts per pixel of {size:.4g} arcsec", pad=0.02)
-    figure.legend(handles=_legend_of_boxes(boxes), loc="outside lower center", ncols=4)
+    colour_bar(figure, axes, drawn, f"Counts per pixel of {size:.4g} arcsec", "right")
+    figure.legend(handles=_legend_of_boxes(boxes), loc="lower center", ncols=6)
 
 
 def _legend_of_boxes(boxes: Sequence[Box]) -> list[Line2D]:
     handles = [Line2D([], [], color=COLOURS["source mask"], linewidth=0.8, label="source mask")]
     for kind, name in (("peak", "peak"), ("eclipse", "eclipse"), ("both", "peak and eclipse")):
         label = f"{name} ({sum(box.kind == kind for box in boxes)})"
-        handles.append(Line2D([], [], color=COLOURS[kind], linestyle=LINES[kind], linewidth=1.8, label=label))
+        handles.append(Line2D([], [], color=COLOURS[kind], linestyle=LINES[kind], linewidth=2.0, label=label))
+    for own, width in ((True, 2.0), (False, 1.0)):
+        label = f"{'this run' if own else 'other runs'} ({sum(box.own == own for box in boxes)})"
+        handles.append(Line2D([], [], color=COLOURS["masked"], linewidth=width, label=label))
     return handles
 
 
@@ -84,35 +98,48 @@ def _label_places(axes: Axes, boxes: Sequence[Box]) -> None:
         )  # fmt: skip
 
 
+def template_panels_height(images: RunImages) -> float:
+    """Height of the figure of the templates, inch."""
+    return 0.95 + 2 * (_PANEL_WIDTH * _ratio(images) + 0.55)
+
+
 def template_panels(figure: Figure, images: RunImages, wcs: Any, title: str) -> None:
     """Draw what the expectation is made of: counts, mask, templates, source term; and what it leaves."""
-    cells = figure.add_gridspec(2, 3)
-    figure.suptitle(title, x=0.01, ha="left", fontsize="medium", parse_math=False)
-    shares = np.array([t for t in (images.good, images.bad) if t is not None]) * 1e4
+    space = margins(figure, left=0.68, right=0.1, bottom=0.5, top=0.85)
+    across, up = 0.1 / _PANEL_WIDTH, 0.6 / (_PANEL_WIDTH * _ratio(images))
+    cells = figure.add_gridspec(2, 3, **space, wspace=across, hspace=up)
+    figure.text(space["left"], 1 - 0.1 / figure.get_figheight(), title, va="top", parse_math=False)
+    for number, (name, image, norm, colours) in enumerate(_panels(images)):
+        row, column = divmod(number, 3)
+        axes = sky_axes(figure, wcs, cells[row, column], left=column == 0, bottom=row == 1, n_labels=3)
+        drawn = axes.imshow(image, cmap=colours, norm=norm)
+        draw_outline(axes, images.footprint, color=COLOURS["masked"], linewidth=0.3)
+        view(axes, images.footprint)
+        label = f"({'abcdef'[number]}) {name}"
+        if np.isfinite(image).any() and norm.vmax != 1:
+            colour_bar(figure, axes, drawn, label, "top")
+        else:
+            axes.set_title(label, loc="center")
+            if not np.isfinite(image).any():
+                axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", va="center")
+
+
+def _panels(images: RunImages) -> list[tuple[str, FloatArray, Normalize, str]]:
+    """Name, image, range and colours of each panel."""
+    shares = np.array([share for share in (images.good, images.bad) if share is not None]) * 1e4
     share_norm = Normalize(0, float(np.nanmax(shares, initial=1e-9)))
     source = np.where(images.mask & (images.source > 0), images.source, np.nan)
     bad = np.full_like(images.good, np.nan) if images.bad is None else images.bad
-    share = "Share per pixel [1e-4]"
-    panels: list[tuple[str, FloatArray, str, Normalize, str]] = [
-        ("Counts", _inside(images.counts, images), "Counts per pixel", _counts_norm(images), SEQUENTIAL),
-        ("Background, good time", images.good * 1e4, share, share_norm, SEQUENTIAL),
-        ("Background, bad time", bad * 1e4, share, share_norm, SEQUENTIAL),
-        ("Source mask", np.where(images.mask, 1.0, np.where(images.footprint, 0.0, np.nan)), "", Normalize(0, 1.6), UNDER_BOXES),
-        ("Sources", source, "Counts per frame", _spread_norm(source), SEQUENTIAL),
-        ("Largest significance", images.significance, "Sigma, eclipses negative", Normalize(-TOP_SIGMA, TOP_SIGMA), DIVERGING),
-    ]  # fmt: skip
-    for number, (name, image, label, norm, colours) in enumerate(panels):
-        row, column = divmod(number, 3)
-        axes = sky_axes(figure, wcs, cells[row, column], left=column == 0, bottom=row == 1)
-        axes.set_title(name)
-        drawn = axes.imshow(image, cmap=colours, norm=norm)
-        draw_outline(axes, images.footprint, color=COLOURS["masked"], linewidth=0.3)
-        _view(axes, images.footprint)
-        if label:
-            bar = figure.colorbar(drawn, ax=axes, label=label, pad=0.02, shrink=0.9)
-            bar.ax.tick_params(labelsize="x-small")
-        if not np.isfinite(image).any():
-            axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", va="center")
+    mask = _inside(images.mask.astype(np.float64), images)
+    sigma = Normalize(-TOP_SIGMA, TOP_SIGMA)
+    return [
+        ("Counts per pixel", _inside(images.counts, images), _counts_norm(images), SEQUENTIAL),
+        ("Background share, good time [1e-4]", images.good * 1e4, share_norm, SEQUENTIAL),
+        ("Background share, bad time [1e-4]", bad * 1e4, share_norm, SEQUENTIAL),
+        ("Source mask", mask, Normalize(0, 1), "gray_r"),
+        ("Source counts per frame", source, spread_norm(source), SEQUENTIAL),
+        ("Largest significance [sigma]", images.significance, sigma, DIVERGING),
+    ]
 
 
 def _inside(image: FloatArray, images: RunImages) -> FloatArray:
@@ -121,19 +148,10 @@ def _inside(image: FloatArray, images: RunImages) -> FloatArray:
 
 
 def _counts_norm(images: RunImages) -> Normalize:
-    return _spread_norm(np.where(images.footprint & (images.counts > 0), images.counts, np.nan))
+    return spread_norm(np.where(images.footprint & (images.counts > 0), images.counts, np.nan))
 
 
-def _spread_norm(image: FloatArray) -> Normalize:
-    """From 0, linear up to the typical value and logarithmic above."""
-    known = image[np.isfinite(image)]
-    typical = float(np.median(known)) if len(known) else 1.0
-    return AsinhNorm(linear_width=max(typical, 1e-9), vmin=0, vmax=float(np.max(known, initial=1e-9)))
-
-
-def _view(axes: Axes, footprint: BoolArray, margin: float = 2.0) -> None:
-    """Limit the axes to the footprint."""
-    row, column = np.nonzero(footprint)
-    if len(row):
-        axes.set_xlim(column.min() - margin, column.max() + margin)
-        axes.set_ylim(row.min() - margin, row.max() + margin)
+def _ratio(images: RunImages) -> float:
+    """Height over width of what is shown, within bounds that a page allows."""
+    left, right, bottom, top = extent(images.footprint)
+    return float(np.clip((top - bottom) / (right - left), 0.3, 1.5))

@@ -24,17 +24,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from astropy.wcs import WCS
-from matplotlib.figure import Figure
 
 from ephemera.figures.style import figure, plain, save
 from ephemera.files import write_text
 from ephemera.sky.tan import Plane
+from ephemera.tables.declaration import TableDeclaration
 from ephemera.tables.formats import read
 from ephemera.xmm.bti import BadTime
-from ephemera.xmm.cube import SparseCube
-from ephemera.xmm.figure_curves import Curve, curve_of, flare_curves, light_curve
+from ephemera.xmm.expected_counts import Expectation
+from ephemera.xmm.figure_curves import (
+    curve_of,
+    flare_curves,
+    flare_figure_height,
+    light_curve,
+    light_curve_height,
+)
 from ephemera.xmm.figure_detections import Detections, region_file
-from ephemera.xmm.figure_images import Box, counts_image, template_panels
+from ephemera.xmm.figure_images import (
+    Box,
+    counts_image,
+    counts_image_height,
+    template_panels,
+    template_panels_height,
+)
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.image_files import sky_header, write_images
 from ephemera.xmm.light_curve_files import read_light_curve
@@ -42,6 +54,7 @@ from ephemera.xmm.observation import Subset
 from ephemera.xmm.outcomes import Outcome
 from ephemera.xmm.region_columns import ALERTS, REGIONS
 from ephemera.xmm.run_images import RunImages, run_images, unexplained_images
+from ephemera.xmm.sparse_cube import SparseCube
 from ephemera.xmm.store import (
     RunKey,
     read_bad_times,
@@ -53,6 +66,8 @@ from ephemera.xmm.store import (
 )
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ephemera.job import Job
 
 log = logging.getLogger(__name__)
@@ -60,15 +75,17 @@ log = logging.getLogger(__name__)
 SECONDS_PER_DAY = 86400.0
 #: Rows of the outcome figure; what is more is counted.
 MOST_ROWS = 30
+#: Place of the columns of the outcome figure, and how many letters they hold.
+OUTCOME_COLUMNS = ((0.02, 36), (0.33, 20), (0.5, 68))
 
 #: One row of the outcome figure: what it is about, the outcome, details.
 Row = tuple[str, str, str]
 
 
-def main_run(keys: Sequence[RunKey], subset: int) -> RunKey | None:
+def main_run(keys: Sequence[RunKey]) -> RunKey | None:
     """The run whose images are drawn: of the main grid, the widest band, then the longest frames."""
-    mine = [key for key in keys if key.subset == subset and key.grid == 0]
-    return max(mine, key=lambda key: (key.band.high - key.band.low, key.dt), default=None)
+    main_grid = [key for key in keys if key.grid == 0]
+    return max(main_grid, key=lambda key: (key.band.high - key.band.low, key.dt), default=None)
 
 
 def title_of(subset: Subset, key: RunKey | None = None) -> str:
@@ -118,20 +135,132 @@ def detection_title(detections: Detections, row: int) -> str:
     )
 
 
-def outcome_figure(drawn: Figure, title: str, rows: Sequence[Row]) -> None:
-    """Write how lists and runs ended; the figure has a line for each row and one for the title."""
+def outcome_rows(subset: Subset, expectation: Path, keys: Sequence[RunKey], n_detections: int) -> list[Row]:
+    """How the runs `keys` of a subset ended: a row for each that was not searched, and one for all others."""
+    name = f"subset {subset.number}"
+    if not keys:
+        detail = f"{subset.span:.0f} s are too short for every frame length"
+        return [(name, Outcome.NO_COMMON_TIME.value, detail)]
+    rows = []
+    for key in keys:
+        found = read_expectation(expectation, key)
+        if isinstance(found, tuple):
+            low, high = key.band.kev
+            rows.append((f"{name}, {key.dt:g} s, {low:g}-{high:g} keV", found[0].value, found[1]))
+    if len(rows) < len(keys):
+        outcome = Outcome.OK if n_detections else Outcome.OK_NO_REGIONS
+        searched = f"{n_detections} detections in {len(keys) - len(rows)} of {len(keys)} runs"
+        rows.append((name, outcome.value, searched))
+    return rows
+
+
+def draw_outcomes(folder: Path, obsid: str, rows: Sequence[Row]) -> None:
+    """Write in a figure how lists and runs ended."""
     lines = [*rows[:MOST_ROWS]]
     if len(rows) > MOST_ROWS:
         lines.append((f"and {len(rows) - MOST_ROWS} more", "", ""))
     step = 1.0 / (len(lines) + 2)
-    drawn.text(0.02, 1 - step, title, va="center", weight="bold", parse_math=False)
-    for number, row in enumerate(lines, start=2):
-        for x, text, longest in zip((0.02, 0.36, 0.56), row, (36, 22, 48), strict=True):
-            drawn.text(x, 1 - number * step, plain(text, longest), va="center", fontsize="small", parse_math=False)
+    with figure(2, height=0.2 * (len(lines) + 2)) as drawn:
+        for number, row in enumerate([(obsid, "outcome", "detail"), *lines], start=1):
+            look = {"va": "center", "weight": "bold" if number == 1 else "normal", "parse_math": False}
+            for (x, longest), text in zip(OUTCOME_COLUMNS, row, strict=True):
+                drawn.text(x, 1 - number * step, plain(text, longest), fontsize="small", **look)
+        save(drawn, folder / "outcome.png")
 
 
-def run_outcomes(
-    subsets: Sequence[Subset], cubes: Mapping[RunKey, SparseCube], images: Mapping[int, RunImages], found: set[int]
-) -> list[Row]:
-    """How the run that is drawn ended in each subset, as far as it was searched."""
-    raise NotImplementedError
+def draw_flares(folder: Path, subset: Subset, bad: Mapping[float, BadTime]) -> None:
+    """Draw the flare curves of a subset."""
+    with figure(2, height=flare_figure_height(bad)) as drawn:
+        flare_curves(drawn, bad, subset.t0, subset.t1, start_mjd(subset), title_of(subset))
+        save(drawn, folder / f"flare_curve_subset_{subset.number}.png")
+
+
+def draw_images(
+    folder: Path, subset: Subset, key: RunKey, grid: PixelGrid, images: RunImages, boxes: Sequence[Box]
+) -> None:
+    """Draw the images of one run of a subset, and write them as FITS."""
+    plane, name, title = plane_of(subset), f"subset_{subset.number}", title_of(subset, key)
+    wcs = WCS(sky_header(grid, plane)).sub(2)
+    with figure(2, height=counts_image_height(images)) as drawn:
+        counts_image(drawn, images, wcs, boxes, title)
+        save(drawn, folder / f"image_{name}.png")
+    if images.explained:
+        with figure(2, height=template_panels_height(images)) as drawn:
+            template_panels(drawn, images, wcs, title)
+            save(drawn, folder / f"templates_{name}.png")
+    write_images(folder / f"images_{name}.fits", images.named(), grid, plane, cards_of(subset, key))
+
+
+def cards_of(subset: Subset, key: RunKey) -> dict[str, tuple[Any, str]]:
+    """Header cards that say what an image was made of."""
+    header, (low, high) = subset.headers[0], key.band.kev
+    return {
+        "TELESCOP": ("XMM", "mission"),
+        "INSTRUME": ("+".join(camera.name for camera in subset.cameras), "EPIC cameras"),
+        "OBS_ID": (header.obsid, "observation"),
+        "OBJECT": (plain(header.object_name, 60), "object observed"),
+        "DATE-OBS": (plain(header.date_obs, 30), "start of the first list"),
+        "SUBSET": (subset.number, "number of the set of simultaneous lists"),
+        "T_BIN": (key.dt, "[s] frame length"),
+        "E_MIN": (low, "[keV] lower edge of the band"),
+        "E_MAX": (high, "[keV] upper edge of the band"),
+    }
+
+
+def draw_light_curves(folder: Path, job: Job, detections: Detections, stops: Mapping[int, float]) -> None:
+    """Draw the light curves of the most significant detections; `stops` are the ends of subsets, s."""
+    cells = columns_of(job.input.cells, ALERTS)
+    for row in detections.most_significant(job.settings.max_light_curves).tolist():
+        detid, best = str(detections["detid"][row]), int(detections["best_frame"][row])
+        mine = cells["detid"] == detid
+        curve = curve_of(
+            arrays_of(read_light_curve(job.input.light_curves, detid)),
+            stops[int(detections["subset"][row])],
+            cells["frame"][mine & (cells["type"] == "peak")],
+            cells["frame"][mine & (cells["type"] == "eclipse")],
+        )
+        with figure(2, height=light_curve_height(curve, best)) as drawn:
+            light_curve(drawn, curve, best, detection_title(detections, row))
+            save(drawn, folder / f"light_curve_{detid}.png")
+
+
+def columns_of(path: Path, declaration: TableDeclaration) -> dict[str, npt.NDArray[Any]]:
+    """Columns of a table file; missing numbers are NaN, missing texts None."""
+    return arrays_of(read(path, declaration))
+
+
+def arrays_of(table: pa.Table) -> dict[str, npt.NDArray[Any]]:
+    """Columns of an Arrow table as arrays."""
+    return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+
+
+def images_of(cube: SparseCube, expectation: Expectation | tuple[Outcome, str]) -> RunImages:
+    """Images of a run, whether it has an expectation or not."""
+    return unexplained_images(cube) if isinstance(expectation, tuple) else run_images(cube, expectation)
+
+
+def main(job: Job) -> None:
+    """Draw one observation."""
+    folder, files = job.output.figures, job.input
+    folder.mkdir(parents=True)
+    subsets, bad = read_subsets(files.events, with_events=False), read_bad_times(files.events)
+    detections = Detections(columns_of(files.regions, REGIONS))
+    keys = run_keys(files.cube)
+    first = {key.grid: key for key in reversed(keys)}
+    grids = {number: next(read_cubes(files.cube, [key])).grid for number, key in first.items()}
+    rows = [(row["file"], row["outcome"], row["detail"]) for row in read_json(files.events, "outcomes")]
+    for subset in subsets:
+        mine = [key for key in keys if key.subset == subset.number]
+        n_detections = int(np.count_nonzero(detections["subset"] == subset.number))
+        rows += outcome_rows(subset, files.expectation, mine, n_detections)
+        draw_flares(folder, subset, bad[subset.number])
+        key = main_run(mine)
+        if key is not None:
+            (cube,) = read_cubes(files.cube, [key])
+            images = images_of(cube, read_expectation(files.expectation, key))
+            draw_images(folder, subset, key, cube.grid, images, boxes_of(detections, key, grids))
+    draw_light_curves(folder, job, detections, {subset.number: subset.t1 for subset in subsets})
+    planes = {subset.number: plane_of(subset) for subset in subsets}
+    write_text(folder / "regions.reg", region_file(detections, planes, grids))
+    if any(outcome != Outcome.OK.value for _, outcome, _ in rows):
+        draw_outcomes(folder, job.wildcards.obsid, rows)

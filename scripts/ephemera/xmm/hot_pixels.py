@@ -83,10 +83,10 @@ def find_hot_pixels(
 ) -> BoolArray:
     """Table [CCDNR, RAWX, RAWY] of raw pixels too bright for their column, and alone in it.
 
-    A pixel with n events is hot if P(N >= n; m) < 1e-9 both for m = the median of the legal pixels of
-    its CCD column (RAWX; the mean of the CCD where this is larger, because most pixels of MOS are
-    empty) and for m = the median of its 8 neighbours times the contrast of a point source. Vectors
-    are the raw coordinates of events on `legal` pixels.
+    A pixel with n events is hot if P(N >= n; m) < 1e-9 for three expectations m: the mean of its CCD
+    (most pixels of MOS are empty), the median m_c of the legal pixels of its CCD column (RAWX), and
+    m_c + contrast (m_8 - m_c), what a point source would put here that makes m_8 the median of the
+    8 pixels around. The vectors are the raw coordinates of events on `legal` pixels.
     """
     from scipy.special import gammainc  # rarely asked for, and slow to import
 
@@ -102,8 +102,8 @@ def find_hot_pixels(
         column = float(np.median(counts[c, x][legal[c, x]]))
         box = np.s_[c, max(0, x - 1) : x + 2, max(0, y - 1) : y + 2]
         beside = np.sort(counts[box][legal[box]])[:-1]
-        shared = SOURCE_CONTRAST[camera] * float(np.median(beside)) if len(beside) else 0.0
-        hot[c, x, y] = all(m == 0 or gammainc(n, m) < CHANCE for m in (column, shared))
+        excess = max(0.0, float(np.median(beside)) - column) if len(beside) else 0.0
+        hot[c, x, y] = gammainc(n, column + SOURCE_CONTRAST[camera] * excess) < CHANCE
     return hot
 
 

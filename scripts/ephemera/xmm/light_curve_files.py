@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,3 +105,10 @@ def _ids(file: pq.ParquetFile, path: str | os.PathLike[str]) -> list[str]:
     if INDEX_KEY not in metadata:
         raise ValueError(f"{os.fspath(path)} is not a file of light curves: it has no list of identifiers")
     return [str(detid) for detid in json.loads(metadata[INDEX_KEY])]
+
+
+def read_light_curves(path: str | os.PathLike[str]) -> Iterator[tuple[str, pa.Table]]:
+    """Each identifier of a file with its curve, in the order of the file, one in memory at a time."""
+    with pq.ParquetFile(path) as file:
+        for number, detid in enumerate(_ids(file, path)):
+            yield detid, file.read_row_group(number)

@@ -27,11 +27,11 @@ from ephemera.xmm.bayes import (
     sigma_equivalent_peak,
 )
 from ephemera.xmm.connected_regions import Columns, Regions
-from ephemera.xmm.cube import SparseCube
-from ephemera.xmm.expectation import Expectation
+from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.frames import Frames, base_frame
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.observation import Band, BoolArray, Camera, FloatArray, IntArray, Subset
+from ephemera.xmm.sparse_cube import SparseCube
 
 Area = Literal["bbox", "pixels"]
 Counts = npt.NDArray[np.int32]

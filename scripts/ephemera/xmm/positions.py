@@ -25,10 +25,10 @@ import numpy.typing as npt
 from ephemera.sky.tan import to_sky, wrap_degrees
 from ephemera.xmm.cells import Cells, counts_at
 from ephemera.xmm.connected_regions import Columns, Regions
-from ephemera.xmm.cube import SparseCube
-from ephemera.xmm.expectation import Expectation
+from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.observation import UNIT_ARCSEC, Events, FloatArray, IntArray
 from ephemera.xmm.region_events import RegionEvents, events_in_boxes, significant_frames
+from ephemera.xmm.sparse_cube import SparseCube
 
 #: Width of the point spread function, arcsec per axis: a half-energy width of 15 arcsec is 2.355 sigma.
 SIGMA_PSF = 6.4

@@ -30,6 +30,8 @@ _REPROCESSED = re.compile(
 )
 _CAMERA_LETTERS = {"PN": Camera.PN, "M1": Camera.M1, "M2": Camera.M2}
 _TIMING_TYPE = "TIEVLI"
+#: Folder, beside the note of its source, into which an observation is simulated.
+SIMULATED = "simulated"
 
 
 class Role(enum.Enum):

@@ -13,9 +13,9 @@ import numpy as np
 
 from ephemera.xmm.cells import Cells
 from ephemera.xmm.connected_regions import Regions
-from ephemera.xmm.cube import SparseCube
 from ephemera.xmm.frames import Frames
 from ephemera.xmm.observation import Band, Events, FloatArray, IntArray
+from ephemera.xmm.sparse_cube import SparseCube
 
 #: Events looked at together; bounds memory.
 BLOCK_EVENTS = 1 << 19

@@ -9,9 +9,9 @@ from ephemera.xmm.bayes import REPORTED_QUANTILES, eclipse_counts, peak_counts
 from ephemera.xmm.cells import Cells
 from ephemera.xmm.clean_up import Reason
 from ephemera.xmm.connected_regions import Columns, Regions
-from ephemera.xmm.cube import SparseCube
 from ephemera.xmm.light_curves import LightCurves
 from ephemera.xmm.observation import FloatArray
+from ephemera.xmm.sparse_cube import SparseCube
 
 #: Columns of the quantiles of the counts of a peak or eclipse.
 QUANTILES = dict(zip(("counts_q16", "counts_q50", "counts_q84"), REPORTED_QUANTILES, strict=True))

@@ -20,8 +20,7 @@ import numpy.typing as npt
 from ephemera.tables import TableDeclaration, read, write
 from ephemera.xmm.cells import Cells
 from ephemera.xmm.connected_regions import Columns, Regions, find_regions
-from ephemera.xmm.cube import SparseCube
-from ephemera.xmm.expectation import Expectation
+from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.feature_events import raw_pixel_share
 from ephemera.xmm.grid import shifted_subset
 from ephemera.xmm.light_curve_files import write_light_curves
@@ -33,6 +32,7 @@ from ephemera.xmm.region_events import region_events, significant_frames
 from ephemera.xmm.region_tables import cell_table, region_table
 from ephemera.xmm.run_columns import SIGNIFICANT_CELLS
 from ephemera.xmm.shifted_grids import GridDetections, merge_grids
+from ephemera.xmm.sparse_cube import SparseCube
 from ephemera.xmm.store import RunKey, read_cubes, read_expectation, read_subsets, run_keys
 
 if TYPE_CHECKING:
@@ -246,13 +246,9 @@ def main(job: Job) -> None:
     log.info("%s: %d detections", obsid, sum(len(rows["detid"]) for rows in region_rows))
 
 
-def _joined(parts: Sequence[Columns], declaration: TableDeclaration) -> Columns:
+def _joined(parts: Sequence[Columns], declaration: TableDeclaration) -> Mapping[str, npt.ArrayLike]:
+    """Tables of all runs, one below the other; empty columns when there are none."""
+    nothing = [np.empty(0, object)] * (not parts)
     return {
-        name: np.concatenate([part[name] for part in parts]) if parts else [] for name in declaration.names
+        name: np.concatenate([*nothing, *(part[name] for part in parts)]) for name in declaration.names
     }
-
-
-if __name__ == "__main__":
-    from ephemera.job import run_step
-
-    run_step(main)

@@ -34,7 +34,7 @@ RUNS = TableDeclaration(
         Column("n_bccd", "i4", None, "meta.number", "Frames not searched"),
         Column("exposure", "f8", "s", "time.duration;obs.exposure", "Exposed time of the frames searched"),
         Column("n_events", "i8", "count", _COUNTS, "Events in the band"),
-        Column("mean_rate", "f8", "ct/s", "phot.count;em.X-ray;arith.rate", "n_events over the span"),
+        Column("mean_rate", "f8", "ct/s", "arith.rate;phot.count;em.X-ray", "n_events over the span"),
         Column("n_filled", "i8", None, "meta.number", "Cells that hold events"),
         Column("n_cells", "i8", None, "meta.number", "Cells searched"),
         Column("n_pixels", "i4", "pixel", "phys.angArea", "Pixels of the footprint"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ephemera.xmm.bayes import (
     log10_bayes_eclipse,
@@ -13,9 +15,9 @@ from ephemera.xmm.bayes import (
     sigma_equivalent_peak,
 )
 from ephemera.xmm.cells import counts_at
-from ephemera.xmm.cube import SparseCube
-from ephemera.xmm.expectation import Expectation
+from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.observation import BoolArray, FloatArray
+from ephemera.xmm.sparse_cube import SparseCube
 
 #: Expected counts below which even no counts at all are an eclipse of 0 sigma.
 LEAST_ECLIPSE_MU = 3.6
@@ -32,7 +34,8 @@ class RunImages:
     `counts` of usable frames; `mask` of sources and `footprint`, bool; `good` and `bad` the background
     templates of good and bad time (`bad` None without frames in bad time), shares of a frame's background,
     NaN outside the footprint; `source` counts per fully exposed frame, all cameras; `significance` the
-    largest of all frames, sigma, negative for eclipses, NaN outside the footprint.
+    largest of all frames, sigma, negative for eclipses, NaN outside the footprint. Without `explained` there
+    is no expectation, and only the counts say something.
     """
 
     counts: FloatArray
@@ -42,6 +45,19 @@ class RunImages:
     bad: FloatArray | None
     source: FloatArray
     significance: FloatArray
+    explained: bool = True
+
+    def named(self) -> dict[str, npt.NDArray[Any]]:
+        """Images by the name of their FITS extension; only those there are."""
+        images: dict[str, npt.NDArray[Any]] = {"COUNTS": self.counts.astype(np.int32)}
+        if self.explained:
+            images["MASK"] = self.mask
+            images["TEMPLATE_GOOD"] = self.good.astype(np.float32)
+            if self.bad is not None:
+                images["TEMPLATE_BAD"] = self.bad.astype(np.float32)
+            images["SOURCE"] = self.source.astype(np.float32)
+            images["SIGNIFICANCE"] = self.significance.astype(np.float32)
+        return images
 
 
 def run_images(cube: SparseCube, expectation: Expectation) -> RunImages:
@@ -60,6 +76,16 @@ def run_images(cube: SparseCube, expectation: Expectation) -> RunImages:
         source=expectation.source.sum(axis=0),
         significance=significance_image(cube, expectation),
     )
+
+
+def unexplained_images(cube: SparseCube) -> RunImages:
+    """The counts of a run without an expectation; of all its frames where none is usable."""
+    usable = cube.frames.usable
+    counts = cube.image(usable if usable.any() else None)
+    nothing = np.zeros(counts.shape)
+    nowhere = np.zeros(counts.shape, np.bool_)
+    unknown = np.full(counts.shape, np.nan)
+    return RunImages(counts, nowhere, counts > 0, unknown, None, nothing, unknown, explained=False)
 
 
 def significance_image(cube: SparseCube, expectation: Expectation) -> FloatArray:

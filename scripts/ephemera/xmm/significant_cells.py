@@ -27,9 +27,9 @@ from ephemera.xmm.bayes import (
 )
 from ephemera.xmm.bayes_limits import Limits
 from ephemera.xmm.cells import Cells, Kind, counts_at
-from ephemera.xmm.cube import SparseCube
-from ephemera.xmm.expectation import Expectation
+from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.observation import BoolArray, FloatArray, IntArray
+from ephemera.xmm.sparse_cube import SparseCube
 
 #: Cells of a block of the eclipse scan; bounds its memory (8 bytes a cell, a few arrays of this size).
 BLOCK_CELLS = 1 << 20

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ephemera.files import write_text
+from ephemera.files import remove, write_text
 from ephemera.xmm.observation import Camera, FloatArray
+from ephemera.xmm.product_names import SIMULATED
 from ephemera.xmm.psf import NOMINAL_PSF, Profile
 from ephemera.xmm.simulate_answers import collect_truth
 from ephemera.xmm.simulate_detector import SkyMask
@@ -48,6 +50,9 @@ from ephemera.xmm.simulate_scene import (
 )
 from ephemera.xmm.simulate_source_list import source_list
 from ephemera.xmm.simulate_truth import ListTruth, Truth, write_hot_pixel_tables, write_truth
+
+if TYPE_CHECKING:
+    from ephemera.job import Job
 
 #: Largest difference of position angles at which a mask still fits, deg.
 MASK_TOLERANCE = 0.5
@@ -269,38 +274,86 @@ def small_case(
     )
 
 
-def demo(folder: str | os.PathLike[str], seed: int = 3) -> tuple[Truth, Truth]:
-    """Two observations of one field, 20 ks and about 200,000 rows each, in folders named by their obsid.
+#: Length of the observations of the demonstration, s.
+DEMO_DURATION = 20000.0
+#: The demonstration looks at one field twice, a year apart and at different position angles.
+DEMO_POINTINGS = (Pointing(), Pointing(position_angle=291.3, revolution=3183))
+DEMO_OBSIDS = ("0800000301", "0800000302")
 
-    The first has bursts of 90 counts in 25 s and 220 counts in 300 s and an eclipse of 1800 s of a source
-    of 0.45 ct/s; the second, a year later at another position angle, has bursts of 150 counts in 60 s (fast
-    rise, slow decay) and 400 counts in 900 s (Gaussian), the latter where the first observation had its
-    first burst. `folder`/truth.json holds both truths by obsid, `folder`/hot_pixels the tables of both.
+
+def demo_observation(
+    folder: str | os.PathLike[str],
+    visit: int,
+    seed: int = 3,
+    *,
+    obsid: str | None = None,
+    truth_folder: str | os.PathLike[str] | None = None,
+) -> Truth:
+    """One of the two observations of one field, 20 ks and about 200,000 rows each.
+
+    Visit 0 has bursts of 90 counts in 25 s and 220 counts in 300 s and an eclipse of 1800 s of a source of
+    0.45 ct/s; visit 1 has bursts of 150 counts in 60 s (fast rise, slow decay) and 400 counts in 900 s
+    (Gaussian), the latter where the first visit had its first burst.
     """
-    folder, duration = Path(folder), 20000.0
-    first, second = Pointing(), Pointing(position_angle=291.3, revolution=3183)
-    places = _special_positions((first, second), duration, seed, 4)
+    places = _special_positions(DEMO_POINTINGS, DEMO_DURATION, seed, 4)
     sources = _apart(field_sources(generator(seed, "sources"), 60), places)
-    sources = (*sources, Source(*places[2], rate=0.45))
-    background = Background({Camera.PN: 4.6, Camera.M1: 1.1, Camera.M2: 1.3})
-    truths = (
-        observation(
-            folder / "0800000301", obsid="0800000301", seed=seed, duration=duration, pointing=first,
-            sources=sources, eclipses=[Eclipse(60, 14010.0, 1800.0)], background=background,
-            bursts=[Burst(*places[0], 4010.0, 25.0, 90.0), Burst(*places[1], 8030.0, 300.0, 220.0)],
-            flares=[Flare(11000, 900, 40)], truth_folder=folder / "truth" / "0800000301",
-        ),
-        observation(
-            folder / "0800000302", obsid="0800000302", seed=seed, duration=duration, pointing=second,
-            sources=sources, background=background,
-            bursts=[
-                Burst(*places[3], 6005.0, 60.0, 150.0, "fred"),
-                Burst(*places[0], 12500.0, 900.0, 400.0, "gaussian"),
-            ],
-            flares=[Flare(2000, 600, 40), Flare(17500, 900, 30)],
-            truth_folder=folder / "truth" / "0800000302",
-        ),
-    )  # fmt: skip
+    if visit == 0:
+        bursts = [Burst(*places[0], 4010.0, 25.0, 90.0), Burst(*places[1], 8030.0, 300.0, 220.0)]
+    else:
+        bursts = [
+            Burst(*places[3], 6005.0, 60.0, 150.0, "fred"),
+            Burst(*places[0], 12500.0, 900.0, 400.0, "gaussian"),
+        ]
+    return observation(
+        folder,
+        obsid=obsid or DEMO_OBSIDS[visit],
+        seed=seed,
+        duration=DEMO_DURATION,
+        pointing=DEMO_POINTINGS[visit],
+        sources=(*sources, Source(*places[2], rate=0.45)),
+        bursts=bursts,
+        eclipses=[Eclipse(60, 14010.0, 1800.0)] if visit == 0 else [],
+        flares=[Flare(11000, 900, 40)] if visit == 0 else [Flare(2000, 600, 40), Flare(17500, 900, 30)],
+        background=Background({Camera.PN: 4.6, Camera.M1: 1.1, Camera.M2: 1.3}),
+        truth_folder=truth_folder,
+    )
+
+
+def demo(folder: str | os.PathLike[str], seed: int = 3) -> tuple[Truth, Truth]:
+    """Both observations of the demonstration, in folders named by their obsid; see `demo_observation`.
+
+    `folder`/truth.json holds both truths by obsid, `folder`/hot_pixels the tables of both.
+    """
+    folder = Path(folder)
+    first, second = (
+        demo_observation(folder / obsid, visit, seed, truth_folder=folder / "truth" / obsid)
+        for visit, obsid in enumerate(DEMO_OBSIDS)
+    )
+    truths = (first, second)
     write_text(folder / "truth.json", json.dumps({t.obsid: t.as_dict() for t in truths}, indent=1) + "\n")
     write_hot_pixel_tables(folder / "hot_pixels", truths)
     return truths
+
+
+#: What a sample sheet may name as the location of a simulated observation.
+SCENARIOS: Mapping[str, Callable[[Path, str, int], Truth]] = MappingProxyType(
+    {
+        "demo-1": lambda folder, obsid, seed: demo_observation(folder, 0, seed, obsid=obsid),
+        "demo-2": lambda folder, obsid, seed: demo_observation(folder, 1, seed, obsid=obsid),
+        "small": lambda folder, obsid, seed: small_case(folder, seed + int(obsid), obsid=obsid),
+    }
+)
+
+
+def main(job: Job) -> None:
+    """Write the event lists of one simulated observation, and the truth about it."""
+    note = json.loads(job.input.source.read_text(encoding="utf-8"))
+    scenario = SCENARIOS.get(note["location"])
+    if scenario is None:
+        msg = f"the location of a simulated observation is one of {', '.join(SCENARIOS)}, got {note['location']!r}"
+        raise ValueError(msg)
+    folder: Path = job.input.source.parent / SIMULATED
+    if folder.is_dir():
+        remove(folder)
+    truth = scenario(folder, note["unit"], 3 + job.settings.seed)
+    write_truth(job.output.truth, truth)

@@ -198,14 +198,15 @@ def open_position(
     radius: float = 12000.0,
     away_from: Sequence[tuple[float, float]] = (),
     separation: float = 3000.0,
+    attempts: int = 5000,
 ) -> tuple[float, float]:
     """A random sky position where every observation keeps at least `share` of a source's counts.
 
     `observations`: the exposures of each; `radius`, `separation`: units of 0.05 arcsec from the reference
     pixel and from the positions `away_from`.
-    Raises ValueError when 5000 positions were tried in vain.
+    Raises ValueError when `attempts` positions were tried in vain.
     """
-    for _ in range(5000):
+    for _ in range(attempts):
         r, angle = radius * np.sqrt(rng.random()), 2 * np.pi * rng.random()
         x, y = float(25921 + r * np.cos(angle)), float(25921 + r * np.sin(angle))
         if any(np.hypot(x - a, y - b) < separation for a, b in away_from):

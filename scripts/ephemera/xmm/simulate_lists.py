@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ephemera.xmm.intervals import intersect
 from ephemera.xmm.observation import Camera, FloatArray, IntArray
 from ephemera.xmm.simulate_cards import DetectorCards, event_cards, exposure_cards, primary_cards
 from ephemera.xmm.simulate_detector import MOS_PITCH, PN_PITCH
@@ -76,7 +77,7 @@ def event_list(
     tables = [_good_time(instrument, ccd, cards) for ccd in instrument.ccds]
     good_time, names = instrument.good_time, {c: f"STDGTI{c:02d}" for c in instrument.ccds}
     if flare_cut is not None:
-        good_time = {c: intersection(g, flare_cut) for c, g in good_time.items()}
+        good_time = {c: intersect(g, flare_cut) for c, g in good_time.items()}
         names = {c: f"GTI{c - 1:03d}06" for c in instrument.ccds}
     events = Hdu(
         "EVENTS",
@@ -99,15 +100,6 @@ def event_list(
             _intervals(names[c], exposure_cards(cards, c, good_time[c]), g) for c, g in good_time.items()
         ]
     return hdus
-
-
-def intersection(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Intervals common to two sorted, disjoint lists of intervals, (k, 2)."""
-    edges = np.unique(np.concatenate([first.ravel(), second.ravel()]))
-    middle = 0.5 * (edges[1:] + edges[:-1])
-    inside = [np.searchsorted(g.ravel(), middle, side="right") % 2 == 1 for g in (first, second)]
-    both = np.concatenate([[False], inside[0] & inside[1], [False]])
-    return np.asarray(edges[np.flatnonzero(np.diff(both.astype(np.int8)))].reshape(-1, 2))
 
 
 def _event_columns(instrument: Instrument, rows: Rows, pointing: Pointing) -> tuple[ColumnData, ...]:

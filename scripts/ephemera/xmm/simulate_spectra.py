@@ -90,8 +90,8 @@ SOURCE_SPECTRUM = Spectrum.power_law(1.7)
 FLARE_SPECTRUM = Spectrum.power_law(0.3, effective_area=False)
 #: Cosmic-ray induced background: flat continuum with aluminium and silicon fluorescence.
 PARTICLE_SPECTRUM = Spectrum.table(
-    (200, 600, 1440, 1490, 1540, 1700, 1740, 1780, 5000, 12000),
-    (3.0, 1.0, 1.0, 6.0, 1.0, 1.0, 2.5, 0.8, 0.45, 0.35),
+    (200, 600, 1440, 1490, 1540, 1700, 1740, 1780, 5000, 9000, 12000),
+    (3.0, 1.0, 1.0, 6.0, 1.0, 1.0, 2.5, 0.8, 0.45, 0.35, 0.2),
 )
 #: X-ray background of the sky.
 SKY_SPECTRUM = Spectrum.power_law(2.2)

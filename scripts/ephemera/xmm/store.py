@@ -16,13 +16,13 @@ import numpy as np
 
 from ephemera.cubes import write_array, write_attributes
 from ephemera.xmm.bti import BadTime, FlareCurve
-from ephemera.xmm.cube import SparseCube
-from ephemera.xmm.expectation import Expectation
+from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.frames import Frames
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.observation import Band, BoolArray, Camera, Events, ListHeader, Subset
 from ephemera.xmm.outcomes import Outcome
-from ephemera.xmm.source_list import SourceList
+from ephemera.xmm.source_mask import SourceList
+from ephemera.xmm.sparse_cube import SparseCube
 
 #: Units of the columns of events, for readers of the file.
 EVENT_UNITS = {"time": "s", "x": "0.05 arcsec", "y": "0.05 arcsec", "pi": "eV"}

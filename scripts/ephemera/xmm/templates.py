@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ephemera.xmm.background import FillMethod, NoBackground, fill_masked, smooth_within
-from ephemera.xmm.cube import SparseCube
 from ephemera.xmm.exposure_classes import DroppedCells, ExposureClasses
 from ephemera.xmm.observation import BoolArray, FloatArray
+from ephemera.xmm.sparse_cube import SparseCube
 
 #: A class with fewer frames than this, or fewer background counts than pixels, borrows the total template.
 MIN_CLASS_FRAMES = 10

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ephemera.xmm.bayes import (
@@ -25,6 +25,8 @@ def test_sigma_of_the_factor_at_sigma_is_sigma_for_peaks(sigma):
 
 
 @given(st.floats(1e-3, math.sqrt(1000)))
+@example(31.609375)  # where few counts are left the curve bends most
+@example(math.sqrt(1000))
 def test_sigma_of_the_factor_at_sigma_is_sigma_for_eclipses(sigma):
     low = np.maximum(two_poisson_counts(1000, sigma)[0], 0)
     assert sigma_equivalent_eclipse(log10_bayes_eclipse(low, 1000)) == pytest.approx(

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from skimage.measure import regionprops
 
 from ephemera.xmm.cells import Cells
-from ephemera.xmm.region_columns import REGION_COLUMNS
 from ephemera.xmm.connected_regions import detection_ids, find_regions, label_regions
+from ephemera.xmm.region_columns import REGION_COLUMNS
 from reference.regions import COARSE, MAIN, OBSID, empty_cube, make_cells, make_frames, sparse
 
 cell_rows = st.lists(

@@ -6,9 +6,9 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ephemera.xmm.cube import BandIntervals, build_cube_reference, build_cubes, camera_images
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.observation import Band, Camera, Events
+from ephemera.xmm.sparse_cube import BandIntervals, build_cube_reference, build_cubes, camera_images
 from xmm_cubes import FULL, HARD, SOFT, cube_of, dense_counts, events_of, frames_of, subset_of
 
 BANDS = (SOFT, HARD, FULL)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from builders.event_lists import OBSID, rows, write_list
 
+from builders.event_lists import OBSID, rows, write_list
 from ephemera.xmm.event_list import read_event_list
 from ephemera.xmm.good_time import ALL_CCDS
 from ephemera.xmm.observation import Camera

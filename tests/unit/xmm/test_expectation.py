@@ -6,13 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ephemera.sky.tan import to_plane
-from ephemera.xmm.cube import build_cubes, camera_images
+from ephemera.xmm.background import NoBackground, footprint
 from ephemera.xmm.event_list import read_event_list
-from ephemera.xmm.expectation import NoBackground, build_expectation, footprint, source_frames
+from ephemera.xmm.expected_counts import build_expectation
+from ephemera.xmm.exposure_classes import source_frames
 from ephemera.xmm.frames import make_frames
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.observation import Band, Camera
 from ephemera.xmm.selection import select
+from ephemera.xmm.sparse_cube import build_cubes, camera_images
 from ephemera.xmm.subsets import subsets
 from xmm_cubes import FULL, HARD, SOFT, cube_of, dense_counts, events_of, frames_of, subset_of
 

@@ -19,9 +19,13 @@ from ephemera.xmm.bayes import (
     sigma_equivalent_peak,
     thresholds,
 )
+from ephemera.xmm.connected_regions import find_regions
 from ephemera.xmm.feature_columns import FEATURES, feature_row
 from ephemera.xmm.features import feature_values, features
+from ephemera.xmm.light_curve_files import read_light_curve, write_light_curves
+from ephemera.xmm.light_curves import region_light_curves
 from ephemera.xmm.region_columns import LIGHT_CURVES
+from reference.regions import flat_expectation, make_cells, make_frames, sparse
 
 T0 = 5.82e8
 
@@ -410,6 +414,22 @@ def test_stored_light_curves_give_the_same():
     missing = dict.fromkeys(("n_pn", "n_m1", "n_m2", "n_soft", "n_hard"), [None] * len(curve))
     stored = LIGHT_CURVES.arrow({name: curve[name] for name in curve.columns} | missing)
     assert features(stored.to_pandas()) == features(curve)
+
+
+def test_light_curves_of_a_search_have_features(tmp_path):
+    frames = make_frames(400, bccd=[7], bti=[200])
+    dense = np.random.default_rng(5).poisson(0.1, (400, 10, 10))
+    dense[100:103, 5, 5] += 15
+    cube = sparse(dense, frames)
+    regions = find_regions(make_cells([(5, 5, 101, 0)]), cube, "0724210501", 0)
+    run = region_light_curves(cube, flat_expectation(frames), regions, mjdref=50814.0, soft=cube)
+    write_light_curves(tmp_path / "lc.parquet", [run])
+    ((detid, columns),) = run.curves()
+    found = feature_row(features(read_light_curve(tmp_path / "lc.parquet", detid).to_pandas()))
+    assert (found["detid"], found["len"], found["n_bccd"], found["n_peaks"]) == (detid, 400, 1, 1)
+    assert (found["t_start"], found["duration"]) == (frames.t0 + 500, 15)
+    assert found["counts_excess_q16"] < 45 < found["counts_excess_q84"]
+    assert feature_values(columns, detid=detid, t_bin=5.0)["ks_stat"] == found["ks_stat"]
 
 
 def test_complaints_name_the_column():

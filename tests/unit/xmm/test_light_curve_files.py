@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ephemera.tables import read
+from ephemera.xmm.connected_regions import find_regions
 from ephemera.xmm.light_curve_files import (
     light_curve_ids,
     light_curve_table,
@@ -14,7 +15,6 @@ from ephemera.xmm.light_curve_files import (
 )
 from ephemera.xmm.light_curves import region_light_curves
 from ephemera.xmm.region_columns import LIGHT_CURVES
-from ephemera.xmm.connected_regions import find_regions
 from reference.regions import OBSID, flat_expectation, make_cells, make_frames, sparse
 
 

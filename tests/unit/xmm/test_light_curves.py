@@ -12,10 +12,10 @@ from ephemera.xmm.bayes import (
     sigma_equivalent_eclipse,
     sigma_equivalent_peak,
 )
+from ephemera.xmm.connected_regions import find_regions
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.light_curves import region_light_curves
 from ephemera.xmm.observation import Band
-from ephemera.xmm.connected_regions import find_regions
 from reference.regions import (
     COARSE,
     OBSID,

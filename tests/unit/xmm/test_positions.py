@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ephemera.sky.tan import to_plane
+from ephemera.xmm.connected_regions import find_regions
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.observation import Band
 from ephemera.xmm.positions import (
@@ -16,7 +17,6 @@ from ephemera.xmm.positions import (
     positions,
     shifted,
 )
-from ephemera.xmm.connected_regions import find_regions
 from reference.regions import (
     FULL,
     MAIN,

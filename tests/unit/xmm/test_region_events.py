@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ephemera.xmm import region_events as room
+from ephemera.xmm.connected_regions import find_regions
 from ephemera.xmm.observation import Band
 from ephemera.xmm.region_events import events_in_boxes, region_events, significant_frames
-from ephemera.xmm.connected_regions import find_regions
 from reference.regions import COARSE, OBSID, make_cells, make_events, make_frames, sparse
 
 SOFT = Band(200, 2000)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from ephemera.xmm.clean_up import Reason
+from ephemera.xmm.connected_regions import find_regions
 from ephemera.xmm.light_curves import region_light_curves
 from ephemera.xmm.positions import positions
 from ephemera.xmm.region_columns import ALERTS, LIGHT_CURVES, REGIONS
 from ephemera.xmm.region_tables import cell_table, region_table
-from ephemera.xmm.connected_regions import find_regions
 from reference.regions import MAIN, OBSID, flat_expectation, make_cells, make_events, make_frames, sparse
 
 ROWS = [(42, 68, 1, 0, 10, 1.0, 7.0, 3.4), (42, 69, 2, 1, 0, 20.0, 8.7, 4.0), (7, 7, 2, 0, 5, 0.1, 7.1, 3.4)]

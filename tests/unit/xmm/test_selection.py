@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders.event_lists import rows, write_list
 
+from builders.event_lists import rows, write_list
 from ephemera.xmm.event_list import read_event_list
 from ephemera.xmm.hot_pixels import HotPixels
 from ephemera.xmm.observation import Camera

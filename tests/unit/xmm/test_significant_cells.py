@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ephemera.xmm import detect
+from ephemera.xmm.background import footprint
 from ephemera.xmm.bayes import (
     expected_false_alarms,
     limits,
@@ -15,16 +16,15 @@ from ephemera.xmm.bayes import (
     thresholds,
 )
 from ephemera.xmm.cells import Cells, Kind
+from ephemera.xmm.expected_counts import build_expectation
+from ephemera.xmm.false_alarms import expected_false, mu_histogram
+from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.significant_cells import (
-    expected_false,
     region_cells,
     second_pass,
     significant_cells,
     significant_cells_reference,
 )
-from ephemera.xmm.expectation import build_expectation, footprint
-from ephemera.xmm.false_alarms import mu_histogram
-from ephemera.xmm.grid import PixelGrid
 from reference.detection import (
     SIDE,
     make_cube,

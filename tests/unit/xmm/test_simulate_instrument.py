@@ -120,7 +120,7 @@ def test_open_positions_are_seen_and_apart():
 
 def test_impossible_requests_are_refused():
     with pytest.raises(ValueError, match="share must be reachable"):
-        open_position([[build(PN)]], King(), generator(0), share=1.01)
+        open_position([[build(PN)]], King(), generator(0), share=1.01, attempts=20)
     with pytest.raises(ValueError, match="exposure must have a positive length"):
         build(replace(PN, early=-1500.0, late=-600.0))
     with pytest.raises(ValueError, match="exposure must have a positive length and a CCD"):

@@ -10,13 +10,8 @@ from hypothesis import strategies as st
 from ephemera.sky.tan import to_sky
 from ephemera.xmm import simulate_hostile_sources as hostile
 from ephemera.xmm.grid import PixelGrid
-from ephemera.xmm.source_list import (
-    SourceList,
-    SourceListUnreadable,
-    mask_radii,
-    read_source_list,
-    source_mask,
-)
+from ephemera.xmm.source_list import SourceListUnreadable, read_source_list
+from ephemera.xmm.source_mask import SourceList, mask_radii, source_mask
 
 RA0, DEC0 = 195.361708333333, 27.7594166666667
 GRID = PixelGrid()

@@ -1,0 +1,48 @@
+"""Columns of the catalogue: detections with their source, unique sources, outcomes."""
+
+from __future__ import annotations
+
+from ephemera.tables import Column, TableDeclaration
+from ephemera.xmm.detection_columns import DETECTION_COLUMNS
+
+_SRCID = Column("srcid", "i8", None, "meta.id", "Source to which the detection belongs")
+
+CATALOGUE_DETECTIONS = TableDeclaration(
+    "detections",
+    "Bursts and eclipses: one row for each region of each run.",
+    (DETECTION_COLUMNS[0], _SRCID, *DETECTION_COLUMNS[1:]),
+)
+
+SOURCES = TableDeclaration(
+    "sources",
+    "Unique sources: detections of all runs and observations that lie together on the sky.",
+    (
+        Column("srcid", "i8", None, "meta.id;meta.main", "Source"),
+        Column("name", "str", None, "meta.id", "Name made of the position"),
+        Column("ra", "f8", "deg", "pos.eq.ra;meta.main", "Right ascension, mean of the detections"),
+        Column("dec", "f8", "deg", "pos.eq.dec;meta.main", "Declination, mean of the detections"),
+        Column("poserr", "f8", "arcsec", "stat.error;pos.eq", "Radial 1 sigma error of ra, dec"),
+        Column("n_detections", "i4", None, "meta.number", "Detections"),
+        Column("n_obs", "i4", None, "meta.number", "Observations with a detection"),
+        Column("best_sigma", "f8", None, "stat.snr", "Largest significance of a cell, in sigma"),
+        Column("best_detid", "str", None, "meta.id.assoc", "Detection with that cell"),
+        Column("max_sep", "f8", "arcsec", "pos.angDistance;stat.max", "Largest separation of two detections"),
+        Column("first_seen", "f8", "d", "time.epoch;stat.min", "First peak or eclipse, MJD (TT)"),
+        Column("last_seen", "f8", "d", "time.epoch;stat.max", "Last peak or eclipse, MJD (TT)"),
+        Column("n_peaks_total", "i4", None, "meta.number", "Groups of significant frames in all detections"),
+        Column("hr", "f8", None, "phot.color;em.X-ray", "Hardness (H - S) / (H + S) of best_detid"),
+        Column("chain", "bool", None, "meta.code.status", "Detections more than 40 arcsec apart"),
+    ),
+)
+
+OUTCOMES = TableDeclaration(
+    "outcomes",
+    "How every event list, run and observation ended.",
+    (
+        Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
+        Column("file", "str", None, "meta.file", "Event list or source list; null for runs"),
+        Column("run", "str", None, "meta.id", "Run; null for files"),
+        Column("outcome", "str", None, "meta.code.status", "Outcome or caution, by name"),
+        Column("detail", "str", None, "meta.note", "What there is to say about it"),
+    ),
+)
