@@ -61,7 +61,9 @@ def write_list(
     units = {"TIME": "s", "X": "0.05 arcsec", "Y": "0.05 arcsec", "PI": "eV"}
     table = fits.BinTableHDU.from_columns(
         [
-            fits.Column(name, (formats or {}).get(name, FORMATS.get(name, "J")), units.get(name), array=values)
+            fits.Column(
+                name, (formats or {}).get(name, FORMATS.get(name, "J")), units.get(name), array=values
+            )
             for name, values in columns.items()
         ],
         name=extname,
@@ -115,7 +117,9 @@ def header(camera: Camera = Camera.PN, start: float = 0.0, stop: float = 1000.0,
     known |= {"start": start, "stop": stop, "mjdref": 50814.0, "timezero": 0.0, "frame_time": 0.0734}
     known |= {"reference_ra": 150.0, "reference_dec": -11.0, "pa_pnt": 0.0, "object_name": "", "date_obs": ""}
     if "good_time" in changes:
-        changes["good_time"] = {c: np.asarray(t, float).reshape(-1, 2) for c, t in changes["good_time"].items()}
+        changes["good_time"] = {
+            c: np.asarray(t, float).reshape(-1, 2) for c, t in changes["good_time"].items()
+        }
     known |= {"kept_ccds": tuple(changes.get("good_time", (1, 2, 3)))}
     return ListHeader(**(known | changes))
 

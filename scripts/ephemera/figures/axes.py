@@ -56,7 +56,7 @@ def extent(shown: BoolArray, margin: float = 2.0) -> tuple[float, float, float, 
     return column.min() + low, column.max() + high, row.min() + low, row.max() + high
 
 
-def colour_bar(figure: Figure, axes: Axes, image: Any, label: str, side: Literal["right", "top"]) -> Any:
+def colour_bar(figure: Figure, axes: Axes, image: Any, side: Literal["right", "top"], label: str = "") -> Any:
     """Colour bar as long as the axes, with ticks over decades where the colours are spread so."""
     box = (1.025, 0.0, 0.03, 1.0) if side == "right" else (0.0, 1.03, 1.0, 0.04)
     bar = figure.colorbar(
@@ -64,11 +64,10 @@ def colour_bar(figure: Figure, axes: Axes, image: Any, label: str, side: Literal
     )
     bar.set_label(label)
     if side == "top":
-        bar.ax.xaxis.set_label_position("top")
         bar.ax.xaxis.set_ticks_position("top")
     if isinstance(image.norm, AsinhNorm):
-        bar.set_ticks(list(decade_ticks(image.norm.linear_width, image.norm.vmax or 1.0)))
-        bar.ax.minorticks_off()
+        ticks = decade_ticks(image.norm.linear_width, image.norm.vmax or 1.0)
+        bar.set_ticks(list(ticks), labels=[f"{tick:g}" for tick in ticks])
     return bar
 
 
@@ -83,13 +82,13 @@ def spread_norm(values: FloatArray) -> Normalize:
 def decade_ticks(linear_width: float, top: float) -> FloatArray:
     """Ticks of an axis that is linear below `linear_width` and logarithmic above, up to `top`.
 
-    0, then 1 and 3 of each decade, only 1 where there are more than three decades, and the middle of the
-    linear part where there is nothing above.
+    0, then 1 and 3 of each decade (only 1 over more than three decades) from half the linear part on, and
+    the middle of the axis where that leaves nothing.
     """
-    steps = (1, 3) if top / linear_width < 1e3 else (1,)
+    multiples = (1, 3) if top / linear_width < 1e3 else (1,)
     first, last = np.floor(np.log10([linear_width, max(top, linear_width)])).astype(int)
-    powers = np.concatenate([np.array(steps) * 10.0**power for power in range(first, last + 1)])
-    powers = powers[(powers >= 0.7 * linear_width) & (powers <= top)]
+    powers = np.concatenate([np.array(multiples) * 10.0**power for power in range(first - 1, last + 1)])
+    powers = powers[(powers >= 0.5 * linear_width) & (powers <= top)]
     if len(powers) == 0:
         powers = np.array([float(f"{top / 2:.1g}")])
     return np.concatenate(([0.0], powers))

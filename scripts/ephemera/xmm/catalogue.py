@@ -101,7 +101,9 @@ def outcome_rows(events: Sequence[Path], runs: pa.Table) -> list[dict[str, Any]]
     rows = [row for path in events for row in read_json(path, "outcomes")]
     for run in runs.select(["obsid", "runid", "grid", "outcome", "detail"]).to_pylist():
         name = f"{run['runid']}_g{run['grid']}" if run["grid"] else run["runid"]
-        rows.append({"obsid": run["obsid"], "file": "", "run": name} | {k: run[k] for k in ("outcome", "detail")})
+        rows.append(
+            {"obsid": run["obsid"], "file": "", "run": name} | {k: run[k] for k in ("outcome", "detail")}
+        )
     return sorted(rows, key=lambda row: tuple(str(row[name]) for name in OUTCOMES.names))
 
 

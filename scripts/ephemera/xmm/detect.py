@@ -180,22 +180,20 @@ def main(job: Job) -> None:
             parts.append(_cell_columns(key, found))
             log.info("%s: %d cells, %.2f by chance", key.path, len(found.kept), found.n_false_expected)
     names = SIGNIFICANT_CELLS.names
-    cells: dict[str, npt.ArrayLike] = {n: np.concatenate([p[n] for p in parts]) if parts else [] for n in names}
+    cells: dict[str, npt.ArrayLike] = {
+        n: np.concatenate([p[n] for p in parts]) if parts else [] for n in names
+    }
     write(cells, SIGNIFICANT_CELLS, job.output.cells)
     write({n: [row.get(n) for row in rows] for n in RUNS.names}, RUNS, job.output.runs)
 
 
-def _rebuilder(
-    job: Job, key: RunKey, cube: SparseCube, subset: Subset
-) -> Callable[[IntArray], Expectation]:
+def _rebuilder(job: Job, key: RunKey, cube: SparseCube, subset: Subset) -> Callable[[IntArray], Expectation]:
     """Makes the expectation of a run anew without some cells."""
     settings: ExpectationSettings = job.settings.expectation
     seen, listed = read_list_mask(job.input.expectation, key.subset, key.grid)
 
     def rebuild(keys: IntArray) -> Expectation:
-        found = expect(
-            cube, seen, listed, settings, span=job.settings.span, subset=subset, drop_cells=keys
-        )
+        found = expect(cube, seen, listed, settings, span=job.settings.span, subset=subset, drop_cells=keys)
         if isinstance(found, tuple):
             raise NoBackground(found[1])
         return found

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-
 @dataclass(frozen=True)
 class ManifestFile:
     """One file: path as the workflow sees it, role, size in bytes, time stamp in ns, SHA-256, URL if any."""

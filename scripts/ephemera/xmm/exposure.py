@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.xmm.intervals import FloatArray, complement, intersect, merge_intervals, overlap
+from ephemera.xmm.intervals import RESOLUTION, FloatArray, complement, intersect, merge_intervals, overlap
 from ephemera.xmm.observation import ListHeader, Subset
 
 #: Shortest silence of a camera, in s, that can be a gap in a list without good times.
@@ -43,7 +43,7 @@ def missing_time(header: ListHeader, ccd: int) -> FloatArray:
     on = merge_intervals(np.concatenate(exposure_tables(header)))
     own = header.good_time[ccd]
     gaps = intersect(on, complement(own, float(on[0, 0]), float(on[-1, 1])))
-    return gaps[gaps[:, 1] - gaps[:, 0] > 2 * header.frame_time]
+    return gaps[gaps[:, 1] - gaps[:, 0] > 2 * header.frame_time + RESOLUTION]
 
 
 def silences(times: npt.NDArray[np.float64], start: float, stop: float) -> FloatArray:

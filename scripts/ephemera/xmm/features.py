@@ -305,7 +305,9 @@ def detection_row(
     pixel = RawPixelShare(_real(region["frac_one_raw_pixel"]), region["raw_pixel"])
     ra, dec = region["ra"], region["dec"]
     off_axis = float(separation_arcsec(ra, dec, header.reference_ra, header.reference_dec)) / 60
-    wing = in_bright_wing([ra], [dec], sources.ra, sources.dec, sources.rate_total) if len(sources) else [None]
+    wing = (
+        in_bright_wing([ra], [dec], sources.ra, sources.dec, sources.rate_total) if len(sources) else [None]
+    )
     per_count = energy_per_count(sources.flux_8, sources.rate_8, sources.extent, sources.off_axis, off_axis)
     row = dict(region) | dict(values) | {"off_axis": off_axis}
     if values.get("rate_peak") is not None and region["type"] != "eclipse":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,8 @@ CLOSE_FRAMES = 30
 #: Significant frames at most this far apart belong to one event.
 JOINED_FRAMES = 5
 KILO = 1e3
+#: First words of the names in legends, in order.
+LEGEND_ORDER = ("observed", "rate", "expected", "threshold", "within", "peak", "eclipse", "bad", "masked")
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,8 +157,16 @@ def light_curve(figure: Figure, curve: Curve, best_frame: int, title: str) -> No
             transform=panels[0].get_xaxis_transform(),
         )  # fmt: skip
     time_axis(panels[-1], curve.start_mjd)
-    known = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend([*known.values()], [*known], loc="lower center", ncols=5)
+    _legend(figure, panels, ncols=5)
+
+
+def _legend(figure: Figure, panels: Iterable[Axes], ncols: int) -> None:
+    """One legend for all panels below them, counts first, then what is expected, then what is shaded."""
+    known: dict[str, Any] = {}
+    for axes in panels:
+        known |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    names = [name for first in LEGEND_ORDER for name in known if name.startswith(first)]
+    figure.legend([known[name] for name in names], names, loc="lower center", ncols=ncols)
 
 
 def curve_panel(axes: Axes, curve: Curve, view: slice, *, first: bool = True) -> None:
@@ -172,7 +182,9 @@ def curve_panel(axes: Axes, curve: Curve, view: slice, *, first: bool = True) ->
     _significant(axes, part)
     axes.set_xlim(edges[0], edges[-1])
     reach = part.n + (poisson_errors(part.n)[1] if bars else 0)
-    axes.set_ylim(0, 1.15 * max(float(np.max(reach, initial=1.0)), top))
+    top = 1.15 * max(float(np.max(reach, initial=1.0)), top)
+    # Symbols of empty frames must not be cut in halves.
+    axes.set_ylim(-0.03 * top, top)
     axes.set_ylabel("Counts per frame")
     frame_axis(axes, float(np.median(np.diff(curve.edges))), label=first)
 
@@ -238,18 +250,19 @@ def flare_curves(
     The span is [`t0`, `t1`] s, `start_mjd` the date of t0.
     """
     space = margins(figure, left=0.55, right=0.12, bottom=0.65, top=0.3)
-    panels = figure.subplots(max(len(bad), 1), 1, sharex=True, squeeze=False, gridspec_kw=space | {"hspace": 0.08})
+    panels = figure.subplots(
+        max(len(bad), 1), 1, sharex=True, squeeze=False, gridspec_kw=space | {"hspace": 0.08}
+    )
     figure.text(space["left"], 1 - 0.1 / figure.get_figheight(), title, va="top", parse_math=False)
     for axes, (window, times) in zip(panels[:, 0], sorted(bad.items()), strict=False):
         flare_panel(axes, times, t0)
         seconds = float(np.diff(times.intervals, axis=1).sum())
         note = f"windows of {window:g} s: bad time {seconds / KILO:.2f} of {(t1 - t0) / KILO:.2f} ks"
-        axes.text(0.008, 0.93, note, transform=axes.transAxes, va="top", fontsize="small", zorder=6)
+        axes.text(0.014, 0.93, note, transform=axes.transAxes, va="top", fontsize="small", zorder=6)
     panels[-1, 0].set_xlim(0, (t1 - t0) / KILO)
     time_axis(panels[-1, 0], start_mjd)
     figure.supylabel("Rate, 10-12 keV [ct/s]", fontsize="medium", x=0.012)
-    known = {label: handle for handle, label in zip(*panels[0, 0].get_legend_handles_labels(), strict=True)}
-    figure.legend([*known.values()], [*known], loc="lower center", ncols=6)
+    _legend(figure, panels[:, 0], ncols=6)
 
 
 def flare_panel(axes: Axes, times: BadTime, t0: float) -> None:
@@ -259,9 +272,9 @@ def flare_panel(axes: Axes, times: BadTime, t0: float) -> None:
     allowed, top = 0.1, 0.2
     for number, curve in enumerate(times.curves):
         edges, several = (curve.edges - t0) / KILO, f" {number + 1}" if len(times.curves) > 1 else ""
-        colour, width = SERIES[number % len(SERIES)], 0.8 if len(curve.rate) <= MOST_BARS else 0.4
+        colour = SERIES[number % len(SERIES)]
         limit = np.where(curve.exposed > 0, curve.threshold, np.nan)
-        steps(axes, edges, curve.rate, color=colour, linewidth=width, label=f"rate{several}", zorder=2)
+        steps(axes, edges, curve.rate, color=colour, linewidth=0.5, label=f"rate{several}", zorder=2)
         look = {"color": COLOURS["threshold"], "linestyle": "--", "label": f"threshold{several}", "zorder": 3}
         steps(axes, edges, limit, **look)
         allowed = max(allowed, float(np.nanmax(limit, initial=0.0)))

@@ -26,7 +26,9 @@ TOP_SIGMA = 8.0
 #: Labels of more places than this would hide the image.
 MOST_LABELS = 60
 #: Width of the counts image and height of all around it, inch; width of a template panel.
-_IMAGE_WIDTH, _IMAGE_AROUND, _PANEL_WIDTH = 5.45, 1.05, 2.03
+_IMAGE_WIDTH, _IMAGE_AROUND, _PANEL_WIDTH = 5.45, 0.95, 1.9
+#: Number of the panel of the mask, which needs no colour bar.
+_MASK_PANEL = 3
 #: Colours under boxes and labels: grey, so that those stand out.
 UNDER_BOXES = "gray_r"
 
@@ -72,7 +74,7 @@ def counts_image(figure: Figure, images: RunImages, wcs: Any, boxes: Sequence[Bo
     _label_places(axes, boxes)
     view(axes, images.footprint)
     size = abs(float(wcs.wcs.cdelt[0])) * 3600
-    colour_bar(figure, axes, drawn, f"Counts per pixel of {size:.4g} arcsec", "right")
+    colour_bar(figure, axes, drawn, "right", f"Counts per pixel of {size:.4g} arcsec")
     figure.legend(handles=_legend_of_boxes(boxes), loc="lower center", ncols=6)
 
 
@@ -100,13 +102,13 @@ def _label_places(axes: Axes, boxes: Sequence[Box]) -> None:
 
 def template_panels_height(images: RunImages) -> float:
     """Height of the figure of the templates, inch."""
-    return 0.95 + 2 * (_PANEL_WIDTH * _ratio(images) + 0.55)
+    return 0.85 + 2 * _PANEL_WIDTH * _ratio(images) + 0.62 + 0.5
 
 
 def template_panels(figure: Figure, images: RunImages, wcs: Any, title: str) -> None:
     """Draw what the expectation is made of: counts, mask, templates, source term; and what it leaves."""
-    space = margins(figure, left=0.68, right=0.1, bottom=0.5, top=0.85)
-    across, up = 0.1 / _PANEL_WIDTH, 0.6 / (_PANEL_WIDTH * _ratio(images))
+    space = margins(figure, left=0.68, right=0.25, bottom=0.5, top=0.85)
+    across, up = 0.22 / _PANEL_WIDTH, 0.62 / (_PANEL_WIDTH * _ratio(images))
     cells = figure.add_gridspec(2, 3, **space, wspace=across, hspace=up)
     figure.text(space["left"], 1 - 0.1 / figure.get_figheight(), title, va="top", parse_math=False)
     for number, (name, image, norm, colours) in enumerate(_panels(images)):
@@ -115,13 +117,12 @@ def template_panels(figure: Figure, images: RunImages, wcs: Any, title: str) -> 
         drawn = axes.imshow(image, cmap=colours, norm=norm)
         draw_outline(axes, images.footprint, color=COLOURS["masked"], linewidth=0.3)
         view(axes, images.footprint)
-        label = f"({'abcdef'[number]}) {name}"
-        if np.isfinite(image).any() and norm.vmax != 1:
-            colour_bar(figure, axes, drawn, label, "top")
-        else:
-            axes.set_title(label, loc="center")
-            if not np.isfinite(image).any():
-                axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", va="center")
+        name = f"({'abcdef'[number]}) {name}"
+        axes.annotate(name, (0, 1), (0, 27), xycoords="axes fraction", textcoords="offset points")
+        if not np.isfinite(image).any():
+            axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", va="center")
+        elif number != _MASK_PANEL:
+            colour_bar(figure, axes, drawn, "top")
 
 
 def _panels(images: RunImages) -> list[tuple[str, FloatArray, Normalize, str]]:
@@ -134,8 +135,8 @@ def _panels(images: RunImages) -> list[tuple[str, FloatArray, Normalize, str]]:
     sigma = Normalize(-TOP_SIGMA, TOP_SIGMA)
     return [
         ("Counts per pixel", _inside(images.counts, images), _counts_norm(images), SEQUENTIAL),
-        ("Background share, good time [1e-4]", images.good * 1e4, share_norm, SEQUENTIAL),
-        ("Background share, bad time [1e-4]", bad * 1e4, share_norm, SEQUENTIAL),
+        ("Background, good time [1e-4]", images.good * 1e4, share_norm, SEQUENTIAL),
+        ("Background, bad time [1e-4]", bad * 1e4, share_norm, SEQUENTIAL),
         ("Source mask", mask, Normalize(0, 1), "gray_r"),
         ("Source counts per frame", source, spread_norm(source), SEQUENTIAL),
         ("Largest significance [sigma]", images.significance, sigma, DIVERGING),

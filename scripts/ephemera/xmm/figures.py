@@ -126,12 +126,13 @@ def boxes_of(detections: Detections, key: RunKey, grids: Mapping[int, PixelGrid]
 
 
 def detection_title(detections: Detections, row: int) -> str:
-    """Two lines: identifier; place, kind, significance, run and position."""
+    """Two lines: identifier, place and position; kind, significance, run."""
     d = {name: values[row] for name, values in detections.columns.items()}
+    of_curve = np.nanmax([d["lc_sigma_peak"], d["lc_sigma_eclipse"], 0.0])
     return (
-        f"{d['detid']}\nplace {detections.place[row]}: {d['type']}, {d['best_sigma']:.1f} sigma, "
-        f"{d['t_bin']:g} s, {d['e_min']:g}-{d['e_max']:g} keV, "
-        f"RA {d['ra']:.5f} Dec {d['dec']:+.5f} ({d['poserr']:.1f} arcsec)"
+        f"{d['detid']}   place {detections.place[row]}   RA {d['ra']:.5f} Dec {d['dec']:+.5f} (ICRS), "
+        f"error {d['poserr']:.1f} arcsec\n{d['type']}, {d['best_sigma']:.1f} sigma in a pixel, "
+        f"{of_curve:.1f} in the box   {d['t_bin']:g} s, {d['e_min']:g}-{d['e_max']:g} keV"
     )
 
 

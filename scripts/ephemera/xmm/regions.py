@@ -249,6 +249,4 @@ def main(job: Job) -> None:
 def _joined(parts: Sequence[Columns], declaration: TableDeclaration) -> Mapping[str, npt.ArrayLike]:
     """Tables of all runs, one below the other; empty columns when there are none."""
     nothing = [np.empty(0, object)] * (not parts)
-    return {
-        name: np.concatenate([*nothing, *(part[name] for part in parts)]) for name in declaration.names
-    }
+    return {name: np.concatenate([*nothing, *(part[name] for part in parts)]) for name in declaration.names}

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ephemera.files import remove, write_text
+from ephemera.seeds import generator
 from ephemera.xmm.observation import Camera, FloatArray
 from ephemera.xmm.product_names import SIMULATED
 from ephemera.xmm.psf import NOMINAL_PSF, Profile
@@ -46,7 +47,6 @@ from ephemera.xmm.simulate_scene import (
     camera_share,
     default_exposures,
     field_sources,
-    generator,
 )
 from ephemera.xmm.simulate_source_list import source_list
 from ephemera.xmm.simulate_truth import ListTruth, Truth, write_hot_pixel_tables, write_truth

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ephemera.seeds import generator
 from ephemera.xmm.observation import BoolArray, Camera, FloatArray, IntArray
 from ephemera.xmm.psf import NOMINAL_PSF, Profile
 from ephemera.xmm.simulate_instrument import Instrument
@@ -28,7 +29,6 @@ from ephemera.xmm.simulate_scene import (
     Flare,
     Source,
     camera_share,
-    generator,
 )
 
 

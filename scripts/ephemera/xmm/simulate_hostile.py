@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from ephemera.seeds import generator
 from ephemera.xmm.observation import Camera
 from ephemera.xmm.simulate import product_name
 from ephemera.xmm.simulate_exposures import Scene, draw_exposures
@@ -27,7 +28,6 @@ from ephemera.xmm.simulate_scene import (
     Background,
     Exposure,
     Gap,
-    generator,
 )
 
 OBSID = "0800000901"

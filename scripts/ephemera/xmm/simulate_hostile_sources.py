@@ -9,10 +9,11 @@ from types import MappingProxyType
 
 import numpy as np
 
+from ephemera.seeds import generator
 from ephemera.xmm.observation import Camera
 from ephemera.xmm.simulate_fits import Hdu, compress, encode, write_bytes, write_hdus
 from ephemera.xmm.simulate_hostile import DURATION, OBSID
-from ephemera.xmm.simulate_scene import NOMINAL_POINTING, Source, generator
+from ephemera.xmm.simulate_scene import NOMINAL_POINTING, Source
 from ephemera.xmm.simulate_source_list import source_list
 
 

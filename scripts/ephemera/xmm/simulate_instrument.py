@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ephemera.seeds import generator
 from ephemera.xmm.observation import UNIT_ARCSEC, BoolArray, Camera, FloatArray, IntArray
 from ephemera.xmm.psf import Profile
 from ephemera.xmm.simulate_detector import (
@@ -21,7 +22,7 @@ from ephemera.xmm.simulate_detector import (
     survives_selection,
     window,
 )
-from ephemera.xmm.simulate_scene import Defects, Exposure, Gap, camera_share, generator
+from ephemera.xmm.simulate_scene import Defects, Exposure, Gap, camera_share
 
 #: Length of a hot column segment, raw pixels.
 SEGMENT_PIXELS = 30

@@ -8,7 +8,6 @@ what falls into gaps, masks or off-time is lost.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,12 +26,6 @@ RELATIVE_AREA: Mapping[Camera, float] = MappingProxyType({Camera.PN: 0.6, Camera
 LOST_CCDS: Mapping[int, int] = MappingProxyType({6: 961, 3: 2382})
 #: Start of revolution 184 and length of a revolution, s since MJDREF.
 _REVOLUTION_184, _REVOLUTION_LENGTH = 9.2870720e7, 172315.0
-
-
-def generator(seed: int, *names: object) -> np.random.Generator:
-    """Random numbers that depend on the seed and the names alone, in any order and process."""
-    text = "/".join([str(seed), *map(str, names)])
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"))
 
 
 @dataclass(frozen=True)

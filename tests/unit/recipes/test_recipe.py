@@ -43,10 +43,7 @@ def test_a_change_upstream_reaches_all_steps_below():
 
 @given(st.permutations(["a", "b", "c", "d"]))
 def test_the_order_of_options_does_not_count(order):
-    assert (
-        recipe(parameters=dict.fromkeys(order, 1)).key
-        == recipe(parameters=dict.fromkeys("abcd", 1)).key
-    )
+    assert recipe(parameters=dict.fromkeys(order, 1)).key == recipe(parameters=dict.fromkeys("abcd", 1)).key
 
 
 def test_nan_never_enters_a_key():

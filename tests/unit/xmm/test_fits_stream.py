@@ -14,7 +14,9 @@ def card(text: str) -> bytes:
 
 def read_all(path):
     with open_fits(path) as stream:
-        return [(hdu.header.name, hdu.read(sorted(hdu.column_names())) if hdu.is_table else {}) for hdu in stream]
+        return [
+            (hdu.header.name, hdu.read(sorted(hdu.column_names())) if hdu.is_table else {}) for hdu in stream
+        ]
 
 
 def read_event_times(path):
@@ -46,7 +48,9 @@ def test_values_of_cards(field, value):
 
 
 def test_header_takes_the_first_card_and_converts_text_to_numbers():
-    header = Header(card("REVOLUT = '0258    '") + card("REVOLUT = 999") + card("BAD     = 'x'") + card("COMMENT = 1"))
+    header = Header(
+        card("REVOLUT = '0258    '") + card("REVOLUT = 999") + card("BAD     = 'x'") + card("COMMENT = 1")
+    )
     assert header.number("REVOLUT") == 258
     assert header.text("REVOLUT") == "0258"
     assert header.number("BAD") is None
@@ -109,7 +113,7 @@ def test_every_cut_of_a_file_is_noticed(tmp_path, suffix):
         sizes -= {size for size in sizes for end in [2880, *ends] if end <= size <= -(-end // 2880) * 2880}
     for size in sorted(sizes):
         cut.write_bytes(whole[:size])
-        with pytest.raises(FitsError, match="byte|empty|not a FITS"):
+        with pytest.raises(FitsError, match=r"byte|empty|not a FITS"):
             read_all(cut)
 
 
@@ -150,7 +154,13 @@ def test_what_is_not_fits_is_refused(tmp_path, content, message):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("NAXIS2", "999999999999"), ("NAXIS1", "3"), ("NAXIS2", "-5"), ("TFORM1", "'weird   '"), ("BITPIX", "7")],
+    [
+        ("NAXIS2", "999999999999"),
+        ("NAXIS1", "3"),
+        ("NAXIS2", "-5"),
+        ("TFORM1", "'weird   '"),
+        ("BITPIX", "7"),
+    ],
 )
 def test_impossible_tables_are_refused_without_filling_memory(tmp_path, name, value):
     raw = write_list(tmp_path / "a.fits").read_bytes()

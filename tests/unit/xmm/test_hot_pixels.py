@@ -12,7 +12,12 @@ def tables(shared_data):
 
 @pytest.mark.parametrize(
     ("revolution", "expected"),
-    [(184, (745, 727, 193)), (1000, (1033, 5399, 193)), (2000, (1143, 5399, 1778)), (4000, (1199, 6183, 1778))],
+    [
+        (184, (745, 727, 193)),
+        (1000, (1033, 5399, 193)),
+        (2000, (1143, 5399, 1778)),
+        (4000, (1199, 6183, 1778)),
+    ],
 )
 def test_rows_of_the_real_tables_that_apply(tables, revolution, expected):
     assert tuple(len(tables.applying(camera, revolution)) for camera in Camera) == expected

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,9 @@ from ephemera.xmm.intervals import (
 )
 
 whole = st.integers(0, 60)
-some_intervals = st.lists(st.tuples(whole, whole), max_size=12).map(lambda v: np.array(v, float).reshape(-1, 2))
+some_intervals = st.lists(st.tuples(whole, whole), max_size=12).map(
+    lambda v: np.array(v, float).reshape(-1, 2)
+)
 
 
 def seconds(intervals) -> set[int]:
@@ -38,7 +42,7 @@ def test_intersection_and_complement_are_those_of_sets(a, b):
 @given(some_intervals, st.lists(whole, min_size=2, max_size=20, unique=True).map(sorted))
 def test_overlap_counts_covered_seconds_of_each_frame(values, edges):
     covered = seconds(values)
-    expected = [len(covered & set(range(a, b))) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    expected = [len(covered & set(range(a, b))) for a, b in itertools.pairwise(edges)]
     np.testing.assert_allclose(overlap(values, np.array(edges, float)), expected, atol=1e-12)
 
 
@@ -70,7 +74,9 @@ def test_overlap_with_thousands_of_real_intervals(shared_data):
     assert overlap(intervals, edges).sum() == pytest.approx(np.diff(intervals, axis=1).sum(), abs=1e-4)
     whole_length = edges[-1] - edges[0]
     gaps = complement(intervals, edges[0], edges[-1])
-    assert np.diff(gaps, axis=1).sum() == pytest.approx(whole_length - np.diff(intervals, axis=1).sum(), abs=1e-4)
+    assert np.diff(gaps, axis=1).sum() == pytest.approx(
+        whole_length - np.diff(intervals, axis=1).sum(), abs=1e-4
+    )
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,9 @@ def test_a_changed_byte_is_found_by_the_checksum_of_gzip(tmp_path):
         check_whole(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>no</html>", gzip.compress(b"<html>", mtime=0), b"SIMPLE  = T"])
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>no</html>", gzip.compress(b"<html>", mtime=0), b"SIMPLE  = T"]
+)
 def test_what_is_not_fits_is_not_whole(tmp_path, content):
     path = tmp_path / "page.FTZ"
     path.write_bytes(content)

@@ -181,7 +181,9 @@ def test_events_keep_their_columns_and_are_sorted_stably(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "event", [{"X": -99999999, "Y": -99999999}, {"FLAG": 0x20000}, {"PI": 100}], ids=["null", "flag", "energy"]
+    "event",
+    [{"X": -99999999, "Y": -99999999}, {"FLAG": 0x20000}, {"PI": 100}],
+    ids=["null", "flag", "energy"],
 )
 def test_nothing_left_is_an_outcome(tmp_path, event):
     with pytest.raises(ListRejected) as caught:

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ephemera.seeds import generator
 from ephemera.xmm.observation import Camera
 from ephemera.xmm.psf import King
 from ephemera.xmm.simulate_detector import SkyMask
 from ephemera.xmm.simulate_instrument import build_instrument, open_position
-from ephemera.xmm.simulate_scene import NO_DEFECTS, NOMINAL_DEFECTS, Exposure, Gap, generator
+from ephemera.xmm.simulate_scene import NO_DEFECTS, NOMINAL_DEFECTS, Exposure, Gap
 
 PN, M1 = Exposure(Camera.PN, "S003"), Exposure(Camera.M1, "S001", 50.0, 30.0, lost_ccds=(3, 6))
 

@@ -10,6 +10,7 @@ import pytest
 from astropy.io import fits
 
 from ephemera.sky.tan import to_sky
+from ephemera.seeds import generator
 from ephemera.xmm.observation import Camera
 from ephemera.xmm.psf import King
 from ephemera.xmm.simulate_fits import encode
@@ -22,7 +23,6 @@ from ephemera.xmm.simulate_scene import (
     NOMINAL_POINTING,
     Exposure,
     Source,
-    generator,
 )
 
 OBSID = "0800000101"

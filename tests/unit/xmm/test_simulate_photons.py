@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ephemera.seeds import generator
 from ephemera.xmm.observation import Camera
 from ephemera.xmm.psf import King
 from ephemera.xmm.simulate_instrument import build_instrument
@@ -30,7 +31,6 @@ from ephemera.xmm.simulate_scene import (
     Flare,
     Gap,
     Source,
-    generator,
 )
 
 START, DURATION = 1e8, 2000.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ephemera.seeds import generator
 from ephemera.xmm.observation import Camera
 from ephemera.xmm.simulate_scene import (
     Exposure,
@@ -13,7 +14,6 @@ from ephemera.xmm.simulate_scene import (
     camera_share,
     default_exposures,
     field_sources,
-    generator,
 )
 
 

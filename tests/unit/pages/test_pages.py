@@ -1,0 +1,60 @@
+"""Pages are safe whatever the data say."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ephemera.pages import Cell, Heading, Markup, embed_json, escape, figure_tag, link, page, section, table
+
+NASTY = "</script><script>alert('x')</script>"
+
+
+def test_text_from_data_is_escaped_everywhere():
+    body = section(NASTY, table([Heading(NASTY)], [[NASTY], [Cell(NASTY, NASTY)]], caption=NASTY))
+    text = page(NASTY, Markup(body + figure_tag("a.png", NASTY)))
+    assert "<script>alert" not in text
+    assert text.count("&lt;script&gt;") >= 6
+
+
+@given(st.text())
+def test_escaped_text_ends_no_element_and_no_attribute(text):
+    assert not re.search(r"[<>\"']", escape(text))
+
+
+@given(st.text())
+def test_embedded_data_come_back_and_end_no_element(text):
+    markup = embed_json("data", {"text": text})
+    inside = re.fullmatch(r"<script[^>]*>(.*)</script>\n", markup, re.DOTALL)[1]
+    assert "<" not in inside
+    assert json.loads(inside) == {"text": text}
+
+
+def test_data_without_a_json_form_are_refused():
+    with pytest.raises(ValueError, match="JSON"):
+        embed_json("data", float("nan"))
+
+
+@pytest.mark.parametrize("target", ["javascript:alert(1)", "http://x.org", "data:text/html,x"])
+def test_a_link_leads_to_no_script_and_no_host(target):
+    with pytest.raises(ValueError, match="file or an anchor"):
+        link(target, "x")
+
+
+def test_a_page_asks_no_host():
+    text = page("x", section("s", figure_tag(b"\x89PNG", "c")))
+    assert not re.search(r"(src|href)=\"(https?:)?//", text)
+    assert "default-src 'none'" in text
+
+
+def test_missing_values_are_empty_cells():
+    text = table([Heading("a", numeric=True)], [[None], [float("nan")], [1.5]])
+    assert text.count('<td class="number"></td>') == 2
+    assert 'data-value="1.5">1.5<' in text
+
+
+def test_a_row_of_another_length_is_refused():
+    with pytest.raises(ValueError, match="2 cells, the table 1"):
+        table([Heading("a")], [["x", "y"]])
