@@ -25,6 +25,7 @@ if CONFIGURATION.shard != "1/1":
 
 # Jobs on a cluster parse the workflow again; only the process that the user started takes notes.
 MAIN_PROCESS = workflow.exec_mode == ExecMode.DEFAULT
+STARTED_BY_USER = MAIN_PROCESS and not workflow.output_settings.dryrun
 UNITS = {}
 
 

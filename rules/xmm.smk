@@ -2,6 +2,7 @@
 
 XMM = CONFIGURATION.xmm
 XMM_UNITS = units_of("xmm", XMM.samples, "obsid", r"\d{10}")
+XMM_SIMULATED = [obsid for obsid, source in XMM_UNITS.items() if source == "simulate"]
 XMM_HOT_PIXELS = XMM.events.hot_pixels and [
     f"{XMM.events.hot_pixels}/hotpix_{camera}.csv" for camera in ("PN", "M1", "M2")
 ]
@@ -26,7 +27,11 @@ XMM_EXPECTATION = RECIPES.step(
 XMM_DETECT = RECIPES.step(
     "xmm.detect",
     reads=[XMM_EVENTS, XMM_CUBE, XMM_EXPECTATION],
-    also={**XMM_SPAN, "expectation": XMM.expectation.settings()},  # for the second pass
+    also={
+        **XMM_SPAN,
+        "bands_kev": XMM.cube.bands_kev,
+        "expectation": XMM.expectation.settings(),  # for the second pass
+    },
 )
 XMM_REGIONS = RECIPES.step(
     "xmm.regions", reads=[XMM_EVENTS, XMM_CUBE, XMM_EXPECTATION, XMM_DETECT]
@@ -42,6 +47,7 @@ XMM_CATALOGUE = RECIPES.step(
     reads=[XMM_EVENTS, XMM_EXPECTATION, XMM_DETECT, XMM_FEATURES],
     also=XMM_PIXEL,
 )
+XMM_RECOVER = RECIPES.step("xmm.recover", reads=[XMM_SIMULATE, XMM_CATALOGUE])
 XMM_FIGURES = RECIPES.step(
     "xmm.figures",
     reads=[XMM_EVENTS, XMM_CUBE, XMM_EXPECTATION, XMM_DETECT, XMM_REGIONS, XMM_FEATURES],
@@ -53,6 +59,8 @@ def xmm_targets():
     if not XMM_UNITS:
         return []
     targets = [XMM_CATALOGUE.output(f"{PROJECT}/detections.fits")]
+    if XMM_SIMULATED:
+        targets.append(XMM_RECOVER.output(f"{PROJECT}.recovery.parquet"))
     if XMM.figures.enabled:
         targets += expand(XMM_FIGURES.output("{obsid}"), obsid=XMM_UNITS)
     return targets
@@ -310,5 +318,26 @@ rule xmm_figures:
         runtime=10,
     message:
         "Drawing {wildcards.obsid}: image with regions, light curves, bad times, templates"
+    script:
+        "../scripts/step.py"
+
+
+rule xmm_recover:
+    input:
+        truths=expand(f"{RAW}/xmm/{{obsid}}/truth.json", obsid=XMM_SIMULATED),
+        detections=XMM_CATALOGUE.output("{project}/detections.parquet"),
+    output:
+        recovery=XMM_RECOVER.output("{project}.recovery.parquet"),
+    log:
+        XMM_RECOVER.log("{project}"),
+    benchmark:
+        XMM_RECOVER.benchmark("{project}")
+    params:
+        recipe=XMM_RECOVER.document,
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    message:
+        "Comparing what was simulated with what was found"
     script:
         "../scripts/step.py"

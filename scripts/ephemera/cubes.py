@@ -6,6 +6,7 @@ coordinate values where an array of the same name is written and a bare length o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,3 +88,19 @@ def write_attributes(group: Any, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if value is not None:
             group.attrs[name] = value
+
+
+def groups(group: Any, prefix: str) -> list[str]:
+    """Groups of that prefix in the order in which they were written."""
+    return [name for name in group if name.startswith(prefix)]
+
+
+def write_json(handle: Any, name: str, content: Any) -> None:
+    """Keep JSON content as text beside the arrays."""
+    handle.attrs[name] = json.dumps(content, sort_keys=True)
+
+
+def read_json(path: Path, name: str) -> Any:
+    """Read what `write_json` wrote."""
+    with h5py.File(path) as handle:
+        return json.loads(handle.attrs[name])

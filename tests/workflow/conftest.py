@@ -1,77 +1,13 @@
-"""A checkout of its own for each workflow test, and Snakemake run in it as a user would."""
+"""A checkout of its own for each workflow test."""
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import subprocess
-import sys
-from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
 
-#: What a run needs of the repository.
-PARTS = ("workflow", "rules", "scripts", "config", "profiles", "resources", "slurm")
-
-
-@dataclass
-class Checkout:
-    """A copy of the workflow in a folder of its own; tests may change any file of it."""
-
-    root: Path
-
-    def snakemake(self, *arguments: str, check: bool = True, cores: int = 2) -> subprocess.CompletedProcess:
-        """Run Snakemake in the checkout; its own copy of the package is the one that is imported."""
-        environment = {k: v for k, v in os.environ.items() if k not in ("SNAKEMAKE_PROFILE",)}
-        environment["PYTHONPATH"] = str(self.root / "scripts")
-        environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-        answer = subprocess.run(
-            ["snakemake", "--cores", str(cores), *arguments],
-            cwd=self.root,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        if check and answer.returncode:
-            raise AssertionError(answer.stdout + answer.stderr)
-        return answer
-
-    def planned(self, *arguments: str) -> Counter:
-        """Number of jobs by rule that a dry run plans, `all` left out."""
-        answer = self.snakemake("--dry-run", *arguments)
-        text = answer.stdout + answer.stderr
-        if "Nothing to be done" in text:
-            return Counter()
-        stats = re.search(r"^job +count\n-+ +-+\n(.*?)^total", text, re.MULTILINE | re.DOTALL)
-        assert stats, text
-        rows = (line.split() for line in stats[1].splitlines())
-        return Counter({rule: int(count) for rule, count in rows if rule != "all"})
-
-    def edit(self, path: str, old: str, new: str) -> None:
-        """Replace a piece of text in a file of the checkout."""
-        file = self.root / path
-        text = file.read_text()
-        assert old in text, f"{path} does not hold {old!r}"
-        file.write_text(text.replace(old, new, 1))
+from workflow_checkout import Checkout, copy_checkout
 
 
 @pytest.fixture
 def checkout(repository, tmp_path) -> Checkout:
     """A fresh copy of the workflow."""
     return copy_checkout(repository, tmp_path / "checkout")
-
-
-def copy_checkout(repository: Path, root: Path) -> Checkout:
-    """Copy what a run needs into `root`."""
-    root.mkdir(parents=True)
-    for part in PARTS:
-        source = repository / part
-        if source.is_symlink():
-            (root / part).symlink_to(source.readlink())
-        else:
-            shutil.copytree(source, root / part, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    return Checkout(root)

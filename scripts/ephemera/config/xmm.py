@@ -6,7 +6,7 @@ import math
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Len
-from pydantic import field_validator, model_validator
+from pydantic import field_validator
 
 from ephemera.config.section import Section, option, subsection
 
@@ -46,9 +46,6 @@ class BadTimeThreshold(Section):
 class EventSelection(Section):
     """`xmm_events`: selects events, groups simultaneous lists into subsets, finds bad times."""
 
-    use_sas: Literal["never", "auto"] = option(
-        "never", "Select events by SAS evselect where it is installed (auto); the rows kept are the same."
-    )
     pn_soft_singles: bool = option(False, "Below 500 eV keep single-pixel events of EPIC-pn only.")
     hot_pixels: str | None = option(
         None,
@@ -70,7 +67,7 @@ class EventSelection(Section):
     bti_threshold_ct_s: BadTimeThreshold = subsection(
         BadTimeThreshold, "Rate per camera above which a window is bad."
     )
-    bti_window_s: Positive | None = option(
+    bti_window_s: Annotated[float, Ge(1)] | None = option(
         None, "Window of the flare curve; null means the frame length, at most 100 s.", unit="s"
     )
 
@@ -194,6 +191,12 @@ class Catalogue(Section):
     name_prefix: str = option("EPH", "Prefix of source names.", pattern=r"^[A-Za-z0-9]+$")
 
 
+class Recover(Section):
+    """`xmm_recover`: compares what was simulated with what was found."""
+
+    radius_arcsec: Positive = option(20.0, "Farthest a detection may lie from the truth.", unit="arcsec")
+
+
 class Figures(Section):
     """`xmm_figures`: pictures of each observation, drawn from saved products."""
 
@@ -215,12 +218,5 @@ class Xmm(Section):
     regions: Regions = subsection(Regions, "Regions, positions, light curves.")
     features: Features = subsection(Features, "Features and flags.")
     catalogue: Catalogue = subsection(Catalogue, "Catalogue and exports.")
+    recover: Recover = subsection(Recover, "Found against simulated.")
     figures: Figures = subsection(Figures, "Figures.")
-
-    @model_validator(mode="after")
-    def _frames_hold_windows(self) -> Xmm:
-        window = self.events.bti_window_s
-        if window is not None and window < 1:
-            message = f"xmm.events.bti_window_s must be at least 1 s, got {window}"
-            raise ValueError(message)
-        return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -75,7 +76,7 @@ def spread_norm(values: FloatArray) -> Normalize:
     """Colours from 0, linear up to the typical (median) value and logarithmic above; NaN does not count."""
     known = values[np.isfinite(values)]
     typical = float(np.median(known)) if len(known) else 1.0
-    smallest = np.finfo(np.float32).tiny
+    smallest = float(np.finfo(np.float32).tiny)
     return AsinhNorm(max(typical, smallest), vmin=0, vmax=float(np.max(known, initial=smallest)))
 
 
@@ -112,7 +113,9 @@ def frame_axis(axes: Axes, dt: float, *, unit: Unit = "ks", label: bool = True) 
     """Second horizontal axis on top that numbers frames of `dt` s, from 0 where time is 0."""
     frames = SECONDS[unit] / dt
     axes.tick_params(axis="x", which="both", top=False)
-    top = axes.secondary_xaxis("top", functions=(lambda time: time * frames, lambda frame: frame / frames))
+    top = axes.secondary_xaxis(
+        "top", functions=(partial(np.multiply, frames), partial(np.multiply, 1 / frames))
+    )
     if label:
         top.set_xlabel(f"Frame of {dt:g} s")
     return top
@@ -139,7 +142,18 @@ def runs(where: BoolArray) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
 
 def steps(axes: Axes, edges: FloatArray, values: FloatArray, **look: Any) -> None:
     """Draw `values` (n,) as a line of steps between `edges` (n+1,), with gaps where they are NaN."""
-    axes.plot(edges, np.append(values, values[-1:]), drawstyle="steps-post", **look)
+    axes.plot(_both_ends(edges), np.repeat(values, 2), **look)
+
+
+def step_band(axes: Axes, edges: FloatArray, low: FloatArray, high: FloatArray, **look: Any) -> None:
+    """Fill between `low` and `high` (n,) in steps between `edges` (n+1,), with gaps where they are NaN."""
+    # The step style of fill_between leaves out the frame before a gap.
+    axes.fill_between(_both_ends(edges), np.repeat(low, 2), np.repeat(high, 2), **({"linewidth": 0} | look))
+
+
+def _both_ends(edges: FloatArray) -> FloatArray:
+    """Start and end of each frame, one after the other (2 n,)."""
+    return np.repeat(edges, 2)[1:-1]
 
 
 def pixel_outline(mask: BoolArray) -> FloatArray:

@@ -53,7 +53,7 @@ SERIES: tuple[str, ...] = tuple(
     for name in ("black", "blue", "vermillion", "bluish green", "reddish purple", "orange", "sky blue")
 )
 #: Dashes of peaks, eclipses and both, so that colour is never the only sign.
-LINES: Mapping[str, str] = MappingProxyType({"peak": "-", "eclipse": "--", "both": "-."})
+LINES: Mapping[str, Literal["-", "--", "-."]] = MappingProxyType({"peak": "-", "eclipse": "--", "both": "-."})
 
 #: Widths of figures over one or two columns of a journal page, inch (88 and 180 mm).
 WIDTHS: Mapping[int, float] = MappingProxyType({1: 3.46, 2: 7.09})

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ephemera.cubes import read_json
 from ephemera.sky.clusters import cluster
 from ephemera.sky.clusters import sources as cluster_sources
 from ephemera.sky.coverage import COVERAGE, Footprint, coverage_columns, footprint_moc, save_moc, union
@@ -25,10 +26,12 @@ from ephemera.sky.regions import circles
 from ephemera.sky.tan import Plane
 from ephemera.tables import read, write
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, OUTCOMES, SOURCES
+from ephemera.xmm.cube_store import run_keys
 from ephemera.xmm.detection_columns import DETECTIONS
+from ephemera.xmm.events_store import read_subsets
+from ephemera.xmm.expectation_store import read_expectation
 from ephemera.xmm.observation import UNIT_ARCSEC
 from ephemera.xmm.run_columns import RUNS
-from ephemera.xmm.store import read_expectation, read_json, read_subsets, run_keys
 
 if TYPE_CHECKING:
     from ephemera.config.xmm import Catalogue as CatalogueSettings

@@ -10,13 +10,14 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from ephemera.cubes import create
+from ephemera.cubes import create, write_json
 from ephemera.xmm.bti import window_of
+from ephemera.xmm.cube_store import RunKey, write_cube
+from ephemera.xmm.events_store import read_bad_times, read_subsets
 from ephemera.xmm.frames import Frames, make_frames
 from ephemera.xmm.grid import shifted_grids, shifted_subset
 from ephemera.xmm.observation import Band, FloatArray, Subset
 from ephemera.xmm.sparse_cube import SparseCube, build_cubes
-from ephemera.xmm.store import RunKey, read_bad_times, read_subsets, write_cube
 from ephemera.xmm.subsets import SHORTEST_SPAN, Span
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ def frames_of(
     )
 
 
+def long_enough(subset: Subset, dt: float) -> bool:
+    """Whether the span of a subset holds two frames of `dt` s, and is worth a search at all."""
+    return subset.span >= max(2 * dt, SHORTEST_SPAN)
+
+
 def subset_cubes(
     subset: Subset, bad_intervals: Mapping[float, FloatArray], settings: CubeSettings, span: Span = "common"
 ) -> Iterator[tuple[int, Band, SparseCube]]:
@@ -51,7 +57,7 @@ def subset_cubes(
     for which the span is too short (less than two frames) are left out.
     """
     bands = [Band.from_kev(*band) for band in settings.bands_kev]
-    dts = [dt for dt in settings.time_bins_s if subset.span >= max(2 * dt, SHORTEST_SPAN)]
+    dts = [dt for dt in settings.time_bins_s if long_enough(subset, dt)]
     if not dts:
         return
     grids = {dt: shifted_grids(settings.shifted_grids, settings.size_arcsec, dt) for dt in dts}
@@ -71,7 +77,9 @@ def main(job: Job) -> None:
     fixed, span = job.settings.bti_window_s, job.settings.span
     bad = read_bad_times(job.input.events)
     with create(job.output.cube) as handle:
+        too_short = []
         for subset in read_subsets(job.input.events):
+            too_short += [(subset.number, dt) for dt in settings.time_bins_s if not long_enough(subset, dt)]
             intervals = {
                 dt: bad[subset.number][window_of(dt, fixed)].intervals for dt in settings.time_bins_s
             }
@@ -79,3 +87,4 @@ def main(job: Job) -> None:
                 key = RunKey(subset.number, grid, cube.frames.dt, band)
                 write_cube(handle, key, cube)
                 log.info("%s: %d cells hold events", key.path, len(cube.keys))
+        write_json(handle, "too_short", too_short)

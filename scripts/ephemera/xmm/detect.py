@@ -15,30 +15,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.cubes import create
+from ephemera.cubes import create, read_json
 from ephemera.tables import write
 from ephemera.xmm.bayes_limits import limits
 from ephemera.xmm.cells import Cells
 from ephemera.xmm.clean_up import Reason, clean_up
 from ephemera.xmm.connected_regions import label_regions
+from ephemera.xmm.cube_store import RunKey, read_cubes, run_keys
+from ephemera.xmm.events_store import read_subsets
 from ephemera.xmm.expectation import NoBackground, expect
+from ephemera.xmm.expectation_store import read_expectation, read_list_mask, write_expectation
 from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.false_alarms import expected_false
-from ephemera.xmm.observation import IntArray, Subset, run_id
+from ephemera.xmm.observation import Band, IntArray, Subset, run_id
 from ephemera.xmm.outcomes import Caution, Outcome
 from ephemera.xmm.run_columns import RUNS, SIGNIFICANT_CELLS
 from ephemera.xmm.significant_cells import second_pass, significant_cells
 from ephemera.xmm.sparse_cube import SparseCube
-from ephemera.xmm.store import (
-    RunKey,
-    read_cubes,
-    read_expectation,
-    read_json,
-    read_list_mask,
-    read_subsets,
-    run_keys,
-    write_expectation,
-)
 
 if TYPE_CHECKING:
     from ephemera.config.xmm import Detect as DetectSettings
@@ -135,6 +128,17 @@ def run_row(key: RunKey, obsid: str, subset: Subset, cube: SparseCube, cautions:
     }
 
 
+def too_short_row(key: RunKey, obsid: str, subset: Subset) -> dict[str, Any]:
+    """The row of a run that the span of its subset is too short for."""
+    low, high = key.band.kev
+    detail = f"the span of {subset.span:.0f} s is shorter than two frames of {key.dt:g} s"
+    return {
+        "runid": run_id(obsid, key.subset, key.dt, key.band), "obsid": obsid, "subset": key.subset, "grid": 0,
+        "t_bin": key.dt, "e_min": low, "e_max": high, "t_start": subset.t0, "t_stop": subset.t1,
+        "outcome": Outcome.NO_COMMON_TIME.value, "detail": detail,
+    }  # fmt: skip
+
+
 def found_row(expectation: Expectation, found: Found, settings: DetectSettings) -> dict[str, Any]:
     """Columns of the table of runs that say what was found."""
     kept = found.kept
@@ -179,6 +183,9 @@ def main(job: Job) -> None:
             rows.append(row | found_row(expectation, found, settings))
             parts.append(_cell_columns(key, found))
             log.info("%s: %d cells, %.2f by chance", key.path, len(found.kept), found.n_false_expected)
+    for number, dt in read_json(job.input.cube, "too_short"):
+        bands = [Band.from_kev(*band) for band in job.settings.bands_kev]
+        rows += [too_short_row(RunKey(number, 0, dt, band), obsid, subsets[number]) for band in bands]
     names = SIGNIFICANT_CELLS.names
     cells: dict[str, npt.ArrayLike] = {
         n: np.concatenate([p[n] for p in parts]) if parts else [] for n in names

@@ -15,16 +15,16 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ephemera.cubes import create, write_array
+from ephemera.cubes import create, write_array, write_json
 from ephemera.xmm.bti import BadTime, FlareCurve, bad_times, read_pipeline_curve, window_of
 from ephemera.xmm.event_list import read_event_list
+from ephemera.xmm.events_store import write_bad_times, write_subset
 from ephemera.xmm.hot_pixels import HotPixels
 from ephemera.xmm.observation import Camera, EventList, Subset
 from ephemera.xmm.outcomes import Caution, ListRejected, Outcome, OutcomeRow
 from ephemera.xmm.selection import CutCount, select
 from ephemera.xmm.source_list import SourceListUnreadable, read_source_list
 from ephemera.xmm.source_mask import SourceList
-from ephemera.xmm.store import write_bad_times, write_json, write_subset
 from ephemera.xmm.subsets import SHORTEST_SPAN, subsets
 
 if TYPE_CHECKING:

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 
 from ephemera.cubes import create
 from ephemera.xmm.background import NoBackground, background_template, footprint
+from ephemera.xmm.cube_store import read_cubes, run_keys
+from ephemera.xmm.events_store import read_source_columns, read_subsets
+from ephemera.xmm.expectation_store import write_expectation, write_list_mask, write_no_expectation
 from ephemera.xmm.expected_counts import Expectation, build_expectation
 from ephemera.xmm.exposure_classes import source_frames
 from ephemera.xmm.grid import PixelGrid
@@ -21,15 +24,6 @@ from ephemera.xmm.observation import BoolArray, IntArray, Subset
 from ephemera.xmm.outcomes import Outcome
 from ephemera.xmm.source_mask import SourceList, source_mask
 from ephemera.xmm.sparse_cube import SparseCube, camera_images
-from ephemera.xmm.store import (
-    read_cubes,
-    read_source_columns,
-    read_subsets,
-    run_keys,
-    write_expectation,
-    write_list_mask,
-    write_no_expectation,
-)
 from ephemera.xmm.subsets import Span
 
 if TYPE_CHECKING:

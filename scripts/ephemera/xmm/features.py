@@ -20,6 +20,7 @@ from ephemera.tables import read, write
 from ephemera.xmm.bad_observations import read_bad_observations
 from ephemera.xmm.bayes import thresholds
 from ephemera.xmm.detection_columns import DETECTIONS
+from ephemera.xmm.events_store import read_source_columns, read_subsets
 from ephemera.xmm.feature_events import RawPixelShare, camera_shares, energy_per_count, peak_flux
 from ephemera.xmm.feature_flags import flags, in_bright_wing
 from ephemera.xmm.feature_outbursts import (
@@ -48,7 +49,6 @@ from ephemera.xmm.observation import BoolArray, FloatArray, ListHeader
 from ephemera.xmm.psf import NOMINAL_PSF
 from ephemera.xmm.region_columns import REGIONS
 from ephemera.xmm.source_mask import SourceList
-from ephemera.xmm.store import read_source_columns, read_subsets
 
 if TYPE_CHECKING:
     import pandas as pd

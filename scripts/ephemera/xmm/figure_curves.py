@@ -17,6 +17,7 @@ from ephemera.figures.axes import (
     shade,
     shade_intervals,
     spread_axis,
+    step_band,
     steps,
     time_axis,
 )
@@ -196,10 +197,8 @@ def _bands(axes: Axes, part: Curve) -> float:
     steps(axes, edges, mu, color=COLOURS["expectation"], label="expected", zorder=3)
     for sigma, opacity in zip(BAND_SIGMAS, (0.45, 0.22), strict=True):
         low, high = part.limits(sigma)
-        axes.fill_between(
-            edges, *(np.append(limit, limit[-1:]) for limit in (low, high)), step="post", linewidth=0,
-            facecolor=COLOURS["band"], alpha=opacity, label=f"within {sigma:g} sigma", zorder=1,
-        )  # fmt: skip
+        look = {"facecolor": COLOURS["band"], "alpha": opacity, "label": f"within {sigma:g} sigma"}
+        step_band(axes, edges, low, high, zorder=1, **look)
         top = max(top, float(np.nanmax(high, initial=1.0)))
     return top
 
@@ -227,7 +226,12 @@ def _significant(axes: Axes, part: Curve) -> None:
     for kind, outside, cells in (
         ("peak", part.n > high, part.peaks), ("eclipse", part.n < low, part.eclipses),
     ):  # fmt: skip
-        look = {"linestyle": "none", "markeredgecolor": COLOURS["data"], "markeredgewidth": 0.4, "zorder": 5}
+        look: dict[str, Any] = {
+            "linestyle": "none",
+            "markeredgecolor": COLOURS["data"],
+            "markeredgewidth": 0.4,
+            "zorder": 5,
+        }
         look["markerfacecolor"] = COLOURS[kind]
         if outside.any():
             label = f"{kind} beyond {min(BAND_SIGMAS):g} sigma"

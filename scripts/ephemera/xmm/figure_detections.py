@@ -13,11 +13,13 @@ import numpy.typing as npt
 from ephemera.sky import regions as ds9
 from ephemera.sky.clusters import cluster
 from ephemera.sky.tan import Plane
-from ephemera.xmm.grid import PixelGrid
+from ephemera.xmm.grid import Axis, PixelGrid
 from ephemera.xmm.observation import FloatArray, IntArray
 
 #: Detections closer than this, arcsec, are at one place on the sky.
 PLACE_ARCSEC = 20.0
+#: Columns of the corners of a box, and the axes on which they lie.
+_CORNERS: tuple[tuple[str, Axis], ...] = (("x0", "x"), ("y0", "y"), ("x1", "x"), ("y1", "y"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +64,9 @@ class Detections:
 
     def edges(self, rows: IntArray, grid: PixelGrid) -> FloatArray:
         """Left, bottom, right and top (4, rows) of the boxes on `grid`, sky coordinates X, Y."""
-        low = [grid.centre(self[name][rows], axis) for name, axis in (("x0", "x"), ("y0", "y"))]  # type: ignore[arg-type]
-        high = [grid.centre(self[name][rows], axis) for name, axis in (("x1", "x"), ("y1", "y"))]  # type: ignore[arg-type]
+        corners = [grid.centre(self[name][rows], axis) for name, axis in _CORNERS]
         # An index names the centre of its pixel; its lower edge is half a pixel below.
-        return np.array([*low, *high]) - grid.width / 2
+        return np.array(corners) - grid.width / 2
 
 
 def region_file(detections: Detections, planes: Mapping[int, Plane], grids: Mapping[int, PixelGrid]) -> str:
@@ -78,8 +79,8 @@ def region_file(detections: Detections, planes: Mapping[int, Plane], grids: Mapp
         for number in sorted(set(detections["grid"].tolist())):
             rows = np.flatnonzero((detections["subset"] == subset) & (detections["grid"] == number))
             if len(rows):
-                edges = detections.edges(rows, grids[number])
+                left, bottom, right, top = detections.edges(rows, grids[number])
                 kinds, names = detections["type"][rows], detections["detid"][rows]
-                text = ds9.boxes(*edges, kinds, names, plane=planes[subset])
+                text = ds9.boxes(left, bottom, right, top, kinds, names, plane=planes[subset])
                 parts.append(text.removeprefix(ds9.HEADER))
     return "".join(parts)

@@ -96,18 +96,18 @@ def _label_places(axes: Axes, boxes: Sequence[Box]) -> None:
         box = largest[place]
         axes.annotate(
             str(place), (box.x1 - 0.5, box.y1 - 0.5), (1.5, 1), textcoords="offset points", fontsize=7,
-            color=COLOURS[box.kind], path_effects=[withStroke(linewidth=1.8, foreground="white")],
+            path_effects=[withStroke(linewidth=1.8, foreground="white")],
         )  # fmt: skip
 
 
 def template_panels_height(images: RunImages) -> float:
     """Height of the figure of the templates, inch."""
-    return 0.85 + 2 * _PANEL_WIDTH * _ratio(images) + 0.62 + 0.5
+    return 0.85 + 2 * _PANEL_WIDTH * _ratio(images) + 0.62 + 0.42
 
 
 def template_panels(figure: Figure, images: RunImages, wcs: Any, title: str) -> None:
     """Draw what the expectation is made of: counts, mask, templates, source term; and what it leaves."""
-    space = margins(figure, left=0.68, right=0.25, bottom=0.5, top=0.85)
+    space = margins(figure, left=0.68, right=0.25, bottom=0.42, top=0.85)
     across, up = 0.22 / _PANEL_WIDTH, 0.62 / (_PANEL_WIDTH * _ratio(images))
     cells = figure.add_gridspec(2, 3, **space, wspace=across, hspace=up)
     figure.text(space["left"], 1 - 0.1 / figure.get_figheight(), title, va="top", parse_math=False)
@@ -127,16 +127,19 @@ def template_panels(figure: Figure, images: RunImages, wcs: Any, title: str) -> 
 
 def _panels(images: RunImages) -> list[tuple[str, FloatArray, Normalize, str]]:
     """Name, image, range and colours of each panel."""
-    shares = np.array([share for share in (images.good, images.bad) if share is not None]) * 1e4
-    share_norm = Normalize(0, float(np.nanmax(shares, initial=1e-9)))
+    shares = [share for share in (images.good, images.bad) if share is not None]
+    share_norm = Normalize(0, 1e4 * float(np.nanmax(shares, initial=1e-12)))
+    good, bad = (
+        np.full(images.counts.shape, np.nan) if share is None else 1e4 * share
+        for share in (images.good, images.bad)
+    )
     source = np.where(images.mask & (images.source > 0), images.source, np.nan)
-    bad = np.full_like(images.good, np.nan) if images.bad is None else images.bad
     mask = _inside(images.mask.astype(np.float64), images)
     sigma = Normalize(-TOP_SIGMA, TOP_SIGMA)
     return [
         ("Counts per pixel", _inside(images.counts, images), _counts_norm(images), SEQUENTIAL),
-        ("Background, good time [1e-4]", images.good * 1e4, share_norm, SEQUENTIAL),
-        ("Background, bad time [1e-4]", bad * 1e4, share_norm, SEQUENTIAL),
+        ("Background, good time [1e-4]", good, share_norm, SEQUENTIAL),
+        ("Background, bad time [1e-4]", bad, share_norm, SEQUENTIAL),
         ("Source mask", mask, Normalize(0, 1), "gray_r"),
         ("Source counts per frame", source, spread_norm(source), SEQUENTIAL),
         ("Largest significance [sigma]", images.significance, sigma, DIVERGING),

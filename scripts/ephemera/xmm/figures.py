@@ -25,13 +25,16 @@ import numpy as np
 import numpy.typing as npt
 from astropy.wcs import WCS
 
+from ephemera.cubes import read_json
 from ephemera.figures.style import figure, plain, save
 from ephemera.files import write_text
 from ephemera.sky.tan import Plane
 from ephemera.tables.declaration import TableDeclaration
 from ephemera.tables.formats import read
 from ephemera.xmm.bti import BadTime
-from ephemera.xmm.expected_counts import Expectation
+from ephemera.xmm.cube_store import RunKey, read_cubes, run_keys
+from ephemera.xmm.events_store import read_bad_times, read_subsets
+from ephemera.xmm.expectation_store import read_expectation
 from ephemera.xmm.figure_curves import (
     curve_of,
     flare_curves,
@@ -53,17 +56,9 @@ from ephemera.xmm.light_curve_files import read_light_curve
 from ephemera.xmm.observation import Subset
 from ephemera.xmm.outcomes import Outcome
 from ephemera.xmm.region_columns import ALERTS, REGIONS
+from ephemera.xmm.run_columns import RUNS
 from ephemera.xmm.run_images import RunImages, run_images, unexplained_images
 from ephemera.xmm.sparse_cube import SparseCube
-from ephemera.xmm.store import (
-    RunKey,
-    read_bad_times,
-    read_cubes,
-    read_expectation,
-    read_json,
-    read_subsets,
-    run_keys,
-)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -120,7 +115,7 @@ def boxes_of(detections: Detections, key: RunKey, grids: Mapping[int, PixelGrid]
         left, bottom, right, top = detections.edges(np.array([row]), grids[number])[:, 0]
         x0, x1 = grids[0].fraction([left, right], "x") + 0.5
         y0, y1 = grids[0].fraction([bottom, top], "y") + 0.5
-        own = run == (key.dt, *band) and number == key.grid
+        own = run == (key.dt, *band)
         boxes.append(Box(x0, y0, x1, y1, detections["type"][row], int(detections.place[row]), own))
     return boxes
 
@@ -136,22 +131,25 @@ def detection_title(detections: Detections, row: int) -> str:
     )
 
 
-def outcome_rows(subset: Subset, expectation: Path, keys: Sequence[RunKey], n_detections: int) -> list[Row]:
-    """How the runs `keys` of a subset ended: a row for each that was not searched, and one for all others."""
-    name = f"subset {subset.number}"
-    if not keys:
+def outcome_rows(subset: Subset, runs: Mapping[str, npt.NDArray[Any]], n_detections: int) -> list[Row]:
+    """How the runs of a subset ended: a row for each that was not searched, and one for all others.
+
+    `runs` are the columns of `run_columns.RUNS`, of all subsets.
+    """
+    name, mine = f"subset {subset.number}", runs["subset"] == subset.number
+    if not mine.any():
         detail = f"{subset.span:.0f} s are too short for every frame length"
         return [(name, Outcome.NO_COMMON_TIME.value, detail)]
-    rows = []
-    for key in keys:
-        found = read_expectation(expectation, key)
-        if isinstance(found, tuple):
-            low, high = key.band.kev
-            rows.append((f"{name}, {key.dt:g} s, {low:g}-{high:g} keV", found[0].value, found[1]))
-    if len(rows) < len(keys):
+    searched = mine & np.isin(runs["outcome"], [Outcome.OK.value, Outcome.OK_NO_REGIONS.value])
+    rows = [
+        (runs["runid"][row], runs["outcome"][row], runs["detail"][row] or "")
+        for row in np.flatnonzero(mine & ~searched)
+    ]
+    if searched.any():
         outcome = Outcome.OK if n_detections else Outcome.OK_NO_REGIONS
-        searched = f"{n_detections} detections in {len(keys) - len(rows)} of {len(keys)} runs"
-        rows.append((name, outcome.value, searched))
+        by_chance = runs["n_false_expected"][searched].sum()
+        detail = f"{n_detections} detections in {searched.sum()} runs, {by_chance:.2g} cells by chance"
+        rows.append((name, outcome.value, detail))
     return rows
 
 
@@ -163,7 +161,11 @@ def draw_outcomes(folder: Path, obsid: str, rows: Sequence[Row]) -> None:
     step = 1.0 / (len(lines) + 2)
     with figure(2, height=0.2 * (len(lines) + 2)) as drawn:
         for number, row in enumerate([(obsid, "outcome", "detail"), *lines], start=1):
-            look = {"va": "center", "weight": "bold" if number == 1 else "normal", "parse_math": False}
+            look: dict[str, Any] = {
+                "va": "center",
+                "weight": "bold" if number == 1 else "normal",
+                "parse_math": False,
+            }
             for (x, longest), text in zip(OUTCOME_COLUMNS, row, strict=True):
                 drawn.text(x, 1 - number * step, plain(text, longest), fontsize="small", **look)
         save(drawn, folder / "outcome.png")
@@ -182,6 +184,7 @@ def draw_images(
     """Draw the images of one run of a subset, and write them as FITS."""
     plane, name, title = plane_of(subset), f"subset_{subset.number}", title_of(subset, key)
     wcs = WCS(sky_header(grid, plane)).sub(2)
+    title += "" if images.explained else "   not searched"
     with figure(2, height=counts_image_height(images)) as drawn:
         counts_image(drawn, images, wcs, boxes, title)
         save(drawn, folder / f"image_{name}.png")
@@ -235,8 +238,10 @@ def arrays_of(table: pa.Table) -> dict[str, npt.NDArray[Any]]:
     return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
 
 
-def images_of(cube: SparseCube, expectation: Expectation | tuple[Outcome, str]) -> RunImages:
-    """Images of a run, whether it has an expectation or not."""
+def images_of(job: Job, key: RunKey, cube: SparseCube) -> RunImages:
+    """Images of a run with the expectation that its detections are from; or without one."""
+    again = key in run_keys(job.input.second_pass)
+    expectation = read_expectation(job.input.second_pass if again else job.input.expectation, key)
     return unexplained_images(cube) if isinstance(expectation, tuple) else run_images(cube, expectation)
 
 
@@ -245,23 +250,23 @@ def main(job: Job) -> None:
     folder, files = job.output.figures, job.input
     folder.mkdir(parents=True)
     subsets, bad = read_subsets(files.events, with_events=False), read_bad_times(files.events)
-    detections = Detections(columns_of(files.regions, REGIONS))
+    detections, runs = Detections(columns_of(files.regions, REGIONS)), columns_of(files.runs, RUNS)
     keys = run_keys(files.cube)
     first = {key.grid: key for key in reversed(keys)}
     grids = {number: next(read_cubes(files.cube, [key])).grid for number, key in first.items()}
-    rows = [(row["file"], row["outcome"], row["detail"]) for row in read_json(files.events, "outcomes")]
+    ended = read_json(files.events, "outcomes")
+    rows = [(row["file"] or "observation", row["outcome"], row["detail"]) for row in ended]
     for subset in subsets:
-        mine = [key for key in keys if key.subset == subset.number]
-        n_detections = int(np.count_nonzero(detections["subset"] == subset.number))
-        rows += outcome_rows(subset, files.expectation, mine, n_detections)
+        rows += outcome_rows(subset, runs, int(np.count_nonzero(detections["subset"] == subset.number)))
         draw_flares(folder, subset, bad[subset.number])
-        key = main_run(mine)
+        key = main_run([key for key in keys if key.subset == subset.number])
         if key is not None:
             (cube,) = read_cubes(files.cube, [key])
-            images = images_of(cube, read_expectation(files.expectation, key))
-            draw_images(folder, subset, key, cube.grid, images, boxes_of(detections, key, grids))
+            boxes = boxes_of(detections, key, grids)
+            draw_images(folder, subset, key, cube.grid, images_of(job, key, cube), boxes)
     draw_light_curves(folder, job, detections, {subset.number: subset.t1 for subset in subsets})
     planes = {subset.number: plane_of(subset) for subset in subsets}
     write_text(folder / "regions.reg", region_file(detections, planes, grids))
     if any(outcome != Outcome.OK.value for _, outcome, _ in rows):
         draw_outcomes(folder, job.wildcards.obsid, rows)
+    log.info("%s: %d figures", job.wildcards.obsid, sum(1 for _ in folder.glob("*.png")))

@@ -26,7 +26,8 @@ UNITS: Mapping[str, str] = {"COUNTS": "count", "SOURCE": "count"}
 def sky_header(grid: PixelGrid, plane: Plane) -> fits.Header:
     """Header with the tangent projection of `plane` for images on `grid`, and X, Y as second coordinates.
 
-    DS9 knows the second ones (alternate description P) as physical coordinates.
+    The second ones are the alternate description P of the FITS standard, and LTM and LTV, which is where
+    DS9 looks for physical coordinates: pixel = LTM X + LTV.
     """
     header = fits.Header()
     step = plane.scale_deg * grid.width
@@ -43,6 +44,9 @@ def sky_header(grid: PixelGrid, plane: Plane) -> fits.Header:
         header[f"CRPIX{number}P"] = 1.0
         header[f"CRVAL{number}P"] = first
         header[f"CDELT{number}P"] = float(grid.width)
+        header[f"LTM{number}_{number}"] = 1 / grid.width
+        header[f"LTV{number}"] = 1 - first / grid.width
+    header["WCSNAMEP"] = "PHYSICAL"
     header["RADESYS"] = "ICRS"
     return header
 

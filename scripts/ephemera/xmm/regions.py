@@ -20,6 +20,9 @@ import numpy.typing as npt
 from ephemera.tables import TableDeclaration, read, write
 from ephemera.xmm.cells import Cells
 from ephemera.xmm.connected_regions import Columns, Regions, find_regions
+from ephemera.xmm.cube_store import RunKey, read_cubes, run_keys
+from ephemera.xmm.events_store import read_subsets
+from ephemera.xmm.expectation_store import read_expectation
 from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.feature_events import raw_pixel_share
 from ephemera.xmm.grid import shifted_subset
@@ -33,7 +36,6 @@ from ephemera.xmm.region_tables import cell_table, region_table
 from ephemera.xmm.run_columns import SIGNIFICANT_CELLS
 from ephemera.xmm.shifted_grids import GridDetections, merge_grids
 from ephemera.xmm.sparse_cube import SparseCube
-from ephemera.xmm.store import RunKey, read_cubes, read_expectation, read_subsets, run_keys
 
 if TYPE_CHECKING:
     from ephemera.config.xmm import Regions as RegionSettings

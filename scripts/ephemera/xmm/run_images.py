@@ -32,8 +32,8 @@ class RunImages:
     """Images (N, N) [j, i] of one run.
 
     `counts` of usable frames; `mask` of sources and `footprint`, bool; `good` and `bad` the background
-    templates of good and bad time (`bad` None without frames in bad time), shares of a frame's background,
-    NaN outside the footprint; `source` counts per fully exposed frame, all cameras; `significance` the
+    templates of good and bad time (None without such frames), shares of a frame's background, NaN outside
+    the footprint; `source` counts per fully exposed frame, all cameras; `significance` the
     largest of all frames, sigma, negative for eclipses, NaN outside the footprint. Without `explained` there
     is no expectation, and only the counts say something.
     """
@@ -41,7 +41,7 @@ class RunImages:
     counts: FloatArray
     mask: BoolArray
     footprint: BoolArray
-    good: FloatArray
+    good: FloatArray | None
     bad: FloatArray | None
     source: FloatArray
     significance: FloatArray
@@ -52,9 +52,9 @@ class RunImages:
         images: dict[str, npt.NDArray[Any]] = {"COUNTS": self.counts.astype(np.int32)}
         if self.explained:
             images["MASK"] = self.mask
-            images["TEMPLATE_GOOD"] = self.good.astype(np.float32)
-            if self.bad is not None:
-                images["TEMPLATE_BAD"] = self.bad.astype(np.float32)
+            for name, template in (("TEMPLATE_GOOD", self.good), ("TEMPLATE_BAD", self.bad)):
+                if template is not None:
+                    images[name] = template.astype(np.float32)
             images["SOURCE"] = self.source.astype(np.float32)
             images["SIGNIFICANCE"] = self.significance.astype(np.float32)
         return images
@@ -65,14 +65,17 @@ def run_images(cube: SparseCube, expectation: Expectation) -> RunImages:
     used = expectation.frame_class
     frames = np.bincount(used[used >= 0], minlength=len(expectation.templates))
     templates = np.where(expectation.footprint, expectation.templates, np.nan)
-    # Classes alternate: good time, bad time, for each set of cameras.
-    good, bad = frames[0::2], frames[1::2]
+    # Classes alternate, good time and bad time, for each set of cameras: the set with most frames is shown.
+    good, bad = (
+        templates[first::2][np.argmax(frames[first::2])] if frames[first::2].any() else None
+        for first in (0, 1)
+    )
     return RunImages(
         counts=cube.image(cube.frames.usable),
         mask=expectation.mask,
         footprint=expectation.footprint,
-        good=templates[2 * int(np.argmax(good))],
-        bad=templates[2 * int(np.argmax(bad)) + 1] if bad.any() else None,
+        good=good,
+        bad=bad,
         source=expectation.source.sum(axis=0),
         significance=significance_image(cube, expectation),
     )
@@ -85,7 +88,7 @@ def unexplained_images(cube: SparseCube) -> RunImages:
     nothing = np.zeros(counts.shape)
     nowhere = np.zeros(counts.shape, np.bool_)
     unknown = np.full(counts.shape, np.nan)
-    return RunImages(counts, nowhere, counts > 0, unknown, None, nothing, unknown, explained=False)
+    return RunImages(counts, nowhere, counts > 0, None, None, nothing, unknown, explained=False)
 
 
 def significance_image(cube: SparseCube, expectation: Expectation) -> FloatArray:

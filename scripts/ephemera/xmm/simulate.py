@@ -350,7 +350,8 @@ def main(job: Job) -> None:
     note = json.loads(job.input.source.read_text(encoding="utf-8"))
     scenario = SCENARIOS.get(note["location"])
     if scenario is None:
-        msg = f"the location of a simulated observation is one of {', '.join(SCENARIOS)}, got {note['location']!r}"
+        known = ", ".join(SCENARIOS)
+        msg = f"the location of a simulated observation is one of {known}, got {note['location']!r}"
         raise ValueError(msg)
     folder: Path = job.input.source.parent / SIMULATED
     if folder.is_dir():

@@ -1,0 +1,125 @@
+"""What was put into simulated observations, against what the search found there.
+
+Reads the truth of each simulated observation and the detections of the catalogue. A burst or eclipse is
+found when a detection of its kind lies within the match radius and its significant frames overlap the
+time of the burst or eclipse. Makes one row for each burst and eclipse, with its most significant match.
+
+`python -m ephemera.xmm.recover TABLE` prints such a table.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ephemera.sky.sphere import separation_arcsec
+from ephemera.tables import Column, TableDeclaration, read, write
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ephemera.config.xmm import Recover as RecoverSettings
+    from ephemera.job import Job
+
+_COUNTS = "phot.count;em.X-ray"
+
+RECOVERY = TableDeclaration(
+    "recovery",
+    "Simulated bursts and eclipses, and the most significant detection of each.",
+    (
+        Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
+        Column("kind", "str", None, "meta.code.class", "peak or eclipse"),
+        Column("id", "i4", None, "meta.id", "Number among those of its kind in the observation"),
+        Column("ra", "f8", "deg", "pos.eq.ra;meta.main", "True right ascension"),
+        Column("dec", "f8", "deg", "pos.eq.dec;meta.main", "True declination"),
+        Column("t_start", "f8", "s", "time.start", "True start, TT since MJDREF"),
+        Column("t_stop", "f8", "s", "time.end", "True end, TT since MJDREF"),
+        Column("counts_asked", "f8", "count", _COUNTS, "Counts asked for, over all cameras"),
+        Column("counts_kept", "i8", "count", _COUNTS, "Counts drawn that a standard selection keeps"),
+        Column("found", "bool", None, "meta.code", "Whether a detection matches"),
+        Column("n_runs", "i4", None, "meta.number", "Runs with a matching detection"),
+        Column("detid", "str", None, "meta.id.assoc", "Most significant matching detection"),
+        Column("sigma", "f8", None, "stat.snr", "Its significance, in sigma"),
+        Column("separation", "f8", "arcsec", "pos.angDistance", "Its distance from the true position"),
+        Column("counts_excess", "f8", "count", _COUNTS, "Its counts in excess, or missing; median"),
+    ),
+)
+
+#: Columns of the detections that are looked at.
+USED = ("detid", "obsid", "type", "ra", "dec", "t_start", "t_stop", "best_sigma", "counts_excess_q50")
+
+
+def injected(truth: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Bursts and eclipses of one observation as rows of the table, without what was found."""
+    common = {"obsid": truth["obsid"]}
+    rows = [
+        common | _place(item) | {"kind": "peak", "counts_asked": item["asked"], "counts_kept": item["kept"]}
+        for item in truth["bursts"]
+    ]
+    removed = [
+        (item, {"counts_asked": item["removed"], "counts_kept": item["removed"]})
+        for item in truth["eclipses"]
+    ]
+    return rows + [common | _place(item) | {"kind": "eclipse"} | counts for item, counts in removed]
+
+
+def _place(item: Mapping[str, Any]) -> dict[str, Any]:
+    names = {"id": "id", "ra": "ra", "dec": "dec", "t_start": "start", "t_stop": "stop"}
+    return {name: item[key] for name, key in names.items()}
+
+
+def match(row: Mapping[str, Any], detections: pa.Table, radius_arcsec: float) -> dict[str, Any]:
+    """`row` completed by the most significant detection that matches it."""
+    columns = {name: detections[name].to_numpy(zero_copy_only=False) for name in USED}
+    separation = separation_arcsec(
+        columns["ra"].astype(float), columns["dec"].astype(float), row["ra"], row["dec"]
+    )
+    here = (columns["obsid"] == row["obsid"]) & np.isin(columns["type"], [row["kind"], "both"])
+    overlap = (columns["t_start"] < row["t_stop"]) & (columns["t_stop"] > row["t_start"])
+    matches = np.flatnonzero(here & overlap & (separation <= radius_arcsec))
+    found = {"found": len(matches) > 0, "n_runs": len(matches)}
+    if len(matches):
+        best = matches[np.lexsort((columns["detid"][matches], -columns["best_sigma"][matches]))[0]]
+        found |= {
+            "detid": columns["detid"][best],
+            "sigma": columns["best_sigma"][best],
+            "separation": separation[best],
+            "counts_excess": columns["counts_excess_q50"][best],
+        }
+    return dict(row) | found
+
+
+def main(job: Job) -> None:
+    """Write the recovery of all simulated observations of a project."""
+    from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS
+
+    settings: RecoverSettings = job.settings
+    detections = read(job.input.detections, CATALOGUE_DETECTIONS)
+    truths = [json.loads(path.read_text(encoding="utf-8")) for path in job.input.truths]
+    rows = [match(row, detections, settings.radius_arcsec) for truth in truths for row in injected(truth)]
+    write({name: [row.get(name) for row in rows] for name in RECOVERY.names}, RECOVERY, job.output.recovery)
+
+
+def report(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table for a terminal."""
+    lines = ["observation  kind     counts   length  found  runs  sigma   offset  excess"]
+    for row in rows:
+        length = row["t_stop"] - row["t_start"]
+        line = f"{row['obsid']:11}  {row['kind']:8} {row['counts_kept']:6d} {length:6.0f} s"
+        if row["found"]:
+            line += f"  {'yes':5} {row['n_runs']:5d} {row['sigma']:6.1f}"
+            line += f' {row["separation"]:7.1f}" {row["counts_excess"]:7.0f}'
+        else:
+            line += "  NO"
+        lines.append(line)
+    found = sum(bool(row["found"]) for row in rows)
+    return "\n".join([*lines, f"{found} of {len(rows)} injected bursts and eclipses found"]) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(report(read(Path(sys.argv[1]), RECOVERY).to_pylist()))
