@@ -128,7 +128,8 @@ def main(job: Job) -> None:
     manifest: dict[str, Any] = json.loads(job.input.manifest.read_text(encoding="utf-8"))
     obsid = manifest["obsid"]
     by_role: dict[str, list[Path]] = {}
-    for entry in manifest["files"]:
+    usable = manifest["outcome"] == Outcome.OK.value
+    for entry in manifest["files"] if usable else []:
         by_role.setdefault(entry["role"], []).append(Path(entry["path"]))
     selected = select_lists(obsid, by_role.get("event_list", []), settings)
     rows = selected.outcomes
@@ -139,7 +140,7 @@ def main(job: Job) -> None:
     if settings.bti == "fbktsr":
         curves, unread = flare_curves(obsid, by_role.get("flare_curve", []))
         remarks = [*remarks, *unread]
-    if manifest["outcome"] != Outcome.OK.value:
+    if not usable:
         rows.append(OutcomeRow(obsid, "", "", Outcome(manifest["outcome"]), manifest["detail"]))
     elif not selected.lists:
         rows.append(OutcomeRow(obsid, "", "", Outcome.NO_LISTS, "no event list can be searched"))

@@ -127,7 +127,7 @@ def template_panels(figure: Figure, images: RunImages, wcs: Any, title: str) -> 
 
 def _panels(images: RunImages) -> list[tuple[str, FloatArray, Normalize, str]]:
     """Name, image, range and colours of each panel."""
-    shares = [share for share in (images.good, images.bad) if share is not None]
+    shares = np.array([share for share in (images.good, images.bad) if share is not None])
     share_norm = Normalize(0, 1e4 * float(np.nanmax(shares, initial=1e-12)))
     good, bad = (
         np.full(images.counts.shape, np.nan) if share is None else 1e4 * share

@@ -202,7 +202,7 @@ def cards_of(subset: Subset, key: RunKey) -> dict[str, tuple[Any, str]]:
         "TELESCOP": ("XMM", "mission"),
         "INSTRUME": ("+".join(camera.name for camera in subset.cameras), "EPIC cameras"),
         "OBS_ID": (header.obsid, "observation"),
-        "OBJECT": (plain(header.object_name, 60), "object observed"),
+        "OBJECT": (plain(header.object_name, 45), "object observed"),
         "DATE-OBS": (plain(header.date_obs, 30), "start of the first list"),
         "SUBSET": (subset.number, "number of the set of simultaneous lists"),
         "T_BIN": (key.dt, "[s] frame length"),

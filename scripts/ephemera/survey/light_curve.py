@@ -1,0 +1,153 @@
+"""One light curve: one survey, one filter, one object of the survey, one season.
+
+What a survey's reduction makes, and what quality, finder, features and injection read. Arrays are never
+changed once made; a changed light curve is a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ephemera.survey.photometry import mag_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+#: Seconds of a day.
+DAY = 86400.0
+
+
+@dataclass(frozen=True)
+class LightCurve:
+    """Epochs of equal length in parallel arrays, and what is known of them all.
+
+    `mjd` (d) in the scale of the survey: UTC for ZTF, TDB at the barycentre for TESS, where
+    `time_bjd_tdb` (d) is set too. `flux`, `flux_err` in `flux_unit`; `zero_point` is the magnitude of
+    flux 1. `flag` are the survey's bits, untouched; `bad` says that an epoch must not be used. `live` (s)
+    is how long each epoch collected light, `exptime` (s) its median length. `x`, `y` are positions: ICRS
+    degrees (`position` "sky"), pixels ("pixel") or absent (None).
+    """
+
+    source: str
+    survey: str
+    object_id: str
+    filter: str
+    season: int
+    season_of: int
+    flux_unit: str
+    zero_point: float
+    mjd: FloatArray
+    flux: FloatArray
+    flux_err: FloatArray
+    flag: IntArray
+    bad: BoolArray
+    live: FloatArray
+    exptime: float
+    zero_point_measured: float = float("nan")
+    time_bjd_tdb: FloatArray | None = None
+    x: FloatArray | None = None
+    y: FloatArray | None = None
+    position: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.mjd)
+
+    @property
+    def curve_id(self) -> str:
+        """source:survey:filter:object:season."""
+        return ":".join((self.source, self.survey, self.filter, self.object_id, str(self.season)))
+
+    @cached_property
+    def usable(self) -> BoolArray:
+        """Epochs that count: finite time and flux, not bad."""
+        return ~self.bad & np.isfinite(self.flux) & np.isfinite(self.mjd)
+
+    @cached_property
+    def magnitudes(self) -> tuple[FloatArray, FloatArray]:
+        """Magnitude and its error; NaN where the flux is not positive."""
+        return mag_of(self.flux, self.flux_err, self.zero_point)
+
+    @cached_property
+    def steps(self) -> FloatArray:
+        """Time between successive usable epochs, d."""
+        return np.diff(self.mjd[self.usable])
+
+    @property
+    def cadence(self) -> float:
+        """Median time step of usable epochs, s; nan with fewer than two."""
+        return float(np.median(self.steps)) * DAY if len(self.steps) else float("nan")
+
+    @property
+    def uniform(self) -> bool:
+        """Whether 90 % of the time steps agree to 1 % of the cadence."""
+        if len(self.steps) == 0:
+            return False
+        low, high = np.quantile(self.steps, [0.05, 0.95])
+        return bool((high - low) * DAY / self.cadence < 0.01) if self.cadence > 0 else False
+
+    def with_flux(self, flux: FloatArray, flux_err: FloatArray) -> LightCurve:
+        """The same epochs with another flux."""
+        return replace(self, flux=flux, flux_err=flux_err)
+
+
+def in_order(mjd: FloatArray) -> IntArray:
+    """Order of rows by time, those without a time last; rows already in order stay where they are."""
+    finite = mjd[np.isfinite(mjd)]
+    if np.all(finite[1:] >= finite[:-1]):
+        return np.arange(len(mjd))
+    return np.argsort(mjd, kind="stable")
+
+
+def faulty(mjd: FloatArray, flux: FloatArray, flux_err: FloatArray) -> dict[str, BoolArray]:
+    """Rows that no survey flag marks but that cannot be used, by kind of fault.
+
+    Errors that are absent (NaN) are no fault: the scatter then stands for them.
+    """
+    with np.errstate(invalid="ignore"):
+        return {
+            "time is not a number": ~np.isfinite(mjd),
+            "flux is not a number": ~np.isfinite(flux),
+            "error is not positive": (flux_err <= 0) | np.isinf(flux_err),
+        }
+
+
+def to_frame(curve: LightCurve, scores: Mapping[str, npt.NDArray[Any]] | None = None) -> pd.DataFrame:
+    """The light curve as a DataFrame with the columns of the table `epoch`; metadata in `attrs`."""
+    import pandas as pd
+
+    mag, mag_err = curve.magnitudes
+    n = len(curve)
+    absent = np.full(n, np.nan)
+    columns: dict[str, Any] = {
+        "curve_id": [curve.curve_id] * n,
+        "mjd": curve.mjd,
+        "time_bjd_tdb": absent if curve.time_bjd_tdb is None else curve.time_bjd_tdb,
+        "flux": curve.flux,
+        "flux_err": curve.flux_err,
+        "mag": mag,
+        "mag_err": mag_err,
+        "flag": curve.flag,
+        "bad": curve.bad,
+        "live": curve.live,
+    }
+    if curve.x is not None and curve.y is not None:
+        names = ("ra", "dec") if curve.position == "sky" else ("x", "y")
+        columns |= dict(zip(names, (curve.x, curve.y), strict=True))
+    columns |= dict(scores or {})
+    frame = pd.DataFrame(columns)
+    for name in ("source", "survey", "object_id", "filter", "season", "season_of", "flux_unit"):
+        frame.attrs[name] = getattr(curve, name)
+    for name in ("zero_point", "zero_point_measured", "exptime", "cadence"):
+        frame.attrs[name] = float(getattr(curve, name))
+    frame.attrs["curve_id"] = curve.curve_id
+    return frame
