@@ -49,7 +49,7 @@ def quiet_counts(n_frames: int = 60, side: int = 24, mean: float = 0.5, seed: in
 
 
 def lively_counts() -> np.ndarray:
-    """The same with a burst of 30 counts in pixel (12, 8), frame 20, and an eclipse of a source at (6, 15)."""
+    """The same with a burst of 30 counts in pixel (12, 8), frame 20, and an eclipsed source at (6, 15)."""
     counts = quiet_counts()
     counts[20, 8, 12] += 30
     counts[:, 15, 6] += np.random.default_rng(2).poisson(40, len(counts))

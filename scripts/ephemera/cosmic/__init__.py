@@ -1,1 +1,1 @@
-"""Hits and stamps of narrow-band searches for technosignatures (seticore, COSMIC): checked, measured, judged."""
+"""Hits and stamps of narrow-band searches for technosignatures (seticore, COSMIC), measured and judged."""

@@ -16,7 +16,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 def drift_path(total_drift: int, n_time: int) -> IntArray:
-    """Column of each of `n_time` steps relative to the first, for a drift of `total_drift` columns over R steps.
+    """Columns of `n_time` steps relative to the first, for a drift of `total_drift` columns over R steps.
 
     Raises ValueError for fewer than one time step.
     """

@@ -68,7 +68,7 @@ STAMP_POINTERS = ("sourceName", "data", "seticoreVersion", "signal", "obsid")
 
 @dataclass(frozen=True)
 class Signal:
-    """A narrow-band detection: frequency (MHz), drift (Hz/s, and steps over R time steps), SNR, beam, power."""
+    """A narrow-band detection: frequency in MHz, drift in Hz/s and in steps over R time steps."""
 
     frequency: float
     index: int
@@ -84,7 +84,7 @@ class Signal:
 
 @dataclass(frozen=True)
 class StampMetadata:
-    """Everything about a stamp but its voltages: ra in hours, dec in degrees, tstart in Unix seconds (UTC)."""
+    """All of a stamp but its voltages: ra in hours, dec in degrees, tstart in Unix seconds (UTC)."""
 
     sourceName: str
     ra: float

@@ -1,7 +1,7 @@
 """ZIP files that users hand us, taken as hostile until checked.
 
 The directory is checked before a byte is unpacked, and every byte is counted while unpacking. Members get
-numbered names of our own in a private folder; a stored FITS member is read where it lies.
+numbered names of our own in a private folder, which is removed at the end, also after errors.
 """
 
 from __future__ import annotations

@@ -105,8 +105,8 @@ def reference_grid(grids: Sequence[tuple[FloatArray, int]]) -> FloatArray:
 
 def regrid(
     target: FloatArray, wavelength: FloatArray, flux: SingleArray, error: SingleArray, mask: ByteArray
-) -> tuple[SingleArray, SingleArray, ByteArray]:
-    """Linear interpolation of spectra (time, channel) onto `target`.
+) -> tuple[SingleArray, SingleArray, ByteArray, BoolArray]:
+    """Linear interpolation of spectra (time, channel) onto `target`; also tells which rows it changed.
 
     Value (1-q) F1 + q F2, error sqrt((1-q)^2 e1^2 + q^2 e2^2); valid where both neighbours are valid and
     no further apart than two local steps; nothing outside the range. Raises Unusable when the ranges do
@@ -122,8 +122,11 @@ def regrid(
     width = wavelength[right] - wavelength[left]
     q = np.divide(target - wavelength[left], width, out=np.zeros(len(target)), where=width > 0)
     steps = local_steps(target)
+    near = SAME_GRID * steps
+    q[np.abs(target - wavelength[left]) <= near] = 0.0
+    q[np.abs(target - wavelength[right]) <= near] = 1.0
     inside = (target >= wavelength[0] - SAME_GRID * steps) & (target <= wavelength[-1] + SAME_GRID * steps)
-    inside &= width <= WIDEST_STEP * steps * (1 + 1e-9)
+    inside &= (width <= WIDEST_STEP * steps * (1 + 1e-9)) | (q <= 0) | (q >= 1)
     good = valid(mask)
     use = (good[:, left] | (q >= 1)) & (good[:, right] | (q <= 0)) & inside
     q32 = np.clip(q, 0, 1).astype(np.float32)
@@ -135,7 +138,8 @@ def regrid(
     bits = np.where(q <= 0, mask[:, left], np.where(q >= 1, mask[:, right], mask[:, left] | mask[:, right]))
     bits = np.where(use, bits, bits | np.where(valid(bits), np.uint8(Bit.PADDING), np.uint8(0)))
     value = np.where(use, value, np.float32(np.nan))
-    return value.astype(np.float32), sigma.astype(np.float32), bits.astype(np.uint8)
+    moved = (use & (q > 0) & (q < 1)).any(axis=1)
+    return value.astype(np.float32), sigma.astype(np.float32), bits.astype(np.uint8), moved
 
 
 def band_channels(wavelength: FloatArray, low: float | None, high: float | None) -> npt.NDArray[np.bool_]:

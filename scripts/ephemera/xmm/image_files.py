@@ -46,6 +46,8 @@ def sky_header(grid: PixelGrid, plane: Plane) -> fits.Header:
         header[f"CDELT{number}P"] = float(grid.width)
         header[f"LTM{number}_{number}"] = 1 / grid.width
         header[f"LTV{number}"] = 1 - first / grid.width
+    # Its default jumps to 0 where the pointing is the pole itself.
+    header["LONPOLE"] = (180.0, "[deg] native longitude of the celestial pole")
     header["WCSNAMEP"] = "PHYSICAL"
     header["RADESYS"] = "ICRS"
     return header

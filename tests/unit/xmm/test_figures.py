@@ -20,7 +20,12 @@ from xmm_cubes import FULL, HARD, SOFT, header_of, subset_of
 
 BURST = f"light_curve_{OBSID}_0_10_0.2_12.0_x012y008.png"
 ECLIPSE = f"light_curve_{OBSID}_0_10_0.2_12.0_x006y015.png"
-OF_SUBSET = {"image_subset_0.png", "templates_subset_0.png", "flare_curve_subset_0.png", "images_subset_0.fits"}
+OF_SUBSET = {
+    "image_subset_0.png",
+    "templates_subset_0.png",
+    "flare_curve_subset_0.png",
+    "images_subset_0.fits",
+}
 
 
 def drawn(job) -> dict[str, bytes]:
@@ -37,7 +42,9 @@ def width_of(png: bytes) -> int:
 def lively(tmp_path_factory):
     """The folder of a search that found a burst and an eclipse, and the figures of it."""
     folder = tmp_path_factory.mktemp("lively") / "products"
-    job = write_observation(folder, {FULL: lively_counts(), HARD: quiet_counts(seed=3)}, bti=[30, 31], bccd=[50])
+    job = write_observation(
+        folder, {FULL: lively_counts(), HARD: quiet_counts(seed=3)}, bti=[30, 31], bccd=[50]
+    )
     return folder, drawn(job)
 
 
@@ -54,10 +61,10 @@ def test_two_runs_give_the_same_bytes(lively):
 
 
 def test_no_figure_stays_open(lively):
-    from matplotlib import pyplot
+    from matplotlib import pyplot as plt
 
     assert lively
-    assert pyplot.get_fignums() == []
+    assert plt.get_fignums() == []
 
 
 def test_fits_images_hold_the_counts_on_the_sky(lively):
@@ -130,14 +137,18 @@ def test_a_band_without_counts_is_drawn(tmp_path):
     assert set(figures) == OF_SUBSET | {"regions.reg", "outcome.png"}
 
 
-@pytest.mark.parametrize("name", [r"$\frac{", "two\nlines \x07", "M 31 \N{GREEK SMALL LETTER ALPHA}", "x" * 500])
+@pytest.mark.parametrize(
+    "name", [r"$\frac{", "two\nlines \x07", "M 31 \N{GREEK SMALL LETTER ALPHA}", "x" * 500]
+)
 def test_names_of_objects_cannot_spoil_a_figure(tmp_path, name):
     job = write_observation(tmp_path / "named", {FULL: quiet_counts(5)}, object_name=name)
     assert set(drawn(job)) >= OF_SUBSET
 
 
 def test_images_are_those_of_the_widest_band_and_the_longest_frames_of_the_main_grid():
-    keys = [RunKey(0, grid, dt, band) for grid in (0, 1) for dt in (5.0, 200.0, 50.0) for band in (FULL, SOFT)]
+    keys = [
+        RunKey(0, grid, dt, band) for grid in (0, 1) for dt in (5.0, 200.0, 50.0) for band in (FULL, SOFT)
+    ]
     assert main_run(keys) == RunKey(0, 0, 200.0, FULL)
     assert main_run([]) is None
     assert main_run([key for key in keys if key.grid]) is None

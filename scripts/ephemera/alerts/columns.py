@@ -1,0 +1,371 @@
+"""From mappings (packets as dictionaries) to canonical columns, a chunk at a time, and what is refused.
+
+Equations. ZTF: f = s 10^((31.4 - m) / 2.5) nJy with the sign s of `isdiffpos`, its error |f| sigma ln(10) / 2.5.
+Fluxes: f = flux x unit, or flux 10^((31.4 - zero point) / 2.5); m = 31.4 - 2.5 log10 |f|; a limit is the
+magnitude of five times the noise.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ephemera.alerts.mapping import PacketMapping, Paths, Photometry
+from ephemera.alerts.outcomes import Kind, Reason
+from ephemera.alerts.schema import EXTRA
+from ephemera.alerts.times import JD_OF_MJD_0, night_of, utc_from_tai
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+Record = Mapping[str, Any]
+
+#: Surveys write this, or less, where they have no value.
+MISSING = -998.0
+AB_ZERO_NJY = 31.4
+MAG_ERR_OF_RELATIVE = 2.5 / math.log(10)
+#: Times of real alerts lie between 1900 and 2100.
+EARLIEST_MJD, LATEST_MJD = 15020.0, 88069.0
+_LARGEST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Canonical columns of a chunk and, for each row that is refused, the reason and a sentence."""
+
+    columns: dict[str, Any]
+    refused: dict[int, tuple[Reason, str]]
+
+    @property
+    def good(self) -> IntArray:
+        """Indices of the rows that stay."""
+        n = len(self.columns["alert_key"])
+        keep = np.ones(n, bool)
+        keep[list(self.refused)] = False
+        return np.flatnonzero(keep)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What rows need to know beside their own fields."""
+
+    family: str
+    mapping: PacketMapping
+    version: str
+    simulated: bool = False
+    night_offset: float = 0.0
+    flux_unit: float | None = None
+
+
+class _Refusals:
+    """The first reason for which each row is refused."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, tuple[Reason, str]] = {}
+
+    def mark(self, wrong: BoolArray, reason: Reason, detail: str, values: Sequence[Any] | None = None) -> None:
+        for k in np.flatnonzero(wrong).tolist():
+            text = detail if values is None else f"{detail}, got {str(values[k])[:60]!r}"
+            self.rows.setdefault(k, (reason, text))
+
+
+def pick(records: Sequence[Record], paths: Paths) -> dict[str, list[Any]]:
+    """Columns of values by canonical name: the first of the paths that is not null, None where all are."""
+    nested: dict[str, list[Record]] = {"": list(records)}
+    columns = {}
+    for name, preferred in paths.items():
+        values: list[Any] | None = None
+        for path in preferred:
+            record, _, leaf = path.rpartition(".")
+            if record not in nested:
+                nested[record] = [_record(r.get(record)) for r in records]
+            if values is None:
+                values = [r.get(leaf) for r in nested[record]]
+            elif None in values:
+                values = [
+                    r.get(leaf) if v is None else v for v, r in zip(values, nested[record], strict=True)
+                ]
+        columns[name] = values if values is not None else [None] * len(records)
+    return columns
+
+
+def _record(value: Any) -> Record:
+    return value if isinstance(value, Mapping) else {}
+
+
+def detections(records: Sequence[Record], context: Context, ids: Mapping[str, list[Any]] | None = None) -> Rows:
+    """Rows of the packets' own alerts. `ids` replaces columns of `pick` (identifiers already compared)."""
+    values = {**pick(records, context.mapping.fields), **(ids or {})}
+    kinds = values.pop("kind", None)
+    kind = np.array([Kind.DETECTION if k is None else k for k in kinds or [None] * len(records)], np.int8)
+    return _rows(values, kind, context, context.mapping.photometry, context.mapping.required)
+
+
+def priors(
+    entries: Sequence[Record], paths: Paths, kind: IntArray, context: Context, photometry: Photometry,
+    inherited: Mapping[str, list[Any]],
+) -> Rows:  # fmt: skip
+    """Rows of earlier measurements; `inherited` are columns of their packets where entries have none."""
+    values = pick(entries, paths)
+    for name, given in inherited.items():
+        own = values.get(name, [None] * len(entries))
+        values[name] = [g if v is None else v for v, g in zip(own, given, strict=True)]
+    return _rows(values, kind.astype(np.int8), context, photometry, ("time", "band"))
+
+
+def _rows(
+    values: dict[str, list[Any]], kind: npt.NDArray[np.int8], context: Context, photometry: Photometry,
+    required: Sequence[str],
+) -> Rows:  # fmt: skip
+    n = len(kind)
+    refusals = _Refusals()
+    detected = kind == Kind.DETECTION
+    for name in required:
+        needed = detected | (kind == Kind.LIMIT) if name in ("time", "band") else detected
+        absent = np.array([v is None for v in values.get(name, [None] * n)], bool)
+        reason = Reason.BAD_POSITION if name in ("ra", "dec") else Reason.MISSING_FIELD
+        refusals.mark(absent & (needed | (kind == Kind.FORCED)) & _needs(name, kind), reason, f"{name} is missing")
+    columns: dict[str, Any] = {"kind": kind}
+    ids = _identifiers(values.get("id", [None] * n), detected, context.mapping.text_ids, refusals)
+    mjd = _times(values.get("time", [None] * n), context, refusals)
+    columns["mjd_utc"], columns["night"] = mjd, _nights(mjd, context.night_offset)
+    columns["ra"], columns["dec"] = _positions(values, kind, refusals)
+    columns |= _brightness(values, kind, photometry, context, refusals)
+    band = _bands(values.get("band", [None] * n), context.mapping)
+    extra = _extra(values, n, context.mapping, refusals)
+    objects = [_name(v) for v in values.get("object", [None] * n)]
+    survey = context.mapping.survey
+    columns |= {
+        "alert_key": _keys(survey, kind, ids, objects, band, mjd, values.get("pid", [None] * n)),
+        "alert_id": [i if isinstance(i, int) else None for i in ids],
+        "alert_id_text": [None if i is None else str(i) for i in ids],
+        "object_id": objects,
+        "ss_id": [_name(v) for v in values.get("ss", [None] * n)],
+        "band": band,
+        "score": _score(extra),
+        "extra": extra,
+        "survey": [survey] * n,
+        "schema_version": [context.version] * n,
+        "time_ref": np.full(n, context.mapping.time_ref, np.int8),
+    }
+    return Rows(columns, refusals.rows)
+
+
+def _needs(name: str, kind: npt.NDArray[np.int8]) -> BoolArray:
+    """Limits and forced photometry may be without position and identifier."""
+    if name in ("id", "ra", "dec"):
+        return np.asarray(kind == Kind.DETECTION)
+    return np.ones(len(kind), bool)
+
+
+def _identifiers(
+    values: Sequence[Any], detected: BoolArray, text_ids: bool, refusals: _Refusals
+) -> list[int | str | None]:
+    """Identifiers as integers or text, never through a float."""
+    if all(type(v) is int and 0 < v <= _LARGEST_ID for v in values) and not text_ids:
+        return list(values)
+    wrong = np.zeros(len(values), bool)
+    ids: list[int | str | None] = []
+    for k, value in enumerate(values):
+        clean: int | str | None = None
+        if isinstance(value, str) and value.strip():
+            clean = value.strip()
+            if not text_ids and re.fullmatch(r"[0-9]{1,19}", clean) and int(clean) <= _LARGEST_ID:
+                clean = int(clean)
+        elif isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LARGEST_ID:
+            clean = str(value) if text_ids else value
+        wrong[k] = clean is None and value is not None
+        ids.append(clean)
+    refusals.mark(wrong & detected, Reason.BAD_ID, "an identifier is a positive integer or text", values)
+    return ids
+
+
+def _name(value: Any) -> str | None:
+    """Name of an object; 0, -1 and empty text are none."""
+    if value is None or isinstance(value, float | bool):
+        return None
+    text = str(value).strip()
+    return None if text in ("", "0", "-1", "null", "None") else text
+
+
+def floats(values: Sequence[Any]) -> tuple[FloatArray, BoolArray]:
+    """Numbers with NaN for null and for the surveys' missing-value mark, and where a value is no number."""
+    try:
+        array, wrong = np.array(values, float), np.zeros(len(values), bool)
+    except (TypeError, ValueError):
+        array, wrong = np.full(len(values), np.nan), np.zeros(len(values), bool)
+        for k, value in enumerate(values):
+            if value is None or (isinstance(value, str) and value.strip().lower() in ("", "nan", "null")):
+                continue
+            try:
+                array[k] = float(value)
+            except (TypeError, ValueError):
+                wrong[k] = True
+    if array.ndim != 1:
+        return np.full(len(values), np.nan), np.ones(len(values), bool)
+    return array, wrong
+
+
+def _measured(values: Sequence[Any], refusals: _Refusals, name: str) -> FloatArray:
+    array, wrong = floats(values)
+    refusals.mark(wrong, Reason.WRONG_TYPE, f"{name} must be a number", values)
+    return array
+
+
+def _times(values: Sequence[Any], context: Context, refusals: _Refusals) -> FloatArray:
+    mjd = _measured(values, refusals, "time")
+    if context.mapping.time.endswith("_jd"):
+        mjd = mjd - JD_OF_MJD_0
+    if context.mapping.time.startswith("tai"):
+        mjd = utc_from_tai(mjd)
+    given = np.array([v is not None for v in values], bool)
+    refusals.mark(given & ~np.isfinite(mjd), Reason.BAD_TIME, "the time must be finite", values)
+    if not context.simulated:
+        outside = np.isfinite(mjd) & ((mjd < EARLIEST_MJD) | (mjd > LATEST_MJD))
+        refusals.mark(outside, Reason.BAD_TIME, "the time must lie between 1900 and 2100", values)
+    return mjd
+
+
+def _nights(mjd: FloatArray, offset: float) -> npt.NDArray[np.int32]:
+    return night_of(np.where(np.isfinite(mjd) & (np.abs(mjd) < 1e8), mjd, 0.0), offset)
+
+
+def _positions(
+    values: Mapping[str, Sequence[Any]], kind: npt.NDArray[np.int8], refusals: _Refusals
+) -> tuple[FloatArray, FloatArray]:
+    n = len(kind)
+    ra = _measured(values.get("ra", [None] * n), refusals, "ra")
+    dec = _measured(values.get("dec", [None] * n), refusals, "dec")
+    wrong = ~np.isfinite(ra) | ~np.isfinite(dec) | (np.abs(dec) > 90) | (np.abs(ra) > 720)
+    refusals.mark(
+        wrong & (kind == Kind.DETECTION),
+        Reason.BAD_POSITION, "right ascension and declination must be finite, |dec| <= 90",
+        list(zip(ra.tolist(), dec.tolist(), strict=True)),
+    )  # fmt: skip
+    wrapped = np.mod(ra, 360.0)
+    wrapped = np.where(wrapped >= 360.0, 0.0, wrapped)
+    return np.where(wrong, np.nan, wrapped), np.where(wrong, np.nan, dec)
+
+
+def _brightness(
+    values: Mapping[str, Sequence[Any]], kind: npt.NDArray[np.int8], photometry: Photometry, context: Context,
+    refusals: _Refusals,
+) -> dict[str, Any]:  # fmt: skip
+    """Flux, magnitude, sign and limit; a detection without brightness but with a limit becomes a limit."""
+    n = len(kind)
+
+    def column(name: str) -> FloatArray:
+        array = _measured(values.get(name, [None] * n), refusals, name)
+        return np.where(np.isfinite(array), array, np.nan)
+
+    if photometry.form == "magnitude":
+        mag, mag_err = (np.where(column(name) <= MISSING, np.nan, column(name)) for name in ("mag", "mag_err"))
+        sign = _signs(values.get("positive", [None] * n))
+        with np.errstate(over="ignore"):
+            flux = np.where(sign == 0, np.nan, sign) * 10 ** ((AB_ZERO_NJY - mag) / 2.5)
+        flux_err = np.abs(flux) * mag_err / MAG_ERR_OF_RELATIVE
+    else:
+        unit = np.full(n, context.flux_unit or photometry.to_njy)
+        if "zero_point" in values:
+            unit = 10 ** ((AB_ZERO_NJY - column("zero_point")) / 2.5)
+        flux, flux_err = column("flux") * unit, column("flux_err") * unit
+        flux = np.where(column("flux") <= -99998, np.nan, flux) if "zero_point" in values else flux
+        sign = np.sign(flux)
+    maglim = column("maglim")
+    if "noise" in values:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            maglim = AB_ZERO_NJY - 2.5 * np.log10(5 * column("noise") * photometry.to_njy)
+    maglim = np.where(np.isfinite(maglim) & (maglim > MISSING), maglim, np.nan)
+    bare = ~np.isfinite(flux) & (kind != Kind.LIMIT)
+    kind[bare & np.isfinite(maglim)] = Kind.LIMIT
+    refusals.mark(bare & ~np.isfinite(maglim), Reason.MISSING_FIELD, "neither brightness nor limit is given")
+    limit = kind == Kind.LIMIT
+    refusals.mark(limit & ~np.isfinite(maglim) & ~bare, Reason.MISSING_FIELD, "an upper limit has no value")
+    flux, flux_err = np.where(limit, np.nan, flux), np.where(limit, np.nan, flux_err)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        magnitude = AB_ZERO_NJY - 2.5 * np.log10(np.abs(flux))
+        magnitude_err = MAG_ERR_OF_RELATIVE * flux_err / np.abs(flux)
+    return {
+        "flux": flux,
+        "flux_err": flux_err,
+        "mag": np.where(np.isfinite(magnitude), magnitude, np.nan),
+        "mag_err": np.where(np.isfinite(magnitude_err), magnitude_err, np.nan),
+        "sign": np.where(np.isfinite(flux), np.nan_to_num(np.sign(flux)), np.nan_to_num(sign) * ~limit).astype(
+            np.int8
+        ),
+        "maglim": maglim,
+    }
+
+
+_SIGNS = {"t": 1.0, "1": 1.0, "true": 1.0, "1.0": 1.0, "f": -1.0, "0": -1.0, "false": -1.0, "-1": -1.0, "0.0": -1.0}
+
+
+def _signs(values: Sequence[Any]) -> FloatArray:
+    return np.array([0.0 if v is None else _SIGNS.get(str(v).strip().lower(), 0.0) for v in values])
+
+
+def _bands(values: Sequence[Any], mapping: PacketMapping) -> list[str | None]:
+    known = {}
+    for value in set(map(str, values)):
+        name = mapping.bands.get(value) or mapping.bands.get(value.removesuffix(".0"))
+        plain = re.sub(r"[^A-Za-z0-9]+", "_", value)[:16]
+        unknown = f"fid{plain}" if value.isdigit() else plain
+        known[value] = f"{mapping.band_prefix}_{name or unknown}"
+    return [None if v is None or v == "" else known[str(v)] for v in values]
+
+
+def _extra(
+    values: Mapping[str, Sequence[Any]], n: int, mapping: PacketMapping, refusals: _Refusals
+) -> dict[str, Any]:
+    extra: dict[str, Any] = {}
+    for name, kind in EXTRA.items():
+        given = values.get(name)
+        if given is None or all(v is None for v in given):
+            extra[name] = None
+        elif kind == "text":
+            extra[name] = [None if v is None else str(v) for v in given]
+        else:
+            array, _ = floats(given)
+            array = np.where(array <= MISSING, np.nan, array) * mapping.scale.get(name, 1.0)
+            extra[name] = array if kind == "f8" else _integers(array, given)
+    return extra
+
+
+def _integers(array: FloatArray, given: Sequence[Any]) -> list[int | None]:
+    return [int(v) if isinstance(v, int) and f == f else (int(f) if f == f else None)
+            for v, f in zip(given, array.tolist(), strict=True)]  # fmt: skip
+
+
+def _score(extra: Mapping[str, Any]) -> FloatArray | None:
+    """The survey's best score: deep real-bogus, else real-bogus, else Rubin's reliability."""
+    score = None
+    for name in ("drb", "rb", "reliability"):
+        if extra[name] is not None:
+            score = extra[name] if score is None else np.where(np.isfinite(score), score, extra[name])
+    return score
+
+
+def _keys(
+    survey: str, kind: npt.NDArray[np.int8], ids: Sequence[int | str | None], objects: Sequence[str | None],
+    band: Sequence[str | None], mjd: FloatArray, pid: Sequence[Any],
+) -> list[str]:  # fmt: skip
+    """Keys of alerts; limits by object and exposure, forced photometry by object, band and time to 1e-5 d."""
+    keys = []
+    for k, (number, name) in enumerate(zip(ids, objects, strict=True)):
+        if kind[k] == Kind.DETECTION and number is not None:
+            keys.append(f"{survey}:{number}")
+        elif kind[k] == Kind.LIMIT and number is not None:
+            keys.append(f"{survey}:limit:{number}" if isinstance(number, str) else f"{survey}:{number}")
+        elif kind[k] == Kind.LIMIT and pid[k] is not None:
+            keys.append(f"{survey}:limit:{name}-{pid[k]}")
+        else:
+            what = "limit" if kind[k] == Kind.LIMIT else "forced"
+            moment = round(mjd[k] * 1e5) if math.isfinite(mjd[k]) else "?"
+            keys.append(f"{survey}:{what}:{name}:{band[k]}:{moment}")
+    return keys

@@ -1,0 +1,166 @@
+"""Hits of a file as columns: the data sections of their structs are joined as bytes and viewed as arrays.
+
+A file may hold millions of hits, so nothing here makes a Python number of a field.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ephemera.cosmic.flags import BadMessage, Flag
+from ephemera.cosmic.frames import Buffer, Frame
+from ephemera.cosmic.metadata import FILTERBANK, SIGNAL
+from ephemera.cosmic.wire import (
+    FOUR_BYTES,
+    StructAt,
+    first_byte,
+    list_at,
+    pointer_word,
+    root,
+    struct_at,
+    text_at,
+)
+
+log = logging.getLogger(__name__)
+
+#: Time between notes of progress in the log, s.
+PROGRESS_S = 5.0
+
+
+@dataclass(frozen=True)
+class HitColumns:
+    """Hits that could be decoded, in the order of the file.
+
+    `signal` and `filterbank` are arrays of the structs, `signal_words` and `filterbank_words` how much of
+    them the file holds (0: absent), `data_start` (byte, 0 without data) and `data_count` where the cut-out lies.
+    """
+
+    position: npt.NDArray[np.int64]
+    offset: npt.NDArray[np.int64]
+    signal: npt.NDArray[Any]
+    signal_words: npt.NDArray[np.int64]
+    filterbank: npt.NDArray[Any]
+    filterbank_words: npt.NDArray[np.int64]
+    source: list[str]
+    data_start: npt.NDArray[np.int64]
+    data_count: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A message that is not used: its number and first byte in the file, and why."""
+
+    position: int
+    offset: int
+    problem: BadMessage
+
+
+def decode_hits(buffer: Buffer, frames: Sequence[Frame]) -> tuple[HitColumns, list[Rejected]]:
+    """Columns of all hits in `frames`, and the messages that are none.
+
+    Damaged pointers end the reading: what follows in the file cannot be trusted either.
+    """
+    rejected: list[Rejected] = []
+    kept: list[tuple[int, int, int, int, int, int]] = []
+    signals, filterbanks, sources = [], [], []
+    names: dict[bytes, str] = {}
+    for frame in with_progress(frames):
+        try:
+            hit = _decode(buffer, frame)
+        except BadMessage as problem:
+            rejected.append(Rejected(frame.position, frame.offset, problem))
+            if problem.flag is Flag.BAD_FRAME:
+                break
+            continue
+        signal, filterbank, name, start, count = hit
+        signals.append(_section(buffer, frame, signal, SIGNAL.itemsize))
+        filterbanks.append(_section(buffer, frame, filterbank, FILTERBANK.itemsize))
+        sources.append(names.setdefault(name, name.decode("utf-8", "replace")))
+        words = (signal.data_words if signal else 0, filterbank.data_words if filterbank else 0)
+        kept.append((frame.position, frame.offset, *words, start, count))
+    numbers = np.array(kept, np.int64).reshape(-1, 6).T
+    columns = HitColumns(
+        position=numbers[0],
+        offset=numbers[1],
+        signal=np.frombuffer(b"".join(signals), SIGNAL),
+        signal_words=numbers[2],
+        filterbank=np.frombuffer(b"".join(filterbanks), FILTERBANK),
+        filterbank_words=numbers[3],
+        source=sources,
+        data_start=numbers[4],
+        data_count=numbers[5],
+    )
+    return columns, rejected
+
+
+def with_progress(frames: Sequence[Frame]) -> Iterator[Frame]:
+    """The frames one by one, with a note in the log every five seconds: how many, how fast."""
+    start = last = time.monotonic()
+    done = 0
+    for number, frame in enumerate(frames):
+        yield frame
+        done += frame.size
+        now = time.monotonic()
+        if now - last >= PROGRESS_S:
+            last = now
+            rate = done / 1e6 / (now - start)
+            log.info("%d of %d messages, %.0f MB/s", number + 1, len(frames), rate)
+
+
+def cut_out(buffer: Buffer, hits: HitColumns, row: int) -> npt.NDArray[np.float32] | None:
+    """Power (time, channel) around a hit, a read-only view of the file; None when the file leaves it out.
+
+    Raises BadMessage when its length is not that of its dimensions.
+    """
+    n_time = int(hits.filterbank["numTimesteps"][row])
+    n_chan = int(hits.filterbank["numChannels"][row])
+    count = int(hits.data_count[row])
+    if count == 0:
+        return None
+    if n_time < 1 or n_chan < 1 or n_time * n_chan != count:
+        raise BadMessage(Flag.BAD_DIMS, f"{n_time} times {n_chan} pixels, but {count} numbers")
+    values = np.frombuffer(buffer, "<f4", count, int(hits.data_start[row]))
+    values.flags.writeable = False
+    return values.reshape(n_time, n_chan)
+
+
+def _decode(buffer: Buffer, frame: Frame) -> tuple[StructAt | None, StructAt | None, bytes, int, int]:
+    """Signal, filterbank, name of the source, first byte and number of values of the cut-out."""
+    top = root(buffer, frame)
+    if top.data_words or not 1 <= top.pointers <= 2:
+        raise BadMessage(
+            Flag.WRONG_SCHEMA, f"not a hit: {top.data_words} data words, {top.pointers} pointers"
+        )
+    signal = _child(buffer, frame, top, 0)
+    filterbank = _child(buffer, frame, top, 1)
+    if filterbank is None:
+        return signal, None, b"", 0, 0
+    name = pointer_word(filterbank, 0)
+    data = pointer_word(filterbank, 1)
+    source = b"" if name is None else text_at(buffer, frame, filterbank.segment, name)
+    found = None if data is None else list_at(buffer, frame, filterbank.segment, data, FOUR_BYTES)
+    start, count = found or (0, 0)
+    return signal, filterbank, source, start, count
+
+
+def _child(buffer: Buffer, frame: Frame, parent: StructAt, number: int) -> StructAt | None:
+    word = pointer_word(parent, number)
+    return None if word is None else struct_at(buffer, frame, parent.segment, word)
+
+
+def _section(buffer: Buffer, frame: Frame, found: StructAt | None, size: int) -> bytes:
+    """Data section of a struct, filled up with zeros or cut to `size` bytes."""
+    if found is None:
+        return bytes(size)
+    start = first_byte(frame, found)
+    return bytes(buffer[start : start + min(8 * found.data_words, size)]).ljust(size, b"\0")
