@@ -8,7 +8,7 @@ CORES ?= $(shell nproc)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONHASHSEED := 0
 
-.PHONY: help install demo test lint format bench clean
+.PHONY: help install install-slurm lock demo test lint format bench clean
 
 help:
 	@echo "make demo    simulate observations, search them, show what was found (results in demo/)"
@@ -16,8 +16,13 @@ help:
 	@echo "make lint    style, types, workflow format, generated documents"
 	@echo "make bench   time the fast paths beside their readable twins"
 	@echo "make install only install into .venv; then: source .venv/bin/activate"
+	@echo "make install-slurm  the same with the plugin for --profile slurm"
 
 install: $(RUNTIME)
+
+# With the plugin every start of Snakemake asks Slurm for its configuration: only for those who use it.
+install-slurm: $(RUNTIME)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r envs/requirements-slurm.txt
 
 # Everything is byte-compiled while it is installed: jobs are many and short, and a Python start that
 # has to compile its libraries takes several times as long.
@@ -37,8 +42,9 @@ $(RUNTIME): $(BIN)/uv envs/requirements.txt pyproject.toml
 	$(call install_locked,envs/requirements.txt)
 	@touch $@
 
-$(DEVELOPMENT): $(BIN)/uv envs/requirements-dev.txt pyproject.toml
+$(DEVELOPMENT): $(BIN)/uv envs/requirements-dev.txt envs/slurm-plugin.txt pyproject.toml
 	$(call install_locked,envs/requirements-dev.txt)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --target .venv/slurm-plugin --require-hashes -r envs/slurm-plugin.txt
 	@touch $(RUNTIME) $@
 
 demo: $(RUNTIME)
@@ -70,6 +76,7 @@ lock: $(BIN)/uv
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 pyproject.toml -o envs/requirements.txt
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 --extra dev -c envs/requirements.txt pyproject.toml -o envs/requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 --extra slurm -c envs/requirements.txt pyproject.toml -o envs/requirements-slurm.txt
+	printf 'snakemake-executor-plugin-slurm\nsnakemake-executor-plugin-slurm-jobstep\n' | $(BIN)/uv pip compile --quiet --no-deps --generate-hashes --no-header --no-annotate --python-version 3.11 -c envs/requirements-slurm.txt - -o envs/slurm-plugin.txt
 
 clean:
 	rm -rf demo results logs benchmarks .snakemake

@@ -33,7 +33,7 @@ LIBRARIES = ("numpy", "scipy", "astropy", "h5py", "pandas", "pyarrow", "snakemak
 
 @dataclass(frozen=True)
 class Job:
-    """What a step gets: named inputs and outputs, options, wildcards, where its recipe lives."""
+    """What a step gets: named inputs and outputs, options, wildcards, where its recipe and its log live."""
 
     input: Any
     output: Any
@@ -41,6 +41,7 @@ class Job:
     wildcards: Any
     recipe: Mapping[str, Any]
     threads: int
+    log: Path | None = None
 
 
 class _Named(SimpleNamespace):
@@ -96,6 +97,7 @@ def _job(snakemake: Any, partials: Mapping[str, Path]) -> Job:
         wildcards=_Named(**dict(snakemake.wildcards.items())),
         recipe=snakemake.params.recipe,
         threads=snakemake.threads,
+        log=Path(str(snakemake.log[0])),
     )
 
 

@@ -73,7 +73,7 @@ def nine(folder: Path) -> list[Row]:
     from ephemera.xmm.cube_store import RunKey
     from ephemera.xmm.detect import detect
     from ephemera.xmm.events import find_bad_times, select_lists, sources_of
-    from ephemera.xmm.expectation import expect, grid_footprint, list_mask
+    from ephemera.xmm.expectation import expect, grid_footprint, list_mask, widest
     from ephemera.xmm.features import feature_values
     from ephemera.xmm.regions import Run, band_pair, find, light_curves
     from ephemera.xmm.subsets import SHORTEST_SPAN, subsets
@@ -99,29 +99,31 @@ def nine(folder: Path) -> list[Row]:
         }
     header = subset.headers[0]
     with _timed(times, "expectation"):
-        seen = grid_footprint(cubes.values())
+        seen = grid_footprint(cubes[key] for key in widest(list(cubes)))
         reference = (header.reference_ra, header.reference_dec)
         listed = list_mask(sources, reference, next(iter(cubes.values())).grid, options.expectation)
-        factors = {key: expect(cube, seen, listed, options.expectation) for key, cube in cubes.items()}
-    found, n_regions, n_curves = {}, 0, 0
-    with _timed(times, "detection"):
-        for key, cube in cubes.items():
-            found[key] = detect(cube, factors[key], options.detect)
     full, soft, hard = band_pair([key.band for key in cubes])
-    for key, cube in cubes.items():
-        one = Run(key, subset, cube, factors[key], found[key].cells, found[key].reason)
-        with _timed(times, "regions"):
-            regions = find(one, obsid, options.regions)
-        parts = None
-        if key.band == full:
-            parts = tuple(cubes[RunKey(0, 0, key.dt, band)] for band in (soft, hard))
-        with _timed(times, "light curves"):
-            curves = light_curves(one, regions.regions, options.regions, parts)
-        with _timed(times, "features"):
-            for detid, curve in curves.curves():
-                feature_values(curve, detid=detid, t_bin=key.dt)
-                n_curves += 1
-        n_regions += len(regions.regions)
+    n_regions = n_curves = 0
+    for dt in bins:
+        here = {key: cube for key, cube in cubes.items() if key.dt == dt}
+        for key, cube in here.items():
+            with _timed(times, "expectation"):
+                factors = expect(cube, seen, listed, options.expectation)
+            with _timed(times, "detection"):
+                found = detect(cube, factors, options.detect)
+            one = Run(key, subset, cube, factors, found.cells, found.reason)
+            with _timed(times, "regions"):
+                regions = find(one, obsid, options.regions)
+            parts = tuple(here[RunKey(0, 0, dt, band)] for band in (soft, hard)) if key.band == full else None
+            with _timed(times, "light curves"):
+                curves = light_curves(one, regions.regions, options.regions, parts)
+            with _timed(times, "features"):
+                for detid, curve in curves.curves():
+                    feature_values(curve, detid=detid, t_bin=dt)
+                    n_curves += 1
+            n_regions += len(regions.regions)
+        for key in here:
+            del cubes[key]
     total = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     note = f"{len(subset.events)} events searched, {n_regions} regions, {n_curves} light curves"

@@ -7,7 +7,6 @@ import shutil
 from collections import Counter
 
 import numpy as np
-import pytest
 from astropy.io import fits
 
 from ephemera.tables import read

@@ -302,7 +302,7 @@ class Plugins(Section):
     quality: Plugin = option(None, "Quality columns.")
     finder: Plugin = option(None, "Scores and events.")
     simulator: Plugin = option(None, "Injected events.")
-    settings: dict[str, Any] = option({}, "Options of the plug-ins, checked against what they declare.")
+    options: dict[str, Any] = option({}, "Options of the plug-ins, checked against what they declare.")
 
 
 class Survey(Section):

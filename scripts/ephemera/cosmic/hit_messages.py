@@ -39,7 +39,8 @@ class HitColumns:
     """Hits that could be decoded, in the order of the file.
 
     `signal` and `filterbank` are arrays of the structs, `signal_words` and `filterbank_words` how much of
-    them the file holds (0: absent), `data_start` (byte, 0 without data) and `data_count` where the cut-out lies.
+    them the file holds (0: absent); `data_start` (byte, 0 without data) and `data_count` say where the
+    cut-out lies.
     """
 
     position: npt.NDArray[np.int64]

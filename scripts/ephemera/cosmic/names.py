@@ -59,21 +59,22 @@ class Observation:
 def parse_name(path: Path) -> Named | None:
     """What a file is by its name; None for a file that is none of ours."""
     name, unfinished = path.name, path.name.endswith(UNFINISHED)
-    stem, suffix = os.path.splitext(name.removesuffix(UNFINISHED))
-    kind = SUFFIXES.get(suffix)
+    finished = Path(name.removesuffix(UNFINISHED))
+    kind = SUFFIXES.get(finished.suffix)
     if kind is None or name.startswith("."):
         return None
     part = ""
     if kind == "stamps":
-        number = _NUMBER.search(stem)
+        number = _NUMBER.search(finished.stem)
         part = number[1] if number else SINGLE
     return Named(path, "tmp" if unfinished else kind, prefix_of(path.name), part)
 
 
 def prefix_of(name: str) -> str:
     """Prefix of a file name: without its suffix, the number of a stamps file, and `.seticore`."""
-    stem, suffix = os.path.splitext(name.removesuffix(UNFINISHED))
-    if SUFFIXES.get(suffix) == "stamps":
+    finished = Path(name.removesuffix(UNFINISHED))
+    stem = finished.stem
+    if SUFFIXES.get(finished.suffix) == "stamps":
         stem = _NUMBER.sub("", stem)
     return stem.removesuffix(".seticore")
 
@@ -82,7 +83,7 @@ def find_files(places: Iterable[str]) -> list[Path]:
     """Files named, matched by patterns, or anywhere below folders, sorted. Raises FileNotFoundError."""
     found: set[Path] = set()
     for place in places:
-        matches = sorted(glob(place, recursive=True)) if has_magic(place) else [place]
+        matches = sorted(glob(place, recursive=True)) if has_magic(place) else [place]  # noqa: PTH207  also absolute patterns
         for match in map(Path, matches):
             if match.is_dir():
                 found.update(_below(match))

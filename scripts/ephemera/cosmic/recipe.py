@@ -150,7 +150,7 @@ def _value(handle: Any, name: str) -> Any:
 def _array(handle: Any, name: str, shape: tuple[int, ...], *, longer: bool = False) -> FloatArray:
     """A dataset of numbers; `longer` allows more than `shape` along its only axis."""
     dataset = _dataset(handle, name)
-    came = dataset.shape or ()
+    came: tuple[int, ...] = tuple(dataset.shape or ())
     same_size = int(np.prod(came)) == int(np.prod(shape))
     fits = same_size or (longer and len(came) == 1 and came[0] >= shape[0])
     if not fits or dataset.dtype.kind not in "iuf":

@@ -53,7 +53,8 @@ def _score(stamp: StampMetadata, prefix: str, folder: Path, recipe: RecipeHeader
     misfit = _misfit(stamp, recipe)
     if misfit:
         return 0, misfit, False
-    score, reasons = 0, []
+    score = 0
+    reasons: list[str] = []
     if _same_obsid(stamp.obsid or "", recipe.obsid):
         score, reasons = score + OBSID, [*reasons, "obsid"]
     if _same_prefix(prefix, recipe):

@@ -96,12 +96,12 @@ class Stamp:
     def live_antennas(self) -> BoolArray:
         """Antennas that have any voltage at all."""
         voltages = self.voltages
-        live: BoolArray = voltages[0].any(axis=(0, 1))
+        live = voltages[0].any(axis=(0, 1))
         for step in voltages[1:]:
             if live.all():
                 break
-            live = live | step.any(axis=(0, 1))
-        return live
+            live |= step.any(axis=(0, 1))
+        return np.asarray(live, np.bool_)
 
     @property
     def good_voltages(self) -> Voltages:
@@ -115,14 +115,17 @@ class Stamp:
     @property
     def frequencies_mhz(self) -> FloatArray:
         """Frequency of each channel, MHz."""
-        found: FloatArray = self.metadata.fch1 + np.arange(self.metadata.numChannels) * self.metadata.foff
-        return found
+        return (
+            self.metadata.fch1 + np.arange(self.metadata.numChannels, dtype=np.float64) * self.metadata.foff
+        )
 
     @property
     def times(self) -> FloatArray:
         """Start of each time step, Unix seconds (UTC)."""
-        found: FloatArray = self.metadata.tstart + np.arange(self.metadata.numTimesteps) * self.metadata.tsamp
-        return found
+        return (
+            self.metadata.tstart
+            + np.arange(self.metadata.numTimesteps, dtype=np.float64) * self.metadata.tsamp
+        )
 
     def antenna_powers(self) -> FloatArray:
         """Power of each antenna over polarisations: (antenna, time, channel)."""

@@ -32,13 +32,16 @@ def sky_axes(
     """
     axes = figure.add_subplot(place, projection=wcs)
     ra, dec = axes.coords
-    shown = ((ra, bottom, "Right ascension (ICRS)", "hh:mm:ss"), (dec, left, "Declination (ICRS)", "dd:mm"))
-    for axis, labelled, label, numbers in shown:
+    shown = (
+        (ra, bottom, "Right ascension (ICRS)", "hh:mm:ss", 0.6),
+        (dec, left, "Declination (ICRS)", "dd:mm", 1.2),
+    )
+    for axis, labelled, label, numbers, distance in shown:
         axis.set_major_formatter(numbers)
         axis.set_ticks(number=n_labels)
         axis.set_ticklabel(exclude_overlapping=True)
         axis.display_minor_ticks(True)
-        axis.set_axislabel(label if labelled else " ", minpad=0.5)
+        axis.set_axislabel(label if labelled else " ", minpad=distance)
         axis.set_ticklabel_visible(labelled)
     return axes
 

@@ -143,8 +143,8 @@ def _one_series(
     stamps = resolve_duplicates(time, number, lambda i, j: _same_flux(rows, i, j))
     problems += _stamp_problems(pieces, stamps)
     flags = np.zeros(len(time), np.uint8)
-    flags[stamps.repaired] |= Integration.TIME_REPAIRED
-    flags[rows.regridded] |= Integration.REGRIDDED
+    flags[stamps.repaired] |= np.uint8(Integration.TIME_REPAIRED)
+    flags[rows.regridded] |= np.uint8(Integration.REGRIDDED)
     outside = _outside(pieces, timed, order)
     time = stamps.time
     if not stamps.keep.all():
@@ -153,7 +153,7 @@ def _one_series(
         time, number, flags = time[keep], number[keep], flags[keep]
         outside = None if outside is None else outside[keep]
     _mask_more(rows, time, options)
-    flags[_few_channels(rows)] |= Integration.FEW_CHANNELS
+    flags[_few_channels(rows)] |= np.uint8(Integration.FEW_CHANNELS)
     good = valid(rows.mask)
     if not good.any():
         raise Unusable("all_masked", f"no valid value in {rows.flux.shape[0]} integrations of {rows.flux.shape[1]} channels")

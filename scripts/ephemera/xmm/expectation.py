@@ -8,13 +8,13 @@ is in `expected_counts`, its background in `background`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ephemera.cubes import create
 from ephemera.xmm.background import NoBackground, background_template, footprint
-from ephemera.xmm.cube_store import read_cubes, run_keys
+from ephemera.xmm.cube_store import RunKey, read_cubes, run_keys
 from ephemera.xmm.events_store import read_source_columns, read_subsets
 from ephemera.xmm.expectation_store import write_expectation, write_list_mask, write_no_expectation
 from ephemera.xmm.expected_counts import Expectation, build_expectation
@@ -38,6 +38,16 @@ __all__ = ["Expectation", "NoBackground", "background_template", "build_expectat
 def grid_footprint(cubes: Iterable[SparseCube]) -> BoolArray:
     """Footprint shared by all runs of a subset on one grid: pixels with counts in any searched frame."""
     return footprint(*(cube.image(cube.frames.usable) for cube in cubes))
+
+
+def widest(keys: Sequence[RunKey]) -> list[RunKey]:
+    """Runs whose band lies in no other band of the same frames; their counts hold those of all runs."""
+
+    def holds(outer: RunKey, inner: RunKey) -> bool:
+        wider = outer.band.low <= inner.band.low and inner.band.high <= outer.band.high
+        return wider and outer.band != inner.band and outer.frames_path == inner.frames_path
+
+    return [key for key in keys if not any(holds(other, key) for other in keys)]
 
 
 def list_mask(
@@ -102,7 +112,7 @@ def main(job: Job) -> None:
     with create(job.output.expectation) as handle:
         for (number, grid), run in groupby(keys, key=lambda key: (key.subset, key.grid)):
             here = list(run)
-            seen = grid_footprint(read_cubes(job.input.cube, here))
+            seen = grid_footprint(read_cubes(job.input.cube, widest(here)))
             header = subsets[number].headers[0]
             listed: BoolArray | None = None
             for key, cube in zip(here, read_cubes(job.input.cube, here), strict=True):

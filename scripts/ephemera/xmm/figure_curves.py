@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.ticker import MaxNLocator
 from scipy.special import gammaincinv
 
 from ephemera.figures.axes import (
@@ -187,6 +188,7 @@ def curve_panel(axes: Axes, curve: Curve, view: slice, *, first: bool = True) ->
     # Symbols of empty frames must not be cut in halves.
     axes.set_ylim(-0.03 * top, top)
     axes.set_ylabel("Counts per frame")
+    axes.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     frame_axis(axes, float(np.median(np.diff(curve.edges))), label=first)
 
 

@@ -27,7 +27,7 @@ from astropy.wcs import WCS
 
 from ephemera.cubes import read_json
 from ephemera.figures.style import figure, plain, save
-from ephemera.files import write_text
+from ephemera.files import remove, write_text
 from ephemera.sky.tan import Plane
 from ephemera.tables.declaration import TableDeclaration
 from ephemera.tables.formats import read
@@ -248,6 +248,8 @@ def images_of(job: Job, key: RunKey, cube: SparseCube) -> RunImages:
 def main(job: Job) -> None:
     """Draw one observation."""
     folder, files = job.output.figures, job.input
+    # A job that was killed leaves its half-drawn folder behind.
+    remove(folder)
     folder.mkdir(parents=True)
     subsets, bad = read_subsets(files.events, with_events=False), read_bad_times(files.events)
     detections, runs = Detections(columns_of(files.regions, REGIONS)), columns_of(files.runs, RUNS)

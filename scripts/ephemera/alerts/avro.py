@@ -1,0 +1,306 @@
+"""Avro container files and single-object messages, block by block, so that damage costs only what it hit.
+
+A container is a header (magic, metadata with the schema, a 16-byte marker) and blocks (number of records,
+size, records, marker). Where the marker after a block is not there, the block is refused and reading goes
+on after the next marker. A block with one record is decoded only as far as the fields that are asked for.
+"""
+
+from __future__ import annotations
+
+import bz2
+import io
+import json
+import lzma
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from ephemera.alerts.mapping import PacketMapping, family_of_schema, mapping_for
+from ephemera.alerts.outcomes import PacketError, Reason, Stage
+
+MAGIC = b"Obj\x01"
+_MARKER_LENGTH = 16
+#: Lengths beyond these are damage, not data.
+LARGEST_BLOCK, MOST_RECORDS, LARGEST_METADATA = 2**30, 10**7, 2**24
+#: What a decoder raises on bytes that are not what the schema says.
+DECODE_ERRORS = (
+    EOFError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, RecursionError,
+    AttributeError, AssertionError, struct.error, zlib.error, lzma.LZMAError, OSError,
+)  # fmt: skip
+#: Modules that codecs need, and the packages that bring them.
+CODEC_PACKAGES: Mapping[str, tuple[str, str]] = {
+    "snappy": ("cramjam", "cramjam"),
+    "zstandard": ("backports.zstd", "backports.zstd"),
+}
+
+
+class CodecMissingError(Exception):
+    """A library for a compression codec is not installed; the message names the package."""
+
+
+class Packet(NamedTuple):
+    """A decoded packet and where it was."""
+
+    record: Mapping[str, Any]
+    family: str
+    version: str
+    file: str
+    offset: int
+
+
+class Failure(NamedTuple):
+    """Bytes that gave no packet: where, how many packets, the first bytes, why, and the bytes themselves."""
+
+    file: str
+    offset: int
+    size: int
+    head: bytes
+    error: PacketError
+    packets: int
+    raw: bytes | None
+
+
+def require_codecs() -> None:
+    """Raise CodecMissingError, naming the packages, unless every codec of the format can be read."""
+    missing = []
+    for codec, (module, package) in CODEC_PACKAGES.items():
+        try:
+            import_module(module)
+        except ImportError:
+            missing.append(f"{package} (codec {codec})")
+    if missing:
+        message = f"Avro packets may need {', '.join(missing)}, which is not installed: pip install it"
+        raise CodecMissingError(message)
+
+
+def decompressor(codec: str) -> Callable[[bytes], bytes]:
+    """Function that expands a block. Raises PacketError for a codec that cannot be read."""
+    if codec == "null":
+        return bytes
+    if codec == "deflate":
+        return lambda data: zlib.decompress(data, -zlib.MAX_WBITS)
+    if codec == "bzip2":
+        return bz2.decompress
+    if codec == "xz":
+        return lzma.decompress
+    try:
+        if codec == "snappy":
+            snappy = import_module("cramjam").snappy
+            return lambda data: bytes(snappy.decompress_raw(data[:-4]))  # the checksum follows
+        if codec == "zstandard":
+            zstd = import_module("backports.zstd")
+            return lambda data: bytes(zstd.decompress(data))
+    except ImportError:
+        package = CODEC_PACKAGES[codec][1]
+        raise PacketError(Stage.CODEC, Reason.CODEC_MISSING, f"codec {codec} needs {package}") from None
+    raise PacketError(Stage.CODEC, Reason.CODEC_MISSING, f"codec {codec!r} is not one that can be read")
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A parsed schema, its start up to the last field that is wanted, and whose packets it describes."""
+
+    whole: Any
+    start: Any
+    family: str
+    version: str
+    mapping: PacketMapping
+    warning: str | None
+
+
+@lru_cache(maxsize=256)
+def parse_schema(text: bytes, *, priors: bool, cutouts: bool) -> Schema:
+    """Parse a schema. Raises PacketError for one that is invalid or of no known survey."""
+    import fastavro
+    from fastavro.schema import SchemaParseException, UnknownType
+
+    try:
+        content = json.loads(text)
+        whole = fastavro.parse_schema(content)
+        if not isinstance(content, dict) or content.get("type") != "record":
+            message = "the schema is not that of a record"
+            raise PacketError(Stage.SCHEMA, Reason.SCHEMA_INVALID, message)
+    except (SchemaParseException, UnknownType, *DECODE_ERRORS) as error:
+        detail = f"{type(error).__name__}: {str(error)[:300]}"
+        raise PacketError(Stage.SCHEMA, Reason.SCHEMA_INVALID, detail) from None
+    family, version = family_of_schema(content, {})
+    mapping, warning = mapping_for(family, version)
+    start = dict(content)
+    if not cutouts:
+        wanted = {path.partition(".")[0] for paths in mapping.fields.values() for path in paths}
+        if priors or mapping.alert_list:
+            wanted |= {prior.path for prior in mapping.priors}
+        names = [field["name"] for field in content["fields"]]
+        last = max((k for k, name in enumerate(names) if name in wanted), default=len(names) - 1)
+        start["fields"] = content["fields"][: last + 1]
+    return Schema(whole, fastavro.parse_schema(start), family, version, mapping, warning)
+
+
+def packet_version(schema: Schema, record: Mapping[str, Any]) -> str:
+    """Version that the packet states, else that of its schema."""
+    stated = record.get("schemavsn")
+    return stated if isinstance(stated, str) and stated else schema.version
+
+
+def read_container(handle: BinaryIO, file: str, *, priors: bool, cutouts: bool) -> Iterator[Packet | Failure]:
+    """Packets of a container at the start of `handle`, and failures for what cannot be read."""
+    try:
+        schema, expand, marker = _header(handle, priors=priors, cutouts=cutouts)
+    except PacketError as error:
+        handle.seek(0)
+        raw = handle.read(LARGEST_BLOCK)
+        yield Failure(file, 0, len(raw), raw[:64], error, 1, raw)
+        return
+    while True:
+        offset = handle.tell()
+        if not handle.read(1):
+            return
+        handle.seek(offset)
+        try:
+            count, data = _block(handle, marker)
+        except PacketError as error:
+            found = _next_marker(handle, offset, marker)
+            raw = _between(handle, offset, found)
+            yield Failure(file, offset, len(raw), raw[:64], error, 1, raw)
+            if found is None:
+                return
+            handle.seek(found)
+            continue
+        end = handle.tell()
+        yield from _records(schema, expand, count, data, file, offset)
+        handle.seek(end)
+
+
+def _header(handle: BinaryIO, *, priors: bool, cutouts: bool) -> tuple[Schema, Callable[[bytes], bytes], bytes]:
+    if handle.read(4) != MAGIC:
+        raise PacketError(Stage.OPEN, Reason.NOT_AVRO, "the file does not start like an Avro container")
+    metadata: dict[str, bytes] = {}
+    while count := _long(handle):
+        if count < 0:
+            count = -count
+            _long(handle)
+        if count > MOST_RECORDS:
+            raise PacketError(Stage.OPEN, Reason.TRUNCATED, "the header is damaged")
+        for _ in range(count):
+            key = _bytes(handle).decode("utf-8", "replace")
+            metadata[key] = _bytes(handle)
+    marker = handle.read(_MARKER_LENGTH)
+    if len(marker) != _MARKER_LENGTH:
+        raise PacketError(Stage.OPEN, Reason.TRUNCATED, "the file ends inside its header")
+    if "avro.schema" not in metadata:
+        raise PacketError(Stage.SCHEMA, Reason.SCHEMA_INVALID, "the header has no schema")
+    expand = decompressor(metadata.get("avro.codec", b"null").decode("utf-8", "replace"))
+    return parse_schema(metadata["avro.schema"], priors=priors, cutouts=cutouts), expand, marker
+
+
+def _long(handle: BinaryIO) -> int:
+    """A zigzag-coded integer."""
+    value = shift = 0
+    while shift < 70:
+        byte = handle.read(1)
+        if not byte:
+            raise PacketError(Stage.OPEN, Reason.TRUNCATED, "the file ends inside a number")
+        value |= (byte[0] & 0x7F) << shift
+        if byte[0] < 0x80:
+            return (value >> 1) ^ -(value & 1)
+        shift += 7
+    raise PacketError(Stage.DECODE, Reason.SYNC_MARKER, "a number is longer than 64 bits")
+
+
+def _bytes(handle: BinaryIO) -> bytes:
+    length = _long(handle)
+    if not 0 <= length <= LARGEST_METADATA:
+        raise PacketError(Stage.OPEN, Reason.TRUNCATED, "the header is damaged")
+    data = handle.read(length)
+    if len(data) != length:
+        raise PacketError(Stage.OPEN, Reason.TRUNCATED, "the file ends inside its header")
+    return data
+
+
+def _block(handle: BinaryIO, marker: bytes) -> tuple[int, bytes]:
+    count, size = _long(handle), _long(handle)
+    if not (0 <= count <= MOST_RECORDS and 0 <= size <= LARGEST_BLOCK):
+        raise PacketError(Stage.DECODE, Reason.SYNC_MARKER, f"a block of {count} records in {size} bytes")
+    data = handle.read(size)
+    if len(data) < size:
+        raise PacketError(Stage.DECODE, Reason.TRUNCATED, f"{size - len(data)} of {size} bytes are missing")
+    found = handle.read(_MARKER_LENGTH)
+    if len(found) < _MARKER_LENGTH:
+        raise PacketError(Stage.DECODE, Reason.TRUNCATED, "the marker after the last block is missing")
+    if found != marker:
+        raise PacketError(Stage.DECODE, Reason.SYNC_MARKER, "the marker after a block is not that of the header")
+    return count, data
+
+
+def _next_marker(handle: BinaryIO, offset: int, marker: bytes) -> int | None:
+    """Position after the next marker behind `offset`; None when there is none."""
+    handle.seek(offset)
+    tail, position = b"", offset
+    while chunk := handle.read(1 << 20):
+        at = (tail + chunk).find(marker)
+        if at >= 0:
+            return position - len(tail) + at + _MARKER_LENGTH
+        position += len(chunk)
+        tail = (tail + chunk)[-(_MARKER_LENGTH - 1) :]
+    return None
+
+
+def _between(handle: BinaryIO, start: int, end: int | None) -> bytes:
+    handle.seek(start)
+    return handle.read(LARGEST_BLOCK if end is None else min(end - start, LARGEST_BLOCK))
+
+
+def _records(
+    schema: Schema, expand: Callable[[bytes], bytes], count: int, data: bytes, file: str, offset: int
+) -> Iterator[Packet | Failure]:
+    import fastavro
+
+    # No common base: cramjam and zstd raise errors of their own.
+    done = 0
+    try:
+        stream = io.BytesIO(expand(data))
+        wanted = schema.start if count == 1 else schema.whole
+        for _ in range(count):
+            record = fastavro.schemaless_reader(stream, wanted, None)
+            yield Packet(record, schema.family, packet_version(schema, record), file, offset)
+            done += 1
+    except Exception as error:  # noqa: BLE001  hostile bytes make codecs raise anything
+        detail = f"{type(error).__name__}: {str(error)[:200]}"
+        problem = PacketError(Stage.DECODE, Reason.OTHER, detail)
+        yield Failure(file, offset, len(data), data[:64], problem, count - done, data)
+
+
+def read_message(data: bytes, file: str, schemas: Path | None, *, priors: bool) -> Packet | Failure:
+    """A single-object message: a zero byte, a schema number (4 bytes), the record.
+
+    The schema is `<number>.avsc` or `<number>.json` in the folder `schemas`; no registry is asked.
+    """
+    import fastavro
+
+    try:
+        if len(data) < 5:
+            raise PacketError(Stage.OPEN, Reason.TRUNCATED, "a message is shorter than its header")
+        number = int.from_bytes(data[1:5], "big")
+        path = _schema_file(schemas, number)
+        schema = parse_schema(path.read_bytes(), priors=priors, cutouts=False)
+        try:
+            record = fastavro.schemaless_reader(io.BytesIO(data[5:]), schema.start, None)
+        except DECODE_ERRORS as error:
+            detail = f"{type(error).__name__}: {str(error)[:200]}"
+            raise PacketError(Stage.DECODE, Reason.TRUNCATED, detail) from None
+    except PacketError as error:
+        return Failure(file, 0, len(data), data[:64], error, 1, data)
+    return Packet(record, schema.family, packet_version(schema, record), file, 0)
+
+
+def _schema_file(schemas: Path | None, number: int) -> Path:
+    for suffix in (".avsc", ".json"):
+        if schemas is not None and (schemas / f"{number}{suffix}").is_file():
+            return schemas / f"{number}{suffix}"
+    message = f"schema {number} is not in the folder of schemas ({schemas}): put it there as {number}.avsc"
+    raise PacketError(Stage.SCHEMA, Reason.UNKNOWN_SCHEMA, message)

@@ -1,0 +1,67 @@
+"""Nearest rows of a catalogue on the sphere: unit vectors in a tree, so that no pole and no RA is an edge."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ephemera.sky.sphere import angle_arcsec, chord, unit_vectors
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+#: Days of a Julian year.
+YEAR = 365.25
+#: Milliarcseconds of a degree.
+MAS = 3_600_000.0
+
+
+class Sky:
+    """Positions that can be asked for their nearest row."""
+
+    def __init__(self, ra_deg: npt.ArrayLike, dec_deg: npt.ArrayLike) -> None:
+        from scipy.spatial import cKDTree
+
+        self.vectors = unit_vectors(ra_deg, dec_deg)
+        # Cells cut at the middle of their box are faster to build and as fast to ask on the sphere.
+        self._tree = cKDTree(self.vectors, balanced_tree=False, compact_nodes=False)
+
+    def nearest(
+        self, ra_deg: npt.ArrayLike, dec_deg: npt.ArrayLike, radius_arcsec: float = 2.0
+    ) -> tuple[IntArray, FloatArray]:
+        """Row nearest to each position and the separation (arcsec); -1 and inf beyond the radius."""
+        wanted = np.atleast_2d(unit_vectors(np.atleast_1d(ra_deg), np.atleast_1d(dec_deg)))
+        if len(self.vectors) == 0:
+            return np.full(len(wanted), -1), np.full(len(wanted), np.inf)
+        limit = chord(radius_arcsec) * (1 + 1e-12)
+        distance, row = self._tree.query(wanted, distance_upper_bound=limit)
+        found = np.isfinite(distance)
+        separation = np.where(found, angle_arcsec(np.where(found, distance, 0.0)), np.inf)
+        return np.where(found, row, -1).astype(np.int64), separation
+
+    def pairs(self, radius_arcsec: float) -> IntArray:
+        """Pairs of rows (k, 2) closer than the radius."""
+        return np.asarray(self._tree.query_pairs(chord(radius_arcsec), output_type="ndarray"), np.int64)
+
+
+def moved(
+    ra_deg: npt.ArrayLike,
+    dec_deg: npt.ArrayLike,
+    pmra: npt.ArrayLike,
+    pmdec: npt.ArrayLike,
+    years: npt.ArrayLike,
+) -> tuple[FloatArray, FloatArray]:
+    """Positions (deg) after `years` of proper motion (mas/yr; pmra times cos dec), along a great circle.
+
+    Missing (NaN) motions count as 0.
+    """
+    from ephemera.sky.sphere import positions
+
+    ra, dec = np.radians(np.asarray(ra_deg, np.float64)), np.radians(np.asarray(dec_deg, np.float64))
+    span = np.asarray(years, np.float64)
+    east, north = (np.radians(np.nan_to_num(np.asarray(pm, np.float64)) * span / MAS) for pm in (pmra, pmdec))
+    sin_a, cos_a, sin_d, cos_d = np.sin(ra), np.cos(ra), np.sin(dec), np.cos(dec)
+    to_east = np.stack([-sin_a, cos_a, np.zeros_like(sin_a)], axis=-1)
+    to_north = np.stack([-sin_d * cos_a, -sin_d * sin_a, cos_d], axis=-1)
+    start = np.stack([cos_d * cos_a, cos_d * sin_a, sin_d], axis=-1)
+    return positions(start + to_east * east[..., None] + to_north * north[..., None])
