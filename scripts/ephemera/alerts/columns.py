@@ -7,6 +7,7 @@ magnitude of five times the noise.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -329,12 +330,25 @@ def _extra(
         if given is None or all(v is None for v in given):
             extra[name] = None
         elif kind == "text":
-            extra[name] = [None if v is None else str(v) for v in given]
+            extra[name] = [_text(v) for v in given]
         else:
             array, _ = floats(given)
             array = np.where(array <= MISSING, np.nan, array) * mapping.scale.get(name, 1.0)
             extra[name] = array if kind == "f8" else _integers(array, given)
     return extra
+
+
+def _text(value: Any) -> str | None:
+    """Text as it is; records of a broker as JSON of their plain values."""
+    if not isinstance(value, Mapping):
+        return None if value is None else str(value)
+    flat: dict[str, Any] = {}
+    for name, item in value.items():
+        inner = item.items() if isinstance(item, Mapping) else ((None, item),)
+        for key, plain in inner:
+            if isinstance(plain, str | bool | int) or (isinstance(plain, float) and math.isfinite(plain)):
+                flat[name if key is None else f"{name}.{key}"] = plain
+    return json.dumps(flat, sort_keys=True) if flat else None
 
 
 def _integers(array: FloatArray, given: Sequence[Any]) -> list[int | None]:

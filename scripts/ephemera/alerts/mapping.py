@@ -85,6 +85,7 @@ _ZTF_FIELDS: Paths = {
     "id": ("candid", "candidate.candid"),
     "object": ("objectId",),
     "version": ("schemavsn",),
+    "broker": ("broker",),
 }
 _MAGNITUDE = Photometry("magnitude")
 _ZTF_PRIORS = PriorList("prv_candidates", Kind.DETECTION, _ZTF_POINT, _MAGNITUDE, without_id=Kind.LIMIT)
@@ -122,7 +123,7 @@ _RUBIN_FORCED = PriorList(
     Photometry(),
 )  # fmt: skip
 _RUBIN = PacketMapping(
-    "lsst", "10", "11.99", _inside("diaSource", _RUBIN_POINT), Photometry(), "tai_mjd", 1, _LSST_BANDS, "lsst",
+    "lsst", "10", "11.99", {**_inside("diaSource", _RUBIN_POINT), "broker": ("broker",)}, Photometry(), "tai_mjd", 1, _LSST_BANDS, "lsst",
     (PriorList("prvDiaSources", Kind.DETECTION, _RUBIN_POINT, Photometry()), _RUBIN_FORCED),
     scale={"pos_err": 3600.0},
 )  # fmt: skip
@@ -229,7 +230,7 @@ _ALERCE = PacketMapping(
     {
         **_same("", *_ZTF_EXTRA), "id": ("candid",), "object": ("oid",), "time": ("mjd",), "ra": ("ra", "meanra"),
         "dec": ("dec", "meandec"), "band": ("fid",), "mag": ("magpsf", "mag"), "mag_err": ("sigmapsf", "e_mag"),
-        "positive": ("isdiffpos",), "maglim": ("diffmaglim",),
+        "positive": ("isdiffpos",), "maglim": ("diffmaglim",), "kind": ("kind",),
     },
     _MAGNITUDE, "utc_mjd", 0, _ZTF_BANDS, "ztf", broker="alerce",
 )  # fmt: skip

@@ -1,0 +1,36 @@
+"""The README keeps its word: its Python runs, its files are there, its make targets exist."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def readme(repository):
+    return (repository / "README.md").read_text()
+
+
+def test_python_blocks_run(readme):
+    for block in re.findall(r"```python\n(.*?)```", readme, re.S):
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_links_and_images_lead_somewhere(readme, repository):
+    for target in re.findall(r"\]\(([^)#:]+)\)", readme):
+        assert (repository / target).exists(), target
+
+
+def test_make_targets_exist(readme, repository):
+    makefile = (repository / "Makefile").read_text()
+    for target in re.findall(r"\bmake ([a-z-]+)", " ".join(re.findall(r"```bash\n(.*?)```", readme, re.S))):
+        assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_numbers_of_the_library_example(readme):
+    from ephemera.xmm.bayes import eclipse_limit, log10_bayes_peak, peak_limit
+
+    assert f"{float(log10_bayes_peak(5, 0.1)):.2f}" in readme
+    assert list(peak_limit([0.01, 1.0], 3.0)) == [3, 9]
+    assert eclipse_limit(30.0, 5.0) == 0
