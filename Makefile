@@ -7,6 +7,8 @@ DEVELOPMENT := .venv/.development-installed
 CORES ?= $(shell nproc)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONHASHSEED := 0
+# Certificates of the system: many institutes have their own.
+export UV_SYSTEM_CERTS := 1
 
 .PHONY: help install install-slurm lock demo test lint format bench clean
 
