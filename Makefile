@@ -28,10 +28,10 @@ install-slurm: $(RUNTIME)
 
 # Everything is byte-compiled while it is installed: jobs are many and short, and a Python start that
 # has to compile its libraries takes several times as long.
-$(BIN)/uv: envs/uv.txt
+$(BIN)/uv: envs/bootstrap.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not here: install it, or make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/bootstrap.txt
 	@touch $@
 
 define install_locked
@@ -75,6 +75,7 @@ bench: $(DEVELOPMENT)
 	$(BIN)/python tests/bench/run.py
 
 lock: $(BIN)/uv
+	printf 'uv\nsetuptools>=77\n' | $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11 - -o envs/bootstrap.txt
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 pyproject.toml -o envs/requirements.txt
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 --extra dev -c envs/requirements.txt pyproject.toml -o envs/requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 --extra slurm -c envs/requirements.txt pyproject.toml -o envs/requirements-slurm.txt

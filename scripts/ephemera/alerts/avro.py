@@ -161,9 +161,10 @@ def read_container(handle: BinaryIO, file: str, *, priors: bool, cutouts: bool) 
         if not handle.read(1):
             return
         handle.seek(offset)
-        try:
-            count, data = _block(handle, marker)
-        except PacketError as error:
+        count, data, error = _block(handle, marker)
+        if error is not None:
+            if error.reason == Reason.SYNC_MARKER and data:
+                error = _misfit(schema, expand, data) or error
             found = _next_marker(handle, offset, marker)
             raw = _between(handle, offset, found)
             yield Failure(file, offset, len(raw), raw[:64], error, 1, raw)
@@ -222,19 +223,45 @@ def _bytes(handle: BinaryIO) -> bytes:
     return data
 
 
-def _block(handle: BinaryIO, marker: bytes) -> tuple[int, bytes]:
-    count, size = _long(handle), _long(handle)
+def _block(handle: BinaryIO, marker: bytes) -> tuple[int, bytes, PacketError | None]:
+    """Number of records and bytes of the block at the handle, and what is wrong with it."""
+    try:
+        count, size = _long(handle), _long(handle)
+    except PacketError as error:
+        return 0, b"", error
     if not (0 <= count <= MOST_RECORDS and 0 <= size <= LARGEST_BLOCK):
-        raise PacketError(Stage.DECODE, Reason.SYNC_MARKER, f"a block of {count} records in {size} bytes")
+        detail = f"a block of {count} records in {size} bytes"
+        return 0, b"", PacketError(Stage.DECODE, Reason.SYNC_MARKER, detail)
     data = handle.read(size)
     if len(data) < size:
-        raise PacketError(Stage.DECODE, Reason.TRUNCATED, f"{size - len(data)} of {size} bytes are missing")
-    found = handle.read(_MARKER_LENGTH)
-    if len(found) < _MARKER_LENGTH:
-        raise PacketError(Stage.DECODE, Reason.TRUNCATED, "the marker after the last block is missing")
-    if found != marker:
-        raise PacketError(Stage.DECODE, Reason.SYNC_MARKER, "the marker after a block is not that of the header")
-    return count, data
+        detail = f"{size - len(data)} of {size} bytes are missing"
+        return count, b"", PacketError(Stage.DECODE, Reason.TRUNCATED, detail)
+    if handle.read(_MARKER_LENGTH) != marker:
+        detail = "the marker after a block is not that of the header"
+        return count, data, PacketError(Stage.DECODE, Reason.SYNC_MARKER, detail)
+    return count, data, None
+
+
+def _misfit(schema: Schema, expand: Callable[[bytes], bytes], data: bytes) -> PacketError | None:
+    """An error of its own where the bytes of a block do not even fit the schema."""
+    import fastavro
+
+    try:
+        fastavro.schemaless_reader(io.BytesIO(expand(data)), schema.whole, None)
+    except Exception as error:  # noqa: BLE001  hostile bytes make codecs raise anything
+        problem = _decode_problem(error)
+        return problem if problem.reason == Reason.SCHEMA_INVALID else None
+    return None
+
+
+def _decode_problem(error: Exception) -> PacketError:
+    """Why a record was not decoded: its bytes choose a branch that the schema does not have, or end early."""
+    detail = f"{type(error).__name__}: {str(error)[:200]}"
+    if isinstance(error, IndexError):
+        return PacketError(Stage.DECODE, Reason.SCHEMA_INVALID, f"the record does not fit its schema, {detail}")
+    if isinstance(error, EOFError):
+        return PacketError(Stage.DECODE, Reason.TRUNCATED, detail)
+    return PacketError(Stage.DECODE, Reason.OTHER, detail)
 
 
 def _next_marker(handle: BinaryIO, offset: int, marker: bytes) -> int | None:
@@ -270,9 +297,7 @@ def _records(
             yield Packet(record, schema.family, packet_version(schema, record), file, offset)
             done += 1
     except Exception as error:  # noqa: BLE001  hostile bytes make codecs raise anything
-        detail = f"{type(error).__name__}: {str(error)[:200]}"
-        problem = PacketError(Stage.DECODE, Reason.OTHER, detail)
-        yield Failure(file, offset, len(data), data[:64], problem, count - done, data)
+        yield Failure(file, offset, len(data), data[:64], _decode_problem(error), count - done, data)
 
 
 def read_message(data: bytes, file: str, schemas: Path | None, *, priors: bool) -> Packet | Failure:

@@ -287,7 +287,6 @@ def _brightness(
     kind[bare & np.isfinite(maglim)] = Kind.LIMIT
     refusals.mark(bare & ~np.isfinite(maglim), Reason.MISSING_FIELD, "neither brightness nor limit is given")
     limit = kind == Kind.LIMIT
-    refusals.mark(limit & ~np.isfinite(maglim) & ~bare, Reason.MISSING_FIELD, "an upper limit has no value")
     flux, flux_err = np.where(limit, np.nan, flux), np.where(limit, np.nan, flux_err)
     with np.errstate(divide="ignore", invalid="ignore"):
         magnitude = AB_ZERO_NJY - 2.5 * np.log10(np.abs(flux))

@@ -23,8 +23,7 @@ from ephemera.alerts.columns import Context, Rows, detections, priors
 from ephemera.alerts.mapping import PacketMapping, PriorList, mapping_for
 from ephemera.alerts.outcomes import Kind, PacketError, Reason, Stage
 from ephemera.alerts.packets import ReadOptions, read_all
-from ephemera.alerts.schema import ALERTS, EXTRA, EXTRA_TYPE, PROVENANCE, empty_alerts, fact, with_facts
-from ephemera.alerts.times import night_of
+from ephemera.alerts.schema import ALERTS, EXTRA, EXTRA_TYPE, empty_alerts, fact, with_facts
 
 if TYPE_CHECKING:
     from ephemera.config.alerts import Decode as Settings
@@ -36,6 +35,8 @@ log = logging.getLogger(__name__)
 CHUNK = 10_000
 #: Packets that are smaller are copied into the quarantine.
 LARGEST_COPY = 1_000_000
+#: Suffix of the name under which a packet that is an object keeps the alerts that are not its newest.
+REST = "*"
 #: Nights whose files are open at the same time.
 OPEN_NIGHTS = 64
 
@@ -69,6 +70,8 @@ class Account:
     """Counts by (file, survey, night or None, `packets` or `priors`, what became of them)."""
 
     counts: Counter[tuple[str, str, int | None, str, str]] = field(default_factory=Counter)
+    packets_in: int = 0
+    priors_in: int = 0
     warnings: Counter[str] = field(default_factory=Counter)
 
     def table(self) -> pa.Table:
@@ -111,13 +114,16 @@ class Decoder:
         for path in paths:
             for item in read_all(path, self.options):
                 if isinstance(item, pa.Table):
+                    self.account.packets_in += len(item)
                     yield self._canonical(item)
                 elif isinstance(item, Failure):
+                    self.account.packets_in += item.packets
                     self._refuse(item)
                 else:
+                    self.account.packets_in += 1
                     group = item.family, item.version
                     waiting.setdefault(group, []).append(item)
-                    sizes[group] += 1 + _priors_in(item)
+                    sizes[group] += 1 + _list_entries(item)
                     if sizes[group] >= CHUNK:
                         yield self._chunk(*group, waiting.pop(group))
                         sizes[group] = 0
@@ -194,18 +200,20 @@ class Decoder:
     ) -> list[pa.Table]:  # fmt: skip
         """Rows of one list of priors of the good packets of a chunk."""
         entries, parent = [], []
+        path = prior.path + REST * (prior.path == context.mapping.alert_list)
         for k in good.tolist():
-            some = records[k].get(prior.path)
+            some = records[k].get(path)
             if isinstance(some, Sequence):
                 good_entries = [e for e in some if isinstance(e, Mapping)]
                 entries += good_entries
                 parent += [k] * len(good_entries)
+        self.account.priors_in += len(entries)
         if not entries:
             return []
         kind = np.full(len(entries), prior.kind, np.int64)
         if prior.without_id is not None:
-            (path,) = prior.fields["id"]
-            kind[[e.get(path) is None for e in entries]] = prior.without_id
+            (name,) = prior.fields["id"]
+            kind[[e.get(name) is None for e in entries]] = prior.without_id
         columns = rows.columns
         inherited = {"object": [columns["object_id"][k] for k in parent]}
         if prior.kind == Kind.FORCED or context.mapping.alert_list is not None:
@@ -227,7 +235,7 @@ class Decoder:
         return [table.append_column("batch", pa.array([int(nights[k]) for k in of], pa.int32()))]
 
 
-def _priors_in(packet: Packet) -> int:
+def _list_entries(packet: Packet) -> int:
     """Number of entries in the lists of a packet."""
     return sum(len(value) for value in packet.record.values() if isinstance(value, list))
 
@@ -244,23 +252,10 @@ def _flattened(record: Mapping[str, Any], mapping: PacketMapping) -> Mapping[str
     times = [next((e[n] for n in ("time", "midpointMjdTai", "midPointTai") if n in e), None) for e in entries]
     known = [k for k, time in enumerate(times) if isinstance(time, int | float) and time == time]
     if not known:
-        return {**record, mapping.alert_list: {}}
+        return {**record, mapping.alert_list: {}, mapping.alert_list + REST: entries}
     newest = max(known, key=lambda k: (times[k], -k))
     rest = entries[:newest] + entries[newest + 1 :]
-    return _ObjectPacket(record, mapping.alert_list, entries[newest], rest)
-
-
-class _ObjectPacket(dict[str, Any]):
-    """A packet of a list: `get` gives the newest entry as record, `priors` the others as list."""
-
-    def __init__(self, record: Mapping[str, Any], name: str, newest: Any, rest: list[Any]) -> None:
-        super().__init__(record)
-        self[name] = _NewestOf(newest)
-        self[name].rest = rest
-
-
-class _NewestOf(dict[str, Any]):
-    rest: list[Any]
+    return {**record, mapping.alert_list: entries[newest], mapping.alert_list + REST: rest}
 
 
 def _compared_ids(
@@ -444,11 +439,11 @@ def main(job: Job) -> None:
     ordered = sorted(decoder.quarantine, key=lambda row: (row["file"], row["offset"]))
     pq.write_table(pa.Table.from_pylist(ordered, QUARANTINE), job.output.quarantine)
     summary = {
+        "packets_in": decoder.account.packets_in,
+        "priors_in": decoder.account.priors_in,
         "nights": [{"night": night, "rows": number} for night, number in rows.items()],
         "warnings": dict(sorted(decoder.account.warnings.items())),
     }
     job.output.list.write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     log.info("%d nights, %d packets refused", len(rows), decoder.account.total("packets", "rejected"))
 
-
-__all__ = ["ALERTS", "CHUNK", "PROVENANCE", "Decoder", "account_of", "main", "night_of", "read_packets", "write_nights"]

@@ -314,7 +314,10 @@ class Survey(Section):
     )
     ra_minutes: bool = option(False, "Sub-folders of the store by minutes of right ascension.")
     ra_seconds: bool = option(False, "Further sub-folders by seconds.")
-    batch: int = option(200, "Most sources of a job; batches also end at whole degrees of RA.", ge=1)
+    batch: int = option(200, "Most sources of a job; batches also end where a slice of RA ends.", ge=1)
+    batch_degrees: int = option(
+        1, "Width of the slices of RA at whose ends batches end.", unit="deg", ge=1, le=360
+    )
     data_types: list[Literal["photometry", "spectra", "images"]] = option(
         ["photometry"], "Kinds of data; spectra and images are reserved names."
     )

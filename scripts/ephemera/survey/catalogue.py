@@ -209,13 +209,14 @@ def warn_of_neighbours(table: pa.Table) -> int:
     return len(pairs)
 
 
-def batches_of(table: pa.Table, size: int) -> dict[str, pa.Table]:
-    """Sources by batch, at most `size` of one degree of right ascension each, in order of name.
+def batches_of(table: pa.Table, size: int, width: int = 1) -> dict[str, pa.Table]:
+    """Sources by batch, at most `size` of one slice of right ascension each, in order of name.
 
-    The name `RA123.0-1f2e3d4c5b6a` holds degree, number in the degree and a digest of the rows.
+    Slices are `width` degrees wide. The name `RA123.0-1f2e3d4c5b6a` holds the degree where the slice starts,
+    a number and a digest of the rows.
     """
     rows = table.drop_columns(["cat_index"])
-    degree = np.floor(rows["ra"].to_numpy()).astype(np.int16)
+    degree = (np.floor(rows["ra"].to_numpy() / width) * width).astype(np.int16)
     order = pc.sort_indices(
         pa.table({"degree": degree, "name": rows["name"]}), [("degree", "ascending"), ("name", "ascending")]
     )
@@ -245,11 +246,15 @@ def load(path: Path | None, settings: Settings) -> Sources:
     if path is None:
         msg = "survey.catalogue has no file"
         raise CatalogueError(msg)
-    needed = list(dict.fromkeys(wanted.values()))
-    table = read_columns(path, needed, settings.format)
-    columns = {key: table[name] for key, name in wanted.items()}
+    table = read_columns(path, list(dict.fromkeys(wanted.values())), settings.format, optional(wanted))
+    columns = {key: table[name] for key, name in wanted.items() if name in table.column_names}
     epoch, band = (WD_EPOCH, WD_BAND) if wd else (settings.epoch, settings.mag_band)
     return sources_of(columns, settings, epoch, band)
+
+
+def optional(wanted: Mapping[str, str]) -> frozenset[str]:
+    """File columns that may be absent: all but those of name and position."""
+    return frozenset(wanted.values()) - {wanted[key] for key in ("name", "ra", "dec")}
 
 
 def main(job: Job) -> None:
@@ -265,7 +270,7 @@ def main(job: Job) -> None:
     lines = [f'{row},"{name}",{reason}' for row, name, reason in sources.rejected]
     job.output.rejected.write_text("\n".join(["row,name,reason", *lines]) + "\n", encoding="utf-8")
     job.output.batches.mkdir(parents=True)
-    for name, part in batches_of(table, job.settings.batch).items():
+    for name, part in batches_of(table, job.settings.batch, job.settings.batch_degrees).items():
         file = job.output.batches / f"{name}.parquet"
         write_table(part, "source", file)
         os.utime(file, (AGELESS, AGELESS))

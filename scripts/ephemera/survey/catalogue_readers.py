@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+log = logging.getLogger(__name__)
 
 #: Format of each suffix.
 FORMATS = {
@@ -40,8 +43,13 @@ def format_of(path: Path) -> str:
     return kind
 
 
-def read_columns(path: Path, names: Sequence[str], kind: str | None = None) -> pa.Table:
-    """Columns `names` of a catalogue file. Raises CatalogueError for an unreadable file or absent column."""
+def read_columns(
+    path: Path, names: Sequence[str], kind: str | None = None, optional: frozenset[str] = frozenset()
+) -> pa.Table:
+    """Columns `names` of a catalogue file, without those `optional` ones that it lacks.
+
+    Raises CatalogueError for an unreadable file and for another absent column.
+    """
     reader = {
         "csv": _csv,
         "fits": _fits,
@@ -51,14 +59,17 @@ def read_columns(path: Path, names: Sequence[str], kind: str | None = None) -> p
     }[kind or format_of(path)]
     try:
         available, get = reader(path)
-        missing = [name for name in names if name not in available]
+        absent = [name for name in names if name not in available]
+        if absent:
+            log.info("%s: there is no column %s", path, ", ".join(absent))
+        missing = [name for name in absent if name not in optional]
         if missing:
             msg = (
                 f"{path}: there is no column {', '.join(missing)}; the file has {', '.join(available[:40])}. "
                 "Map them under survey.catalogue.columns"
             )
             raise CatalogueError(msg)
-        return pa.table({name: get(name) for name in names})
+        return pa.table({name: get(name) for name in names if name not in absent})
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         msg = f"{path} cannot be read as {kind or format_of(path)}: {error}"
         raise CatalogueError(msg) from error

@@ -6,7 +6,6 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +17,7 @@ if TYPE_CHECKING:
 
 MetaValue = str | int | float | bool
 
-#: Module of each format; imported when first used, because astropy and pyarrow are slow to import.
-SUFFIXES: Mapping[str, str] = {
-    ".parquet": "ephemera.tables.parquet",
-    ".fits": "ephemera.tables.fits",
-    ".vot": "ephemera.tables.votable",
-    ".ecsv": "ephemera.tables.ecsv",
-    ".csv": "ephemera.tables.csv",
-}
+SUFFIXES = (".parquet", ".fits", ".vot", ".ecsv", ".csv")
 
 _META_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -71,11 +63,27 @@ def read(path: str | os.PathLike[str], declaration: TableDeclaration) -> pa.Tabl
 
 
 def _module(path: Path) -> Any:
+    """Reader and writer of the format that the suffix names.
+
+    Each is imported when it is first used, because astropy and pyarrow are slow to import, and by name,
+    so that the code of a format is part of the recipes that may use it.
+    """
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    if suffix == ".parquet":
+        from ephemera.tables import parquet as module
+    elif suffix == ".fits":
+        from ephemera.tables import fits as module
+    elif suffix == ".vot":
+        from ephemera.tables import votable as module
+    elif suffix == ".ecsv":
+        from ephemera.tables import ecsv as module
+    elif suffix == ".csv":
+        from ephemera.tables import csv as module
+    else:
         msg = f"path must end in one of {', '.join(SUFFIXES)}, got {path.name!r}"
         raise ValueError(msg)
-    return import_module(SUFFIXES[suffix])
+    return module
+
 
 
 def _checked_meta(meta: Mapping[str, MetaValue]) -> dict[str, MetaValue]:

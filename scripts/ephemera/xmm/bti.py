@@ -32,6 +32,8 @@ from ephemera.xmm.outcomes import ListRejected, Outcome
 FLARE_LOW_EV, FLARE_HIGH_EV = 10000, 12000
 #: Rate in 10-12 keV, ct/s, above which the time of a camera is bad.
 DEFAULT_THRESHOLDS: Mapping[Camera, float] = {Camera.PN: 0.5, Camera.M1: 0.5, Camera.M2: 0.5}
+#: A window exposed for a smaller share of its length says nothing: one event would make it bad.
+LEAST_EXPOSED = 0.1
 #: Longest window of the flare curve when it follows the frame length, s.
 LONGEST_WINDOW = 100.0
 SECONDS_PER_DAY = 86400.0
@@ -44,7 +46,7 @@ class FlareCurve:
     """Curve of the flaring background in windows between `edges` (n+1,), s.
 
     `counts` (n,) i8, or NaN f8 where only rates are known; `exposed` (n,) s in which any CCD was on;
-    `rate` (n,) ct/s, NaN in windows that were not exposed; `threshold` (n,) ct/s.
+    `rate` (n,) ct/s, NaN in windows hardly or not exposed; `threshold` (n,) ct/s.
     """
 
     edges: FloatArray
@@ -89,7 +91,7 @@ def flare_curve(
     allowed = np.zeros(len(exposed))
     for header in subset.headers:
         allowed += thresholds[header.camera] * exposed_seconds(header, edges).mean(axis=0)
-    on = exposed > 0
+    on = exposed >= LEAST_EXPOSED * np.diff(edges)
     rate = np.divide(counts, exposed, out=np.full(len(exposed), np.nan), where=on)
     threshold = np.divide(allowed, exposed, out=np.zeros(len(exposed)), where=on)
     return FlareCurve(edges, counts, exposed, rate, threshold)

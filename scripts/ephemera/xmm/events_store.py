@@ -32,6 +32,8 @@ def write_subset(group: Any, subset: Subset) -> None:
         inside = group.create_group(f"list_{number}")
         values = {f.name: getattr(header, f.name) for f in fields(header) if f.name != "good_time"}
         values["camera"] = header.camera.name
+        # HDF5 holds no text with a zero byte, and a damaged header may.
+        values = {k: v.replace("\0", "") if isinstance(v, str) else v for k, v in values.items()}
         write_attributes(inside, {**values, "kept_ccds": list(header.kept_ccds)})
         _write_good_time(inside, header)
 

@@ -19,7 +19,7 @@ from ephemera.xmm.events_store import read_source_columns, read_subsets
 from ephemera.xmm.expectation_store import write_expectation, write_list_mask, write_no_expectation
 from ephemera.xmm.expected_counts import Expectation, build_expectation
 from ephemera.xmm.exposure_classes import source_frames
-from ephemera.xmm.grid import PixelGrid
+from ephemera.xmm.grid import PixelGrid, shifted_subset
 from ephemera.xmm.observation import BoolArray, IntArray, Subset
 from ephemera.xmm.outcomes import Outcome
 from ephemera.xmm.source_mask import SourceList, source_mask
@@ -84,6 +84,7 @@ def expect(
     images = None
     if span == "union" and subset is not None:
         feeding = source_frames(cube, span)
+        subset = shifted_subset(subset, cube.frames.t0 - subset.t0)
         images = camera_images(subset, cube.grid, cube.frames, cube.band, feeding, drop_cells)
     try:
         return build_expectation(

@@ -227,8 +227,10 @@ def test_every_option_finds_the_burst_once_in_a_run(small, tmp_path, section, op
     assert burst["n_grids"][0].as_py() == {"time": 2, "all": 8}.get(options.get("shifted_grids"), 1)
 
 
-def test_union_with_second_pass(small, tmp_path):
-    options = {**FULL, "events": {"span": "union"}, "detect": {"second_pass": True}}
+@pytest.mark.parametrize("grids", ["none", "time"])
+def test_union_with_second_pass_on_any_grid(small, tmp_path, grids):
+    cube = FULL["cube"] | {"shifted_grids": grids}
+    options = {"cube": cube, "events": {"span": "union"}, "detect": {"second_pass": True}}
     searched = search(small[0], tmp_path, OBSID, options)
     assert len(near(searched.detections, small[1].bursts[0], "peak")) == 1
 
