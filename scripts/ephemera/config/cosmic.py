@@ -86,9 +86,9 @@ class Stamps(Section):
 class Band(Section):
     """Frequencies that are left out."""
 
-    name: str = option("", "What is known to transmit there.", min_length=1)
-    low_mhz: Positive = option(1.0, "Lower end.", unit="MHz")
-    high_mhz: Positive = option(2.0, "Upper end.", unit="MHz")
+    name: str = option(..., "What is known to transmit there.", min_length=1)
+    low_mhz: Positive = option(..., "Lower end.", unit="MHz")
+    high_mhz: Positive = option(..., "Upper end.", unit="MHz")
 
     @model_validator(mode="after")
     def _ordered(self) -> Band:

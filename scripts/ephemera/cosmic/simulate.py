@@ -1,4 +1,4 @@
-"""Simulated observations: stamps, hits and the recipe of an array with known signals, and the truth about them.
+"""Simulated observations: stamps, hits and the recipe of an array with known signals, and the truth.
 
 The same note gives the same bytes. Half of the stamps stand in files of one segment a message and half in
 files of two, as different writers make them.
@@ -51,7 +51,7 @@ def injections(settings: Settings, rng: np.random.Generator) -> list[Injection]:
     """All signals of an observation, in a random order."""
     found = []
     for kind, count in sorted(settings.counts.items()):
-        levels = [0.0] if kind == Kind.NOISE else settings.snr
+        levels = [0.0] if kind == "noise" else settings.snr
         for snr in levels:
             found += [_injection(Kind(kind), snr, settings, rng) for _ in range(count)]
     order = rng.permutation(len(found))
@@ -78,7 +78,7 @@ def simulate_stamp(
     start_channel = int(rng.integers(1000, FFT_SIZE - settings.channels - 1000))
     fch1 = F0_MHZ + (coarse * FFT_SIZE + start_channel + 0.5) * foff
     row = int(np.argmin(np.abs(array.times - START)))
-    band = Band((fch1 + np.arange(settings.channels) * foff) * 1e-3, row, SCHAN + coarse)
+    band = Band((fch1 + np.arange(settings.channels, dtype=np.float64) * foff) * 1e-3, row, SCHAN + coarse)
     voltages = noise(rng, shape)
     inject(voltages, what, array, band, rng)
     coherent_beam = what.kind in SKY_KINDS and len(array.beams) > 0

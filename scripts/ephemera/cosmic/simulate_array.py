@@ -1,7 +1,7 @@
-"""An array of antennas that looks at beams: positions, delays, calibration, and the recipe that tells of them.
+"""An array of antennas that looks at beams: positions, delays, calibration, and its recipe.
 
-Delay of beam b at antenna a: (x_a - x_0) . (s_b - s_0)/c, with s_0 the direction of the phase centre. The sign
-follows the coefficient that readers use (see `beamform`); no signal from the sky was at hand to confirm it.
+Delay of beam b at antenna a: (x_a - x_0) . (s_b - s_0)/c, with s_0 the direction of the phase centre. The
+sign follows the coefficient that readers use (see `beamform`); no signal from the sky was at hand to confirm it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ARCSEC = np.pi / 180 / 3600
 
 @dataclass(frozen=True)
 class Array:
-    """Antennas (names, positions in m), beams (rad), times (Unix s), delays (time, beam, antenna) in ns, gains.
+    """Names and positions (m) of antennas, beams (rad), times (Unix s), delays (time, beam, antenna) in ns.
 
     `gains` is cal_all (channel, polarisation, antenna).
     """

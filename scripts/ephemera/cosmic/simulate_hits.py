@@ -22,11 +22,16 @@ class HasHit(Protocol):
     """What a hit is made from: fields and signal of a stamp, power (time, channel) of its beam."""
 
     @property
-    def fields(self) -> Mapping[str, Any]: ...
+    def fields(self) -> Mapping[str, Any]:
+        """Fields of the stamp."""
+
     @property
-    def signal(self) -> Mapping[str, Any]: ...
+    def signal(self) -> Mapping[str, Any]:
+        """Fields of its signal."""
+
     @property
-    def power(self) -> Any: ...
+    def power(self) -> Any:
+        """Power (time, channel)."""
 
 
 def stamp_hit(stamp: HasHit, start_mjd: float, *, cut_out: bool) -> bytes:

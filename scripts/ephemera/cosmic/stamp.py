@@ -96,12 +96,12 @@ class Stamp:
     def live_antennas(self) -> BoolArray:
         """Antennas that have any voltage at all."""
         voltages = self.voltages
-        live = voltages[0].any(axis=(0, 1))
+        live = np.asarray(voltages[0].any(axis=(0, 1)), np.bool_)
         for step in voltages[1:]:
             if live.all():
                 break
-            live |= step.any(axis=(0, 1))
-        return np.asarray(live, np.bool_)
+            live |= np.asarray(step.any(axis=(0, 1)), np.bool_)
+        return live
 
     @property
     def good_voltages(self) -> Voltages:

@@ -22,7 +22,8 @@ CENTRE_HALF_WIDTH = 0.02
 class Trapezoid:
     """Result: mid-time, total duration and ingress (days), depth, line a + b (t - t0), rms of the rest.
 
-    `half_depth_middle` lies between the half-depth crossings; `centre_depth` is 1 - mean within 0.02 d.
+    `half_depth_middle` lies between the half-depth crossings; `centre_depth` is 1 - mean within 0.02 d,
+    its error the scatter out of transit over the root of the number of points.
     """
 
     t0: float
@@ -78,7 +79,8 @@ def fit_trapezoid(time: npt.ArrayLike, flux: npt.ArrayLike) -> Trapezoid | None:
     level, slope, depth, squares = _solve(x, f, shape(x, t0, duration, ingress), t0)
     centre = np.abs(x - t0) < CENTRE_HALF_WIDTH
     inside = f[centre]
-    error = float(inside.std(ddof=1) / np.sqrt(len(inside))) if len(inside) > 1 else float("nan")
+    outside = f[np.abs(x - t0) > duration / 2]
+    error = float(outside.std() / np.sqrt(len(inside))) if len(inside) and len(outside) > 1 else float("nan")
     return Trapezoid(
         origin + t0, duration, ingress, depth, level, slope, float(np.sqrt(squares / len(x))),
         origin + _half_depth(x, f / (level + slope * (x - t0)), t0, depth),

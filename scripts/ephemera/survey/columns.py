@@ -47,6 +47,17 @@ RAW = TableDeclaration(
         Column("sha256", "str", None, "meta.code", "Checksum of the file"),
     ),
 )
+OUTCOME = TableDeclaration(
+    "outcome",
+    "What became of each source in each survey.",
+    (
+        Column("source", "str", None, "meta.id;meta.main", "Name in the catalogue"),
+        Column("survey", "str", None, "meta.dataset", "Survey"),
+        Column("status", "str", None, "meta.code.status", "ok, empty, missing, stale or error"),
+        Column("reason", "str", None, "meta.note", "Why there is nothing"),
+        Column("n_curves", "i4", None, "meta.number", "Light curves"),
+    ),
+)
 CURVE = TableDeclaration(
     "curve",
     "Light curves: one survey, filter, object and season each.",
@@ -224,6 +235,7 @@ NESTED: Mapping[str, Mapping[str, str]] = {
 KEYS: Mapping[str, tuple[str, ...]] = {
     "source": ("name",),
     "raw": ("source", "survey"),
+    "outcome": ("source", "survey"),
     "curve": ("curve_id",),
     "epoch": ("curve_id",),
     "detection": ("id",),

@@ -95,6 +95,12 @@ class LightCurve:
         low, high = np.quantile(self.steps, [0.05, 0.95])
         return bool((high - low) * DAY / self.cadence < 0.01) if self.cadence > 0 else False
 
+    def take(self, rows: BoolArray) -> LightCurve:
+        """Some of the epochs."""
+        names = ("mjd", "flux", "flux_err", "flag", "bad", "live", "time_bjd_tdb", "x", "y")
+        parts = {name: getattr(self, name) for name in names}
+        return replace(self, **{k: None if v is None else v[rows] for k, v in parts.items()})
+
     def with_flux(self, flux: FloatArray, flux_err: FloatArray) -> LightCurve:
         """The same epochs with another flux."""
         return replace(self, flux=flux, flux_err=flux_err)

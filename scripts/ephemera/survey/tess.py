@@ -142,6 +142,31 @@ def light_curve(
     )
 
 
+def sectors(
+    table: Any,
+    metadata: Mapping[str, Any],
+    source: str,
+    *,
+    flux: FluxColumn = "PDCSAP",
+    position: PositionColumn = "MOM_CENTR",
+    bad_bits: int = ALL_BITS,
+    filter_name: str = "tess_red",
+    drop_bad: bool = False,
+) -> list[LightCurve]:
+    """Light curves of raw rows, one a sector; `metadata["sectors"]` holds the cards of each by number."""
+    numbers = column(table, "SECTOR").astype(np.int64)
+    curves = []
+    for number in np.unique(numbers):
+        rows = np.flatnonzero(numbers == number)
+        part = {name: column(table, name)[rows] for name in column_names(table) if name != "SECTOR"}
+        cards = metadata.get("sectors", {}).get(str(number), {})
+        curve = light_curve(
+            part, cards, source, flux=flux, position=position, bad_bits=bad_bits, filter_name=filter_name
+        )
+        curves.append(curve.take(~curve.bad) if drop_bad else curve)
+    return [curve for curve in curves if len(curve)]
+
+
 def read_light_curve(
     path: str | os.PathLike[str], source: str | None = None, **options: Any
 ) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The HDF5 file of an observation's expectations: the factors of mu of each run, in the groups of its cubes."""
+"""The HDF5 file of an observation's expectations: the factors of mu of each run, grouped as its cubes."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ QUANTILES = dict(zip(("counts_q16", "counts_q50", "counts_q84"), REPORTED_QUANTI
 
 
 def region_table(regions: Regions, positions: Columns, curves: LightCurves) -> Columns:
-    """Columns of `REGION_COLUMNS` for all regions of a run."""
+    """Columns of `REGION_COLUMNS` for all regions of a run; `positions` may hold more than positions."""
     significance = {"lc_sigma_peak": curves.lc_sigma_peak, "lc_sigma_eclipse": curves.lc_sigma_eclipse}
     return regions.columns | positions | significance
 

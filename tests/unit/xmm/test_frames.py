@@ -269,4 +269,5 @@ def test_real_lists_lose_little_to_partial_exposure(shared_data, obsid):
     assert found.intervals.shape[1] == 2
     assert np.isnan(found.curve.rate).any()
     flagged = make_frames(own, 50, found.intervals)
-    assert flagged.bti.sum() <= np.diff(found.intervals, axis=1).sum() / 25
+    # The last frame is shorter than the others.
+    assert flagged.bti.sum() <= np.diff(found.intervals, axis=1).sum() / 25 + 1

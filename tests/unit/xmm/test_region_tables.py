@@ -31,7 +31,9 @@ def rows_of(rows):
     expectation = flat_expectation(cube.frames, MAIN)
     where = positions(regions, kept, cube, expectation, events, 195.36, 27.76)
     curves = region_light_curves(cube, expectation, regions, mjdref=50814.0)
-    return region_table(regions, where, curves)
+    share = np.full(len(regions), 0.2)
+    raw = {"frac_one_raw_pixel": share, "raw_pixel": np.full(len(regions), "PN_04_010_100", object)}
+    return region_table(regions, where | raw, curves)
 
 
 def test_region_rows_fill_every_declared_column():

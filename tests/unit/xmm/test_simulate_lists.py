@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from ephemera.sky.tan import to_sky
 from ephemera.seeds import generator
+from ephemera.sky.tan import to_sky
 from ephemera.xmm.observation import Camera
 from ephemera.xmm.psf import King
 from ephemera.xmm.simulate_fits import encode

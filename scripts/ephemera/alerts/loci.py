@@ -1,0 +1,157 @@
+"""Loci: places on the sky to which alerts are joined. Their identifiers, their table, and its updates.
+
+Sums of unit vectors are stored, not means, so that updates are exact and can be merged. The scatter is the
+rms per axis of the offsets from the mean; `sep99` the 99 % separation from it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ephemera.alerts.match import ARCSEC, arcsec
+from ephemera.sky.sphere import positions
+
+FloatArray = npt.NDArray[np.float64]
+
+PREFIX = "EPH"
+_LETTERS = 13
+
+TAG = pa.struct([("name", pa.string()), ("filter", pa.string()), ("version", pa.string()), ("mjd_set", pa.float64())])
+#: A value of a property: exactly one of the three is not null.
+VALUE = pa.struct([("float", pa.float64()), ("int", pa.int64()), ("text", pa.string())])
+MATCH = pa.struct(
+    [
+        ("catalogue", pa.string()),
+        ("row", pa.int64()),
+        ("sep_arcsec", pa.float64()),
+        ("nearest", pa.bool_()),
+        ("columns", pa.string()),
+    ]
+)
+
+_COLUMNS: tuple[tuple[str, pa.DataType, str | None, str], ...] = (
+    ("locus_id", pa.string(), None, "Identifier, from the key of the founding alert"),
+    ("founder_key", pa.string(), None, "Key of the founding alert"),
+    ("sum_x", pa.float64(), None, "Sum of weighted unit vectors, x"),
+    ("sum_y", pa.float64(), None, "Sum of weighted unit vectors, y"),
+    ("sum_z", pa.float64(), None, "Sum of weighted unit vectors, z"),
+    ("n_det", pa.int64(), None, "Detections joined"),
+    ("n_limit", pa.int64(), None, "Upper limits joined"),
+    ("n_forced", pa.int64(), None, "Forced photometry joined"),
+    ("ra", pa.float64(), "deg", "Right ascension of the mean, ICRS"),
+    ("dec", pa.float64(), "deg", "Declination of the mean, ICRS"),
+    ("scatter", pa.float64(), "arcsec", "Rms of the detections per axis"),
+    ("sep99", pa.float64(), "arcsec", "Separation from the mean of 99 % of the detections"),
+    ("mjd_first", pa.float64(), "d", "Time of the first detection"),
+    ("mjd_last", pa.float64(), "d", "Time of the last detection"),
+    ("bands", pa.list_(pa.string()), None, "Bands with a detection"),
+    ("mag_min", pa.float32(), "mag", "Brightest magnitude"),
+    ("mag_max", pa.float32(), "mag", "Faintest magnitude"),
+    ("last_mag", pa.map_(pa.string(), pa.float32()), "mag", "Magnitude of the last detection by band"),
+    ("object_ids", pa.map_(pa.string(), pa.list_(pa.string())), None, "Objects of each survey in the locus"),
+    ("flags", pa.list_(pa.string()), None, "crowded, moving, merged"),
+    ("tags", pa.list_(TAG), None, "Tags with the filter, its version and the time when set"),
+    ("properties", pa.map_(pa.string(), VALUE), None, "Properties set by filters"),
+    ("matches", pa.list_(MATCH), None, "Rows of catalogues within their radius"),
+    ("night_founded", pa.int32(), "d", "Night of the founding alert"),
+    ("night_updated", pa.int32(), "d", "Last night with a new alert"),
+)
+
+
+def _field(name: str, kind: pa.DataType, unit: str | None, description: str) -> pa.Field:
+    return pa.field(name, kind, metadata={"description": description} | ({"unit": unit} if unit else {}))
+
+
+LOCI = pa.schema([_field(*column) for column in _COLUMNS], metadata={"name": "loci"})
+ASSOCIATION = pa.schema(
+    [
+        ("alert_key", pa.string()),
+        ("locus_id", pa.string()),
+        ("sep_arcsec", pa.float64()),
+        ("n_candidates", pa.int64()),
+        ("second_sep", pa.float64()),
+        ("late", pa.bool_()),
+    ]
+)
+
+
+def locus_id(alert_key: str) -> str:
+    """Identifier of the locus that an alert founds: `EPH` and 65 bits of its SHA-256 in base 32."""
+    digest = hashlib.sha256(alert_key.encode()).digest()
+    return PREFIX + base64.b32encode(digest)[:_LETTERS].decode()
+
+
+def empty_loci() -> pa.Table:
+    """No loci, all columns."""
+    return LOCI.empty_table()
+
+
+def sums_of(loci: pa.Table) -> FloatArray:
+    """Sums of unit vectors (n, 3)."""
+    return np.stack([loci[name].to_numpy() for name in ("sum_x", "sum_y", "sum_z")], axis=1).reshape(-1, 3)
+
+
+def means_of(loci: pa.Table) -> FloatArray:
+    """Mean positions as unit vectors (n, 3)."""
+    sums = sums_of(loci)
+    return np.asarray(sums / np.linalg.norm(sums, axis=1, keepdims=True), float)
+
+
+def value_of(value: Any) -> Any:
+    """Plain value of a property."""
+    return next((v for v in value.values() if v is not None), None) if isinstance(value, dict) else value
+
+
+def as_value(value: float | int | str) -> dict[str, Any]:
+    """A property as it is stored."""
+    kind = "text" if isinstance(value, str) else "int" if isinstance(value, int) else "float"
+    return {"float": None, "int": None, "text": None, kind: value}
+
+
+def scatter_and_sep99(
+    vectors: FloatArray, group: npt.NDArray[np.int64], means: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Rms per axis and 99 % separation, arcsec, of the vectors (n, 3) in each group around its mean (m, 3).
+
+    The rms is sqrt(sum of squared separations / 2 n); the quantile the smallest separation that at least
+    99 % of the members do not exceed.
+    """
+    m = len(means)
+    apart = arcsec(np.linalg.norm(vectors - means[group], axis=1))
+    number = np.bincount(group, minlength=m)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scatter = np.sqrt(np.bincount(group, apart**2, minlength=m) / (2 * number))
+    order = np.lexsort((apart, group))
+    start = np.cumsum(number) - number
+    rank = np.maximum(np.ceil(0.99 * number - 1e-9).astype(np.int64) - 1, 0)
+    sep99 = np.full(m, np.nan)
+    has = number > 0
+    sep99[has] = apart[order][(start + rank)[has]]
+    return np.where(has, scatter, np.nan), sep99
+
+
+def mean_positions(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Right ascension and declination, degrees, of sums of unit vectors."""
+    return positions(sums)
+
+
+def from_columns(columns: dict[str, Sequence[Any]]) -> pa.Table:
+    """Loci table of columns; NaN becomes null."""
+    arrays = []
+    for column in LOCI:
+        values = columns[column.name]
+        if isinstance(values, pa.Array | pa.ChunkedArray):
+            arrays.append(values)
+        else:
+            arrays.append(pa.array(values, column.type, from_pandas=isinstance(values, np.ndarray)))
+    return pa.Table.from_arrays(arrays, schema=LOCI)
+
+
+__all__ = ["ARCSEC", "ASSOCIATION", "LOCI", "locus_id"]

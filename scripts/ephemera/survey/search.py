@@ -1,0 +1,95 @@
+"""Look for events in the light curves of a batch: scores, quality, events, curve statistics.
+
+Reads reduced light curves. Makes the tables curve, epoch (with scores and marks) and detection, and the
+outcome of each source. Nothing is remembered between light curves, and none is altered.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ephemera.survey.columns import CURVE, DETECTION, EPOCH
+from ephemera.survey.curve_files import read_curves
+from ephemera.survey.judging import Searched, curve_row, detection_rows, search_curve, search_of
+from ephemera.survey.outcomes import SourceError
+from ephemera.survey.parquet_tables import parquet_schema, table_of, table_of_rows, write_table
+from ephemera.survey.plugins import finder_of, quality_of
+
+if TYPE_CHECKING:
+    from ephemera.config.survey import Search as Settings
+    from ephemera.job import Job
+
+log = logging.getLogger(__name__)
+
+
+def epoch_columns(searched: Sequence[Searched]) -> dict[str, Any]:
+    """Columns of the table `epoch` of several light curves, one after the other."""
+
+    def joined(parts: list[Any], kind: type = float) -> Any:
+        return np.concatenate(parts) if parts else np.zeros(0, kind)
+
+    curves = [s.curve for s in searched]
+
+    def optional(name: str) -> Any:
+        parts = [getattr(c, name) for c in curves]
+        return joined(
+            [np.full(len(c), np.nan) if p is None else p for c, p in zip(curves, parts, strict=True)]
+        )
+
+    ids = pa.array([c.curve_id for c in curves], pa.string())
+    number = np.repeat(np.arange(len(curves)), [len(c) for c in curves])
+    columns = {
+        "curve_id": ids.take(pa.array(number)),
+        **{name: joined([getattr(c, name) for c in curves]) for name in ("mjd", "flux", "flux_err", "live")},
+        "mag": joined([c.magnitudes[0] for c in curves]),
+        "mag_err": joined([c.magnitudes[1] for c in curves]),
+        **{n: joined([getattr(s.scores, n) for s in searched]) for n in ("snr", "snr_flux", "dmag", "offset")},
+        "flag": joined([c.flag for c in curves], int),
+        "bad": joined([c.bad for c in curves], bool),
+        "qflag": joined([s.scores.qflag for s in searched], bool),
+        "detected": joined([s.detected for s in searched], bool),
+        **{name: optional(name) for name in ("time_bjd_tdb", "x", "y")},
+    }
+    return columns
+
+
+def write_epochs(searched: Sequence[Searched], path: Path) -> None:
+    """Write the table `epoch`; rows stay in the order of curves and time."""
+    columns = epoch_columns(searched)
+    for name in ("mag", "mag_err", "snr", "snr_flux", "dmag", "offset"):
+        with np.errstate(over="ignore"):
+            columns[name] = columns[name].astype(np.float32)
+    table = table_of(EPOCH, columns) if searched else parquet_schema(EPOCH).empty_table()
+    pq.write_table(table, path, compression="zstd", row_group_size=1 << 18)
+
+
+def main(job: Job) -> None:
+    """Search one batch of one survey."""
+    settings: Settings = job.settings
+    survey = job.wildcards.survey
+    search = search_of(settings, survey, quality_of(job.settings), finder_of(job.settings))
+    searched: list[Searched] = []
+    failures: list[str] = []
+    for curve in read_curves(job.input.curves):
+        try:
+            searched.append(search_curve(curve, search))
+        except SourceError as error:
+            log.warning("%s: %s", curve.curve_id, error)
+            failures.append(f"{curve.source},{survey},{curve.curve_id},{error}")
+    if len(failures) > job.settings.max_failures * (len(failures) + len(searched)):
+        msg = f"{len(failures)} light curves failed, more than max_failures allows; first: {failures[0]}"
+        raise RuntimeError(msg)
+    write_epochs(searched, job.output.epochs)
+    write_table(table_of_rows(CURVE, [curve_row(s) for s in searched]), "curve", job.output.curves)
+    rows = [row for s in searched for row in detection_rows(s, search)]
+    write_table(table_of_rows(DETECTION, rows), "detection", job.output.detections)
+    text = "".join(line.replace("\n", " ") + "\n" for line in failures)
+    job.output.failures.write_text("source,survey,curve_id,reason\n" + text, encoding="utf-8")
+    log.info("%d light curves, %d events", len(searched), len(rows))
