@@ -104,3 +104,9 @@ def read_json(path: Path, name: str) -> Any:
     """Read what `write_json` wrote."""
     with h5py.File(path) as handle:
         return json.loads(handle.attrs[name])
+
+
+def read_attribute(path: Path, name: str) -> Any:
+    """One attribute of the file."""
+    with h5py.File(path) as handle:
+        return handle.attrs[name]

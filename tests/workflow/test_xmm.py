@@ -10,7 +10,13 @@ import numpy as np
 from astropy.io import fits
 
 from ephemera.tables import read
-from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, OUTCOMES, SOURCES
+from ephemera.xmm.catalogue_columns import (
+    BAD_TIMES,
+    CATALOGUE_DETECTIONS,
+    OUTCOMES,
+    SELECTION,
+    SOURCES,
+)
 from ephemera.xmm.recover import RECOVERY
 from ephemera.xmm.simulate import small_case
 from ephemera.xmm.simulate_hostile import LISTS
@@ -62,6 +68,12 @@ def test_simulated_observations_become_a_catalogue(checkout):
         for k in range(1, header["TFIELDS"] + 1):
             assert header[f"TCOMM{k}"], header[f"TTYPE{k}"]
             assert header[f"TUCD{k}"], header[f"TTYPE{k}"]
+    bad = read(folder / "bad_times.parquet", BAD_TIMES)
+    assert (bad["mean_rate"].to_numpy() > bad["threshold"].to_numpy()).all()
+    assert len(bad) > 0
+    cuts = read(folder / "selection.csv", SELECTION).to_pylist()
+    assert all(row["rows_out"] <= row["rows_in"] for row in cuts)
+    assert {"flag", "pattern"} <= {row["cut"].lower() for row in cuts}
     figures = checkout.root / "results/current/xmm/figures/0000000001"
     assert {p.suffix for p in figures.iterdir() if not p.name.startswith(".")} == {".png", ".fits", ".reg"}
     versions = (checkout.root / "results/versions.jsonl").read_text().splitlines()

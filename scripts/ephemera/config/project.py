@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from ephemera.config.jwst import Jwst
 from ephemera.config.section import Section, option, subsection
 from ephemera.config.survey import Survey
 from ephemera.config.xmm import Xmm
@@ -38,3 +39,4 @@ class Configuration(Section):
     seed: int = option(0, "Seed of everything random.", ge=0, lt=2**63)
     xmm: Xmm = subsection(Xmm, "X-ray event lists.")
     survey: Survey = subsection(Survey, "Survey light curves.")
+    jwst: Jwst = subsection(Jwst, "JWST time-series spectroscopy.")

@@ -168,6 +168,9 @@ class Regions(Section):
         "bbox", "Light curves over the bounding box or the pixels of a region."
     )
     event_position: bool = option(True, "Refine positions with the events of significant frames.")
+    astrometric_shift: bool = option(
+        False, "Move positions by the median correction that the source list applies to its own."
+    )
 
 
 class Features(Section):
@@ -180,6 +183,19 @@ class Features(Section):
     )
 
 
+class BadObjects(Section):
+    """Names in OBJECT that make an observation a candidate for the table of bad observations."""
+
+    solar_system_target: list[str] = option(
+        ["Jupiter", "Saturn", "Mars", "Venus", "Comet", "Moon"], "Targets that move over the field."
+    )
+    bright_extended: list[str] = option(
+        ["Puppis A", "Vela SNR", "Tycho", "Cas A", "Cassiopeia A", "Cygnus Loop", "Coma Cluster", "Perseus"],
+        "Bright extended targets that fill the field.",
+    )
+    calibration: list[str] = option(["CalClosed", "Calibration"], "Exposures of the calibration lamp.")
+
+
 class Catalogue(Section):
     """`xmm_catalogue`: one table of detections and one of unique sources over all observations."""
 
@@ -188,6 +204,7 @@ class Catalogue(Section):
     )
     linkage: Literal["single", "complete"] = option("single", "How detections join into sources.")
     coverage_order: int = option(13, "HEALPix order of the coverage map.", ge=3, le=18)
+    bad_objects: BadObjects = subsection(BadObjects, "Names that make an observation a candidate for a flag.")
     name_prefix: str = option("EPH", "Prefix of source names.", pattern=r"^[A-Za-z0-9]+$")
 
 

@@ -1,8 +1,9 @@
 """Numbers that tell a signal from the sky from interference.
 
-A source in the beam adds up in phase: over A antennas the coherent SNR Zc grows as A, the incoherent one
-Zi as sqrt(A), so that Zc/Zi = sqrt(A) and the gain index g = ln(Zc/Zi)/ln sqrt(A) is 1. A signal in one antenna has
-Zc/Zi = 1/sqrt(A) and g = -1. Single antennas see a faint source not at all; that is no evidence against it.
+A source in the beam adds up in phase: over A antennas the coherent SNR Zc grows as A, the incoherent
+one Zi as sqrt(A). So Zc/Zi = sqrt(A), and the gain index g = ln(Zc/Zi)/ln sqrt(A) is 1. A signal in one
+antenna has Zc/Zi = 1/sqrt(A) and g = -1. Single antennas do not see a faint source; that is no evidence
+against it.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 def read_hits(path: str | os.PathLike[str]) -> pa.Table:
-    """Table of the hits of a file (columns of `HITS`); what cannot be used is left out and noted in the log."""
+    """Table (columns `HITS`) of the hits of a file; what cannot be used is left out and noted in the log."""
     values, rejected = hit_table(Path(path), prefix_of(Path(path).name))
     for entry in rejected:
         log.warning("%s, message %d at byte %d: %s", path, entry.position, entry.offset, entry.problem)
@@ -60,7 +60,7 @@ def hit_table(
         rejected.append(Rejected(len(index.frames), index.end, index.problem))
     values = _columns(hits, path, prefix)
     flags = basic_flags(values, hits)
-    local, more = _local(file.buffer, hits, values, flags, edge_columns)
+    local, more = _local(file.buffer, hits, flags, edge_columns)
     values |= local
     values["flags"] = [joined(found) for found in flags]
     keep = np.ones(len(hits), bool)
@@ -150,7 +150,7 @@ def basic_flags(values: Mapping[str, Any], hits: HitColumns) -> list[set[Flag]]:
 
 
 def _local(
-    buffer: Buffer, hits: HitColumns, values: Mapping[str, Any], flags: list[set[Flag]], per_side: int
+    buffer: Buffer, hits: HitColumns, flags: list[set[Flag]], per_side: int
 ) -> tuple[dict[str, Any], list[tuple[int, BadMessage]]]:
     """Local SNR of hits that carry data, and the hits that are rejected (number, why); adds to `flags`."""
     names = ("path_power", "edge_mean", "edge_std", "snr_local", "snr_local_legacy", "edge_q")
@@ -158,11 +158,7 @@ def _local(
     rejected: list[tuple[int, BadMessage]] = []
     for row in np.flatnonzero(hits.data_count > 0).tolist():
         try:
-            if Flag.BAD_AXIS in flags[row]:
-                raise BadMessage(Flag.BAD_AXIS, "frequencies or times cannot be told")
-            power = cut_out(buffer, hits, row)
-            assert power is not None
-            statistics = _measure(hits, row, power, flags[row], per_side)
+            statistics = _measure(buffer, hits, row, flags[row], per_side)
         except BadMessage as problem:
             rejected.append((row, problem))
             continue
@@ -173,10 +169,13 @@ def _local(
 
 
 def _measure(
-    hits: HitColumns, row: int, power: npt.NDArray[np.float32], flags: set[Flag], per_side: int
+    buffer: Buffer, hits: HitColumns, row: int, flags: set[Flag], per_side: int
 ) -> PathStatistics | None:
     """Path against edges of one hit; notes what is special in `flags`. Raises BadMessage."""
-    if Flag.NO_SIGNAL in flags:
+    if Flag.BAD_AXIS in flags:
+        raise BadMessage(Flag.BAD_AXIS, "frequencies or times cannot be told")
+    power = cut_out(buffer, hits, row)
+    if power is None or Flag.NO_SIGNAL in flags:
         return None
     good = np.isfinite(power)
     if not good.all():

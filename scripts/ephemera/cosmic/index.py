@@ -75,7 +75,7 @@ def _add_recipe(found: Contents, path: Path) -> None:
 def _add_messages(found: Contents, named: Named) -> None:
     if named.path.stat().st_size == 0:
         found.bad.append(bad_file(named.path, named.kind, Flag.EMPTY_FILE, "no messages", "kept"))
-    twin = found.stamps.get(named.part) if named.kind == "stamps" else (found.hits or [None])[0]
+    twin = found.stamps.get(named.part) if named.kind == "stamps" else next(iter(found.hits), None)
     if twin is not None:
         text = f"{twin} has the same name or number"
         found.bad.append(bad_file(named.path, named.kind, Flag.DUPLICATE_FILE, text))

@@ -1,7 +1,8 @@
 """An array of antennas that looks at beams: positions, delays, calibration, and its recipe.
 
-Delay of beam b at antenna a: (x_a - x_0) . (s_b - s_0)/c, with s_0 the direction of the phase centre. The
-sign follows the coefficient that readers use (see `beamform`); no signal from the sky was at hand to confirm it.
+Delay of beam b at antenna a: (x_a - x_0) . (s_b - s_0)/c, with s_0 the direction of the phase centre.
+The sign follows the coefficient that readers use (see `beamform`); no signal from the sky was at hand to
+confirm it.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -96,7 +96,7 @@ class Stamp:
     def live_antennas(self) -> BoolArray:
         """Antennas that have any voltage at all."""
         voltages = self.voltages
-        live = np.asarray(voltages[0].any(axis=(0, 1)), np.bool_)
+        live: BoolArray = np.asarray(voltages[0].any(axis=(0, 1)), np.bool_)
         for step in voltages[1:]:
             if live.all():
                 break
@@ -201,7 +201,7 @@ class Stamp:
 
 def read_stamps(
     path: str | os.PathLike[str],
-    recipes: Sequence[Recipe | None] | Recipe | None = None,
+    recipes: Mapping[int, Recipe | None] | Recipe | None = None,
     *,
     max_message: int = MAX_MESSAGE,
 ) -> Iterator[Stamp | RejectedStamp]:
@@ -214,7 +214,7 @@ def read_stamps(
     compared = False
     for frame in index.frames:
         try:
-            recipe = recipes[frame.position] if isinstance(recipes, Sequence) else recipes
+            recipe = recipes.get(frame.position) if isinstance(recipes, Mapping) else recipes
             stamp = _stamp(file, frame, recipe)
             if not compared:
                 compared = True

@@ -11,7 +11,8 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -305,12 +306,9 @@ def _listed(values: FloatArray) -> list[float | None]:
 
 
 def _write_cube(path: Path, norms: Sequence[Normalised], analyses: Sequence[Analysis], threads: int) -> None:
-    from ephemera import __version__
-
     names = group_names([norm.series for norm in norms])
     extra = [cube_extra(norm, one.hours) for norm, one in zip(norms, analyses, strict=True)]
-    series = [replace(norm.series) for norm in norms]
     log.info("cube.h5: %s", ", ".join(names))
     write_series(
-        path, series, compress=True, threads=threads, extra=extra, attributes={"version": __version__}
+        path, [norm.series for norm in norms], compress=True, threads=threads, extra=extra, attributes={"version": version("ephemera")}
     )

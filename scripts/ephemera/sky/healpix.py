@@ -1,4 +1,4 @@
-"""Centres of HEALPix cells in nested order (Gorski et al. 2005, ApJ 622, 759, sections 4.1 and 5.3)."""
+"""HEALPix cells in nested order: their centres, and the cells of positions (Gorski et al. 2005, ApJ 622, 759, sections 4.1 and 5.3)."""
 
 from __future__ import annotations
 
@@ -43,6 +43,54 @@ def cell_centres(cells: npt.ArrayLike, order: int) -> tuple[FloatArray, FloatArr
     # Near the poles 1 - z is small and known without cancellation: sin of the distance from the pole.
     sine = np.where(from_pole < nside, cap / nside * np.sqrt((1 + height) / 3), np.sqrt(1 - z**2))
     return azimuth, np.degrees(np.arctan2(z, sine))
+
+
+def cells_of(vectors: npt.ArrayLike, order: int) -> IntArray:
+    """Nested cell numbers at `order` of unit vectors (..., 3); the inverse of `cell_centres`.
+
+    Raises ValueError for an order outside 0..29.
+    """
+    if not 0 <= order <= MAX_ORDER:
+        msg = f"order must be in 0..{MAX_ORDER}, got {order!r}"
+        raise ValueError(msg)
+    x, y, z = np.moveaxis(np.asarray(vectors, float), -1, 0)
+    nside = 1 << order
+    quarter = np.mod(np.arctan2(y, x) / (np.pi / 2), 4.0)
+    quarter = np.where(quarter >= 4.0, 0.0, quarter)
+    # The belt: lines of both diagonal directions, counted from the base cells' corners.
+    along, up = nside * (0.5 + quarter), nside * z * 0.75
+    rising, falling = np.floor(along - up).astype(np.int64), np.floor(along + up).astype(np.int64)
+    row_up, row_down = rising >> order, falling >> order
+    face = np.where(
+        row_up == row_down, (row_up & 3) + 4, np.where(row_up < row_down, row_up & 3, (row_down & 3) + 8)
+    )
+    u, v = falling & (nside - 1), nside - (rising & (nside - 1)) - 1
+    # The caps: distance from the pole in cells, without cancellation near it.
+    sector = np.minimum(np.floor(quarter).astype(np.int64), 3)
+    part = quarter - sector
+    distance = nside * np.sqrt(3 * (x * x + y * y) / (1 + np.abs(z)))
+    first = np.minimum(np.floor(part * distance).astype(np.int64), nside - 1)
+    second = np.minimum(np.floor((1 - part) * distance).astype(np.int64), nside - 1)
+    cap = np.abs(z) > 2 / 3
+    north = cap & (z > 0)
+    face = np.where(cap, np.where(north, sector, sector + 8), face)
+    u = np.where(cap, np.where(north, nside - second - 1, first), u)
+    v = np.where(cap, np.where(north, nside - first - 1, second), v)
+    return np.asarray((face << (2 * order)) | _spread(u) | (_spread(v) << 1), np.int64)
+
+
+def _spread(numbers: IntArray) -> IntArray:
+    """Bits moved to places 0, 2, 4, ...; the inverse of `_even_bits`."""
+    bits = numbers & 0x00000000FFFFFFFF
+    for shift, mask in (
+        (16, 0x0000FFFF0000FFFF),
+        (8, 0x00FF00FF00FF00FF),
+        (4, 0x0F0F0F0F0F0F0F0F),
+        (2, 0x3333333333333333),
+        (1, 0x5555555555555555),
+    ):
+        bits = (bits | (bits << shift)) & mask
+    return bits
 
 
 def _even_bits(numbers: IntArray) -> IntArray:

@@ -60,7 +60,7 @@ def main(job: Job) -> None:
         curves += found
         outcomes.append({**outcome, "n_curves": len(found)})
     allowed = job.settings.max_failures * len(outcomes)
-    if job.settings.plugin is not None and failures > allowed:
+    if job.settings.survey_plugin is not None and failures > allowed:
         msg = f"{failures} of {len(outcomes)} sources failed, more than max_failures allows"
         raise RuntimeError(msg)
     curves.sort(key=lambda curve: curve.curve_id)

@@ -7,7 +7,6 @@ from typing import Any
 
 from ephemera.survey import demo, tess, ztf
 from ephemera.survey.light_curve import LightCurve
-from ephemera.survey.outcomes import SourceError
 from ephemera.survey.store import Raw
 
 
@@ -43,11 +42,8 @@ def reduce_raw(survey: str, raw: Raw, row: Mapping[str, Any], settings: Any) -> 
         from ephemera.survey.own_curves import light_curves
 
         return light_curves(raw.table, raw.metadata, row, settings)
-    from ephemera.survey.plugins import load_plugin
+    from ephemera.survey.plugins import guarded, load_plugin, options_for
 
-    plugin = load_plugin(settings.plugin, survey)
-    try:
-        return list(plugin.reduce(raw.table, row, settings.options))
-    except Exception as error:
-        msg = f"the plug-in {settings.plugin} failed: {type(error).__name__}: {error}"
-        raise SourceError(msg) from error
+    plugin = load_plugin(settings.survey_plugin, "survey")
+    config = options_for(plugin, settings)
+    return list(guarded(survey, lambda: plugin.reduce(raw.table, row, config)))

@@ -19,7 +19,7 @@ from ephemera.survey.columns import CURVE, DETECTION, EPOCH
 from ephemera.survey.curve_files import read_curves
 from ephemera.survey.judging import Searched, curve_row, detection_rows, search_curve, search_of
 from ephemera.survey.outcomes import SourceError
-from ephemera.survey.parquet_tables import parquet_schema, table_of, table_of_rows, write_table
+from ephemera.survey.parquet_tables import parquet_schema, read_table, table_of, table_of_rows, write_table
 from ephemera.survey.plugins import finder_of, quality_of
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def main(job: Job) -> None:
     """Search one batch of one survey."""
     settings: Settings = job.settings
     survey = job.wildcards.survey
-    search = search_of(settings, survey, quality_of(job.settings), finder_of(job.settings))
+    rows_by_name = {row["name"]: row for row in read_table(job.input.batch).to_pylist()}
+    search = search_of(settings, survey, quality_of(job.settings, rows_by_name), finder_of(job.settings))
     searched: list[Searched] = []
     failures: list[str] = []
     for curve in read_curves(job.input.curves):

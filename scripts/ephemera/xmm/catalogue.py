@@ -9,6 +9,7 @@ depend on the order of the observations.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ephemera.cubes import read_json
+from ephemera.cubes import read_attribute, read_json
 from ephemera.sky.clusters import cluster
 from ephemera.sky.clusters import sources as cluster_sources
 from ephemera.sky.coverage import COVERAGE, Footprint, coverage_columns, footprint_moc, save_moc, union
@@ -25,11 +26,20 @@ from ephemera.sky.names import iau_names
 from ephemera.sky.regions import circles
 from ephemera.sky.tan import Plane
 from ephemera.tables import read, write
-from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, OUTCOMES, SOURCES
+from ephemera.xmm.bti import bad_time_columns
+from ephemera.xmm.catalogue_columns import (
+    BAD_TIMES,
+    CANDIDATES,
+    CATALOGUE_DETECTIONS,
+    OUTCOMES,
+    SELECTION,
+    SOURCES,
+)
 from ephemera.xmm.cube_store import run_keys
 from ephemera.xmm.detection_columns import DETECTIONS
-from ephemera.xmm.events_store import read_subsets
+from ephemera.xmm.events_store import read_bad_times, read_subsets
 from ephemera.xmm.expectation_store import read_expectation
+from ephemera.xmm.feature_flags import MANY_REGIONS
 from ephemera.xmm.observation import UNIT_ARCSEC
 from ephemera.xmm.run_columns import RUNS
 
@@ -110,6 +120,54 @@ def outcome_rows(events: Sequence[Path], runs: pa.Table) -> list[dict[str, Any]]
     return sorted(rows, key=lambda row: tuple(str(row[name]) for name in OUTCOMES.names))
 
 
+def bad_time_rows(events: Sequence[Path]) -> list[dict[str, Any]]:
+    """Bad times of all observations, by subset and window length."""
+    rows = []
+    for path in events:
+        obsid = read_attribute(path, "obsid")
+        headers = {subset.number: subset.headers[0] for subset in read_subsets(path, with_events=False)}
+        for number, windows in read_bad_times(path).items():
+            for window, bad in windows.items():
+                columns = bad_time_columns(bad, headers[number])
+                key = {"obsid": obsid, "subset": number, "window": window}
+                rows += [
+                    key | dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+                ]
+    return rows
+
+
+def selection_rows(events: Sequence[Path]) -> list[dict[str, Any]]:
+    """Rows in and out of every cut of every list."""
+    return [
+        {"obsid": read_attribute(path, "obsid"), "file": file, "step": step, "cut": cut.pop("name"), **cut}
+        for path in events
+        for file, cuts in sorted(read_json(path, "cuts").items())
+        for step, cut in enumerate(cuts)
+    ]
+
+
+def candidates(
+    events: Sequence[Path], detections: pa.Table, bad_objects: Mapping[str, Sequence[str]]
+) -> list[dict[str, Any]]:
+    """Observations with more than 20 regions in a run, or of an object that makes false detections.
+
+    `bad_objects` maps a reason to names; a name counts where OBJECT holds it, whatever its case.
+    """
+    rows = []
+    in_run = Counter(zip(detections["obsid"].to_pylist(), detections["runid"].to_pylist(), strict=True))
+    for (obsid, runid), number in sorted(in_run.items()):
+        if number > MANY_REGIONS:
+            rows.append({"obsid": obsid, "reason": None, "evidence": f"{number} regions in run {runid}"})
+    for path in events:
+        names = {h.object_name for s in read_subsets(path, with_events=False) for h in s.headers}
+        for reason, known in bad_objects.items():
+            for name in sorted(names):
+                if any(bad.lower() in name.lower() for bad in known):
+                    evidence = {"reason": reason, "evidence": f"OBJECT is {name}"}
+                    rows.append({"obsid": read_attribute(path, "obsid")} | evidence)
+    return sorted(rows, key=lambda row: (row["obsid"], row["evidence"]))
+
+
 def footprints(
     events: Sequence[Path], expectations: Sequence[Path], pixel_units: float, order: int
 ) -> list[Footprint]:
@@ -156,6 +214,13 @@ def main(job: Job) -> None:
     write(runs, RUNS, job.output.runs)
     rows = outcome_rows(job.input.events, runs)
     write({n: [row[n] for row in rows] for n in OUTCOMES.names}, OUTCOMES, job.output.outcomes)
+    for name, declaration, table in (
+        ("bad_times", BAD_TIMES, bad_time_rows(job.input.events)),
+        ("selection", SELECTION, selection_rows(job.input.events)),
+        ("candidates", CANDIDATES, candidates(job.input.events, detections, vars(settings.bad_objects))),
+    ):
+        columns_of = {column: [row[column] for row in table] for column in declaration.names}
+        write(columns_of, declaration, getattr(job.output, name))
     job.output.regions.write_text(region_text(detections), encoding="utf-8")
     width = round(job.settings.size_arcsec / UNIT_ARCSEC)
     seen = footprints(job.input.events, job.input.expectations, width, settings.coverage_order)

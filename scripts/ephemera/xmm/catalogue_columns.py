@@ -46,3 +46,42 @@ OUTCOMES = TableDeclaration(
         Column("detail", "str", None, "meta.note", "What there is to say about it"),
     ),
 )
+
+BAD_TIMES = TableDeclaration(
+    "bad_times",
+    "Times of flaring background, by window length of the flare curve.",
+    (
+        Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
+        Column("subset", "i4", None, "meta.id", "Number of the set of simultaneous event lists"),
+        Column("window", "f8", "s", "time.interval", "Window length of the flare curve"),
+        Column("start", "f8", "s", "time.start", "Start, TT since MJDREF"),
+        Column("stop", "f8", "s", "time.end", "End, TT since MJDREF"),
+        Column("start_mjd", "f8", "d", "time.start", "Start, MJD (TT)"),
+        Column("stop_mjd", "f8", "d", "time.end", "End, MJD (TT)"),
+        Column("mean_rate", "f8", "ct/s", "arith.rate;phot.count;em.X-ray", "Mean rate in 10-12 keV"),
+        Column("threshold", "f8", "ct/s", "arith.rate;phot.count;em.X-ray", "Rate above which time is bad"),
+    ),
+)
+
+SELECTION = TableDeclaration(
+    "selection",
+    "Rows of every event list before and after each cut, in the order of the cuts.",
+    (
+        Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
+        Column("file", "str", None, "meta.file", "Event list"),
+        Column("step", "i4", None, "meta.number", "Number of the cut, from 0"),
+        Column("cut", "str", None, "meta.code", "Name of the cut"),
+        Column("rows_in", "i8", None, "meta.number", "Rows before"),
+        Column("rows_out", "i8", None, "meta.number", "Rows after"),
+    ),
+)
+
+CANDIDATES = TableDeclaration(
+    "candidates",
+    "Observations that a look may show to be bad; nothing is flagged because of this table.",
+    (
+        Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
+        Column("reason", "str", None, "meta.code", "Reason as in the table of bad observations, if known"),
+        Column("evidence", "str", None, "meta.note", "What speaks for it"),
+    ),
+)

@@ -21,7 +21,7 @@ from ephemera.tables import TableDeclaration, read, write
 from ephemera.xmm.cells import Cells
 from ephemera.xmm.connected_regions import Columns, Regions, find_regions
 from ephemera.xmm.cube_store import RunKey, read_cubes, run_keys
-from ephemera.xmm.events_store import read_subsets
+from ephemera.xmm.events_store import read_source_columns, read_subsets
 from ephemera.xmm.expectation_store import read_expectation
 from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.feature_events import raw_pixel_share
@@ -29,7 +29,7 @@ from ephemera.xmm.grid import shifted_subset
 from ephemera.xmm.light_curve_files import write_light_curves
 from ephemera.xmm.light_curves import LightCurves, region_light_curves
 from ephemera.xmm.observation import Band, Subset, run_id
-from ephemera.xmm.positions import positions
+from ephemera.xmm.positions import astrometric_shift, positions, shifted
 from ephemera.xmm.region_columns import ALERTS, REGIONS
 from ephemera.xmm.region_events import region_events, significant_frames
 from ephemera.xmm.region_tables import cell_table, region_table
@@ -70,8 +70,10 @@ class FoundRegions:
     spans: GridDetections
 
 
-def find(run: Run, obsid: str, settings: RegionSettings) -> FoundRegions:
-    """Regions of one run with positions, as the options ask for."""
+def find(
+    run: Run, obsid: str, settings: RegionSettings, shift: tuple[float, float] = (0.0, 0.0)
+) -> FoundRegions:
+    """Regions of one run with positions, moved by `shift` (degrees), as the options ask for."""
     regions = find_regions(
         run.kept,
         run.cube,
@@ -92,6 +94,7 @@ def find(run: Run, obsid: str, settings: RegionSettings) -> FoundRegions:
         header.reference_ra,
         header.reference_dec,
     )
+    where = shifted(where, shift)
     frames = significant_frames(run.kept, regions)
     edges = run.cube.frames.edges
     spans = GridDetections(
@@ -226,9 +229,13 @@ def main(job: Job) -> None:
     files = Observation(*(getattr(job.input, name) for name in Observation.__dataclass_fields__))
     cell_rows: list[Columns] = []
     found: dict[RunKey, FoundRegions] = {}
+    shift = (0.0, 0.0)
+    if settings.astrometric_shift:
+        sources = read_source_columns(files.events)
+        shift = astrometric_shift(sources.ra, sources.dec, sources.ra_corr, sources.dec_corr)
     for run, _ in files.runs():
         if len(run.cells):
-            found[run.key] = find(run, obsid, settings)
+            found[run.key] = find(run, obsid, settings, shift)
             runid = run_id(obsid, run.key.subset, run.key.dt, run.key.band)
             cell_rows.append(cell_table(run.cells, run.reason, run.cube, runid, found[run.key].regions))
     left = merge(found)

@@ -139,7 +139,7 @@ def test_masked_frames_and_pixels_outside_the_footprint_are_never_significant():
 @pytest.mark.parametrize("block", [1, 7, 100, 1 << 20])
 @pytest.mark.parametrize(("n_source", "n_class", "level"), [(1, 2, 3000.0), (3, 4, 8000.0), (1, 1, 100.0)])
 def test_sparse_equals_dense_cell_by_cell(monkeypatch, block, n_source, n_class, level):
-    monkeypatch.setattr(significant_cells_module, "BLOCK_CELLS", block)
+    monkeypatch.setattr(rooms, "BLOCK_CELLS", block)
     cube, expectation, _ = random_case(block + n_source, level=level, n_source=n_source, n_class=n_class)
     sparse = significant_cells(cube, expectation, limits(2.0))
     assert_same(sparse, significant_cells_reference(cube, expectation, 2.0))

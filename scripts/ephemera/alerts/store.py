@@ -1,0 +1,99 @@
+"""A table divided by sky: one Parquet file for each HEALPix cell of order 5 (1.8 degrees) that has rows.
+
+A night reads only the cells that it touches, and writes only those; the others are hard links to the files
+of the night before, which never change. A locus stays in the cell of its founding alert.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ephemera.alerts.match import ARCSEC
+from ephemera.sky.healpix import cells_of
+from ephemera.sky.sphere import unit_vectors
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+ORDER = 5
+_DIRECTIONS = 24
+
+
+def cells_near(vectors: FloatArray, reach_arcsec: float) -> IntArray:
+    """Cells that hold anything within `reach_arcsec` of unit vectors (n, 3), and few others.
+
+    A circle of twice the reach has a point in each cell that comes nearer than the reach: corners of
+    cells are wider than the angle between two of the points.
+    """
+    if len(vectors) == 0:
+        return np.zeros(0, np.int64)
+    found = [cells_of(vectors, ORDER)]
+    away = np.where(np.abs(vectors[:, 2:3]) < 0.9, np.array([[0.0, 0.0, 1.0]]), np.array([[1.0, 0.0, 0.0]]))
+    east = np.cross(away, vectors)
+    east /= np.linalg.norm(east, axis=1, keepdims=True)
+    north = np.cross(vectors, east)
+    radius = 2 * reach_arcsec * ARCSEC
+    for angle in np.arange(_DIRECTIONS) * 2 * np.pi / _DIRECTIONS:
+        around = vectors + radius * (np.cos(angle) * east + np.sin(angle) * north)
+        found.append(cells_of(around / np.linalg.norm(around, axis=1, keepdims=True), ORDER))
+    return np.unique(np.concatenate(found))
+
+
+def cell_of_positions(ra: npt.ArrayLike, dec: npt.ArrayLike) -> IntArray:
+    """Cell of each position, degrees."""
+    return cells_of(unit_vectors(ra, dec), ORDER)
+
+
+def path_of(folder: Path, cell: int) -> Path:
+    """File of a cell."""
+    return folder / f"{cell:05d}.parquet"
+
+
+def cells_in(folder: Path | None) -> list[int]:
+    """Cells that have rows."""
+    if folder is None or not folder.is_dir():
+        return []
+    return sorted(int(path.stem) for path in folder.glob("*.parquet"))
+
+
+def read(folder: Path | None, cells: Iterable[int], schema: pa.Schema) -> dict[int, pa.Table]:
+    """Tables of those of the cells that have rows."""
+    import pyarrow.parquet as pq
+
+    if folder is None:
+        return {}
+    paths = {cell: path_of(folder, cell) for cell in map(int, cells)}
+    return {cell: pq.read_table(path, schema=schema) for cell, path in paths.items() if path.is_file()}
+
+
+def joined(tables: Mapping[int, pa.Table], schema: pa.Schema) -> pa.Table:
+    """All rows in order of cells."""
+    return pa.concat_tables([tables[cell] for cell in sorted(tables)] or [schema.empty_table()])
+
+
+def advance(previous: Path | None, target: Path, changed: Mapping[int, pa.Table]) -> None:
+    """Write the store of a night: changed cells anew, all others as links to the night before."""
+    import pyarrow.parquet as pq
+
+    target.mkdir(parents=True)
+    for cell in cells_in(previous):
+        if cell not in changed:
+            assert previous is not None
+            _link(path_of(previous, cell), path_of(target, cell))
+    for cell, table in sorted(changed.items()):
+        if len(table):
+            pq.write_table(table.unify_dictionaries(), path_of(target, cell), compression="zstd")
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        shutil.copyfile(source, target)

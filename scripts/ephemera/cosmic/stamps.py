@@ -1,0 +1,113 @@
+"""Every stamp of a file: metadata, powers, beams, SNR, antennas, features, verdict.
+
+    for stamp in open_stamps("X.seticore.0000.stamps", recipe="X.bfr5"):
+        print(stamp.metadata.sourceName, stamp.antenna_powers().shape)
+
+Reads the messages of one stamps file with the recipes chosen for them, one stamp in memory at a time. Makes
+tables with one row a stamp, a stamp and antenna, a stamp and beam, and the messages that were rejected.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ephemera.cosmic.bad_inputs import bad_message, columns
+from ephemera.cosmic.flags import BadMessage
+from ephemera.cosmic.frames import MAX_MESSAGE
+from ephemera.cosmic.index import MIB
+from ephemera.cosmic.index_columns import BAD_INPUTS, MESSAGES
+from ephemera.cosmic.recipe import Recipe
+from ephemera.cosmic.stamp import RejectedStamp, Stamp, open_stamps, read_stamps
+from ephemera.cosmic.stamp_columns import ANTENNAS, BEAMS, STAMPS
+from ephemera.cosmic.stamp_rows import Choice, Described, as_columns, describe
+from ephemera.tables import read, write
+
+if TYPE_CHECKING:
+    from ephemera.config.cosmic import Stamps as Settings
+    from ephemera.job import Job
+
+__all__ = ["Stamp", "main", "open_stamps", "read_stamps"]
+
+log = logging.getLogger(__name__)
+
+#: Time between notes of progress in the log, s.
+PROGRESS_S = 5.0
+#: Stands for the choice of a stamp that the index does not know.
+NO_CHOICE = Choice(None, 0, "")
+
+
+def load_choices(messages: Sequence[Mapping[str, Any]]) -> dict[int, Choice]:
+    """Choice of each stamp by position; each recipe is read once."""
+    needed: dict[str, Recipe] = {}
+    choices = {}
+    for row in messages:
+        name = row["recipe_file"]
+        if name is not None and name not in needed:
+            needed[name] = Recipe(name)
+        recipe = needed[name] if name is not None else None
+        choices[row["position"]] = Choice(
+            recipe, row["recipe_score"] or 0, row["recipe_reason"] or "", row["recipe_flags"] or ""
+        )
+    return choices
+
+
+def read_chosen(
+    path: Path, choices: Mapping[int, Choice], max_message: int = MAX_MESSAGE
+) -> Iterator[Stamp | RejectedStamp]:
+    """All messages of a file, each stamp with the recipe chosen for it."""
+    recipes = {position: choice.recipe for position, choice in choices.items()}
+    yield from read_stamps(path, recipes, max_message=max_message)
+
+
+def with_progress(stamps: Iterable[Stamp | RejectedStamp], total: int) -> Iterator[Stamp | RejectedStamp]:
+    """The stamps one by one, with a note in the log every five seconds: how many, how fast."""
+    start = last = time.monotonic()
+    done = 0
+    for number, stamp in enumerate(stamps):
+        yield stamp
+        done += stamp.size if isinstance(stamp, Stamp) else 0
+        now = time.monotonic()
+        if now - last >= PROGRESS_S:
+            last = now
+            log.info("%d of %d messages, %.0f MB/s", number + 1, total, done / 1e6 / (now - start))
+
+
+def main(job: Job) -> None:
+    """Write the tables of one stamps file."""
+    settings: Settings = job.settings
+    prefix, part = job.wildcards.prefix, job.wildcards.part
+    note = json.loads(job.input.note.read_text(encoding="utf-8"))["parts"].get(part)
+    messages = [row for row in read(job.input.messages, MESSAGES).to_pylist() if row["part"] == part]
+    choices = load_choices(messages)
+    described: list[Described] = []
+    bad = []
+    path = Path(note["path"]) if note else None
+    found = read_chosen(path, choices, job.settings.max_message_mb * MIB) if path else ()
+    for stamp in with_progress(found, len(messages)):
+        assert path is not None
+        try:
+            if isinstance(stamp, RejectedStamp):
+                raise stamp.problem
+            stamp_id = f"{prefix}:{part}:{stamp.position}"
+            rows = describe(stamp, stamp_id, choices.get(stamp.position, NO_CHOICE), settings)
+        except BadMessage as problem:
+            bad.append(bad_message(path, "stamps", stamp.position, stamp.offset, problem))
+            continue
+        rows.stamp.update(file=str(path), part=part)
+        described.append(rows)
+    stamps = as_columns([rows.stamp for rows in described], STAMPS.names)
+    write(stamps, STAMPS, job.output.stamps)
+    antennas = [row for rows in described for row in rows.antennas]
+    write(as_columns(antennas, ANTENNAS.names), ANTENNAS, job.output.antennas)
+    beams = [row for rows in described for row in rows.beams]
+    write(as_columns(beams, BEAMS.names), BEAMS, job.output.beams)
+    write(columns(bad), BAD_INPUTS, job.output.bad_inputs)
+    classes = dict(zip(*np.unique([s or "" for s in stamps["class"]], return_counts=True), strict=True))
+    log.info("%d stamps: %s", len(described), ", ".join(f"{n} {c}" for c, n in classes.items()))
