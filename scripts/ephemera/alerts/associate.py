@@ -76,7 +76,9 @@ def join(
     """Locus of each alert, which must be unique and in canonical order."""
     n = len(alerts)
     kind = alerts["kind"].to_numpy().astype(np.int64)
-    detected = np.flatnonzero(kind == Kind.DETECTION)
+    # The night's own alerts come first, then the measurements that packets repeat.
+    own = alerts["carrier_key"].is_null().to_numpy()
+    detected = np.concatenate([np.flatnonzero((kind == Kind.DETECTION) & mine) for mine in (own, ~own)])
     keys = alerts["alert_key"].to_pylist()
     radius = _radii(alerts, radius_arcsec)
     located = alerts.take(pa.array(detected))

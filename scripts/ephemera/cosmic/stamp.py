@@ -84,8 +84,7 @@ class Stamp:
             return None
         with np.errstate(invalid="ignore"):
             good = np.abs(numbers) < LARGEST_VOLTAGE
-        bad: BoolArray = ~good.all(axis=(2, 3))
-        return bad
+        return np.asarray(~good.all(axis=(2, 3)), np.bool_)
 
     @property
     def bad_frac(self) -> float:

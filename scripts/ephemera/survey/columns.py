@@ -107,7 +107,7 @@ EPOCH = TableDeclaration(
         Column("bad", "bool", None, "meta.code.qual", "Flagged by the survey or by a fault of the row"),
         Column("qflag", "bool", None, "meta.code.qual", "bad, or failed by a quality value"),
         Column("detected", "bool", None, "meta.code", "Belongs to an event"),
-        Column("live", "f4", "s", "time.duration;obs.exposure", "Live time of the epoch"),
+        Column("live", "f8", "s", "time.duration;obs.exposure", "Live time of the epoch"),
         Column("x", "f8", None, "pos", "Right ascension (deg) or pixel column"),
         Column("y", "f8", None, "pos", "Declination (deg) or pixel row"),
     ),

@@ -155,7 +155,7 @@ def _header(
     header["GCOUNT"] = (1, "one group")
     header["TFIELDS"] = (len(declaration.columns), "number of columns")
     header["EXTNAME"] = (declaration.name, "name of the table")
-    header["TABDESC"] = (declaration.description, "what the table holds")
+    header["TABDESC"] = declaration.description
     for number, (column, null) in enumerate(zip(declaration, nulls, strict=True), start=1):
         is_text = column.dtype == "str"
         form = f"{layout[column.name].itemsize}A" if is_text else LAYOUTS[column.dtype][0]

@@ -77,6 +77,14 @@ def test_every_column_of_the_catalogue_has_a_valid_ucd():
             parse_ucd(column.ucd, check_controlled_vocabulary=True)
 
 
+@pytest.mark.parametrize("declaration", [CATALOGUE_DETECTIONS, SOURCES])
+@pytest.mark.parametrize("suffix", ["fits", "vot", "parquet", "ecsv", "csv"])
+def test_every_format_takes_the_catalogue_without_a_warning(tmp_path, declaration, suffix):
+    path = tmp_path / f"table.{suffix}"
+    write(declaration.empty(), declaration, path, {"project": "p", "recipe": "abc", "n_obs": 3})
+    assert read(path, declaration).equals(declaration.empty())
+
+
 def test_runs_end_up_in_the_outcomes():
     row = {"obsid": "1", "runid": "1_0_5", "grid": 2, "outcome": "ok", "detail": None}
     assert outcome_rows([], pa.Table.from_pylist([row]))[0]["run"] == "1_0_5_g2"

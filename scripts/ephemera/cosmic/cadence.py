@@ -1,0 +1,131 @@
+"""Signals that follow an ON/OFF cadence, and how many hits each step of the search leaves.
+
+Reads the hits of the observations that the configuration names in order. Those that are not there are named
+in the results; nothing is guessed for them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ephemera.cosmic.event_columns import EVENTS, FILTER_COUNTS
+from ephemera.cosmic.events import arrays, count_columns
+from ephemera.cosmic.filters import Count, zero_drift
+from ephemera.cosmic.hit_columns import FILTERED_HITS
+from ephemera.cosmic.on_off import Event, Scan, find_events, seen
+from ephemera.tables import read, write
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ephemera.config.cosmic import Cadence as Settings
+    from ephemera.job import Job
+
+log = logging.getLogger(__name__)
+
+
+def scans_of(tables: Mapping[str, pa.Table], settings: Settings) -> list[Scan]:
+    """Scans of the cadence in order; `tables` are the hits of those observations that are there."""
+    first = settings.pattern[0]
+    scans = []
+    for prefix, letter in zip(settings.prefixes, settings.pattern, strict=False):
+        table = tables.get(prefix)
+        if table is None:
+            scans.append(Scan(prefix, letter == first, None))
+            continue
+        hits = arrays(table, None)
+        usable = np.array(table["kept"].to_pylist(), bool)
+        with np.errstate(invalid="ignore"):
+            passed = usable & (hits["snr"] >= settings.snr_min)
+        if settings.drop_zero_drift:
+            passed &= ~zero_drift(hits)
+        known = np.isfinite(hits["freq_mhz"]) & np.isfinite(hits["tstart_mjd"]) & np.isfinite(hits["foff_hz"])
+        scans.append(Scan(prefix, letter == first, hits, usable & known, passed & known))
+    return scans
+
+
+def event_columns(
+    events: Sequence[Event],
+    scans: Sequence[Scan],
+    tables: Mapping[str, pa.Table],
+    settings: Settings,
+    project: str,
+) -> dict[str, list[Any]]:
+    """Columns of the table of events."""
+    off_snr = settings.snr_min * settings.off_share
+    rows = []
+    absent = " ".join(scan.prefix for scan in scans if scan.hits is None)
+    for number, event in enumerate(events, 1):
+        strongest = tables[scans[event.scan].prefix].slice(event.row, 1).to_pylist()[0]
+        has = [seen(scan, rows, off_snr) for scan, rows in zip(scans, event.members, strict=True)]
+        members = [
+            tables[scan.prefix]["hit_id"][int(row)].as_py()
+            for scan, rows in zip(scans, event.members, strict=True)
+            for row in rows
+        ]
+        rows.append(
+            {
+                "event_id": f"{project}:event:{number}",
+                "level": event.level,
+                "n_on": sum(h for h, scan in zip(has, scans, strict=True) if scan.on),
+                "n_off": sum(h for h, scan in zip(has, scans, strict=True) if not scan.on),
+                "seen": "".join(
+                    "?" if scan.hits is None else "+" if h else "-"
+                    for h, scan in zip(has, scans, strict=True)
+                ),
+                "hits": " ".join(members),
+                "absent": absent,
+                "pattern": settings.pattern,
+                **{name: strongest[name] for name in ("source", "freq_mhz", "drift_rate_hz_s", "tstart_mjd")},
+                "snr": float(strongest["snr"]),
+            }
+        )
+    return {name: [row[name] for row in rows] for name in EVENTS.names}
+
+
+def cadence_counts(scans: Sequence[Scan], events: Sequence[Event], settings: Settings) -> list[Count]:
+    """Counts of ON hits that pass the cuts, and of those hits in events of each level."""
+    on = [scan for scan in scans if scan.on and scan.hits is not None]
+    usable, passed = (sum(int(getattr(s, name).sum()) for s in on) for name in ("usable", "passed"))
+    cuts = f"snr >= {settings.snr_min:g}" + (", no zero drift" if settings.drop_zero_drift else "")
+    levels: Counter[int] = Counter()
+    for event in events:
+        mine = zip(scans, event.members, strict=True)
+        levels[event.level] += sum(
+            int(s.passed[rows].sum()) for s, rows in mine if s.on and s.hits is not None
+        )
+    off = f"OFF snr >= {settings.snr_min * settings.off_share:g}, within {settings.tolerance} channels"
+    # A hit near two signals belongs to both; the strongest has it.
+    shared = max(sum(levels.values()) - passed, 0)
+    seen_off = min(levels[1], passed)
+    some = {"not in every ON": min(levels[2], passed - seen_off)}
+    return [
+        Count("on_hits", cuts, usable, {"cuts": usable - passed} if usable > passed else {}),
+        Count("no_off", off, passed, {"seen in OFF": seen_off} if seen_off else {}),
+        Count("every_on", f"{shared} hits in two events" if shared else "", passed - seen_off, some),
+    ]
+
+
+def main(job: Job) -> None:
+    """Write the events of one project."""
+    settings: Settings = job.settings
+    paths: list[Path] = getattr(job.input, "hits", [])
+    tables = {path.parent.name: read(path, FILTERED_HITS) for path in paths}
+    scans = scans_of(tables, settings)
+    off_snr = settings.snr_min * settings.off_share
+    events = find_events(scans, off_snr=off_snr, tolerance=settings.tolerance)
+    project = job.wildcards.project
+    found = event_columns(events, scans, tables, settings, project)
+    counts = cadence_counts(scans, events, settings) if settings.prefixes else []
+    job.output.tables.mkdir(parents=True)
+    write(found, EVENTS, job.output.events)
+    write(count_columns(project, counts), FILTER_COUNTS, job.output.filter_counts)
+    for suffix in ("fits", "vot", "csv"):
+        write(found, EVENTS, job.output.tables / f"events.{suffix}")
+    log.info("%d events of level 3 among %d", sum(event.level == 3 for event in events), len(events))

@@ -1,0 +1,121 @@
+"""Signals of a cadence: there in observations of the target (ON), not in those beside it (OFF).
+
+A hit of an ON observation is looked for in every other one at the frequency to which its drift takes it by
+then, within a few channels and half a drift step times the time between. One physical signal is one event,
+however many of its hits could have started the search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+DAY_S = 86400.0
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Hits of one observation of a cadence; `hits` is None when it is absent.
+
+    `usable` are hits that no filter removed, `passed` those that pass the cuts for ON hits.
+    """
+
+    prefix: str
+    on: bool
+    hits: Mapping[str, npt.NDArray[Any]] | None
+    usable: BoolArray = field(default_factory=lambda: np.zeros(0, bool))
+    passed: BoolArray = field(default_factory=lambda: np.zeros(0, bool))
+
+
+@dataclass(frozen=True)
+class Event:
+    """One signal: its strongest hit (scan, row), level, and member rows of each scan."""
+
+    scan: int
+    row: int
+    level: int
+    members: tuple[IntArray, ...]
+
+
+def find_events(scans: Sequence[Scan], *, off_snr: float, tolerance: int) -> list[Event]:
+    """Events of a cadence, strongest first.
+
+    Level 1: an ON hit passes the cuts. Level 2: and no OFF observation has it. Level 3: and every ON
+    observation has it, so none may be absent. An OFF hit counts from SNR `off_snr` on; `tolerance` is in
+    channels.
+    """
+    lookups = [None if scan.hits is None else _Lookup(scan) for scan in scans]
+    seeds = _seeds(scans)
+    taken = [np.zeros(0 if scan.hits is None else len(scan.usable), bool) for scan in scans]
+    events = []
+    for number, row in seeds:
+        if taken[number][row]:
+            continue
+        members = tuple(
+            np.zeros(0, np.int64) if lookup is None else lookup.near(scans[number], row, tolerance)
+            for lookup in lookups
+        )
+        for scan, rows in enumerate(members):
+            taken[scan][rows] = True
+        events.append(Event(number, row, _level(scans, members, off_snr), members))
+    return events
+
+
+class _Lookup:
+    """Usable hits of a scan, sorted by frequency carried to the scan's start."""
+
+    def __init__(self, scan: Scan) -> None:
+        assert scan.hits is not None
+        self.hits = scan.hits
+        self.rows = np.flatnonzero(scan.usable & np.isfinite(scan.hits["freq_mhz"]))
+        self.rows = self.rows[np.argsort(scan.hits["freq_mhz"][self.rows], kind="stable")]
+        self.frequency = scan.hits["freq_mhz"][self.rows] * 1e6
+        starts = scan.hits["tstart_mjd"]
+        self.start = float(np.nanmin(starts)) if np.isfinite(starts).any() else 0.0
+
+    def near(self, other: Scan, row: int, tolerance: int) -> IntArray:
+        """Rows of hits where the hit `row` of another scan must be by now, drifting as it does."""
+        hits = other.hits
+        assert hits is not None
+        late = (self.start - float(hits["tstart_mjd"][row])) * DAY_S
+        rate, foff = float(hits["drift_rate_hz_s"][row]), abs(float(hits["foff_hz"][row]))
+        rounded = 2.0 ** np.ceil(np.log2(max(float(hits["n_time"][row]), 1.0)))
+        step = foff / (max(rounded - 1, 1.0) * float(hits["tsamp_s"][row]))
+        place = float(hits["freq_mhz"][row]) * 1e6 + rate * late
+        reach = tolerance * foff + 0.5 * step * abs(late)
+        first = np.searchsorted(self.frequency, place - reach, "left")
+        last = np.searchsorted(self.frequency, place + reach, "right")
+        return np.sort(self.rows[first:last])
+
+
+def _seeds(scans: Sequence[Scan]) -> list[tuple[int, int]]:
+    """ON hits that pass the cuts as (scan, row), strongest first."""
+    found = [
+        (-float(scan.hits["snr"][row]), number, row)
+        for number, scan in enumerate(scans)
+        if scan.on and scan.hits is not None
+        for row in np.flatnonzero(scan.passed).tolist()
+    ]
+    return [(number, row) for _, number, row in sorted(found)]
+
+
+def _level(scans: Sequence[Scan], members: Sequence[IntArray], off_snr: float) -> int:
+    if any(seen(scan, rows, off_snr) for scan, rows in zip(scans, members, strict=True) if not scan.on):
+        return 1
+    every = all(seen(scan, rows, off_snr) for scan, rows in zip(scans, members, strict=True) if scan.on)
+    return 3 if every else 2
+
+
+def seen(scan: Scan, rows: IntArray, off_snr: float) -> bool:
+    """Whether a scan has the signal: an ON one with a hit that passes, an OFF one with one above `off_snr`."""
+    if scan.hits is None or len(rows) == 0:
+        return False
+    if scan.on:
+        return bool(scan.passed[rows].any())
+    return bool((scan.hits["snr"][rows] >= off_snr).any())

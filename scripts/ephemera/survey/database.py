@@ -1,0 +1,51 @@
+"""The tables of a project in DuckDB: views over the Parquet files, nothing to load and nothing to keep.
+
+    from ephemera.survey.database import connect
+    with connect("results/current/survey/tables/MYPROJECT") as db:
+        db.sql("SELECT * FROM detection ORDER BY abs(snr) DESC LIMIT 10").df()
+
+The views `detection` and `features` hide simulated rows; `detection_all` and `features_all` show them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: Tables that have a file of their own.
+PLAIN = ("source", "raw", "outcome", "curve", "injection", "properties", "efficiency", "rates")
+#: Tables that also hold simulated rows.
+MIXED = ("detection", "features")
+
+
+def views(folder: str = ".") -> str:
+    """SQL that makes a view of each table in `folder` (as DuckDB sees it)."""
+    quoted = folder.replace("'", "''")
+    lines = [f"CREATE OR REPLACE VIEW {t} AS SELECT * FROM read_parquet('{quoted}/{t}.parquet');" for t in PLAIN]
+    for name in MIXED:
+        lines.append(
+            f"CREATE OR REPLACE VIEW {name}_all AS SELECT * FROM read_parquet('{quoted}/{name}.parquet');"
+        )
+        lines.append(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {name}_all WHERE NOT simulated;")
+    lines.append(f"CREATE OR REPLACE VIEW epoch AS SELECT * FROM read_parquet('{quoted}/epoch/*.parquet');")
+    return "\n".join(lines) + "\n"
+
+
+def connect(folder: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
+    """A DuckDB in memory with the views of the tables in `folder`.
+
+    Raises FileNotFoundError for a folder without such tables.
+    """
+    import duckdb
+
+    path = Path(folder)
+    if not (path / "source.parquet").is_file():
+        msg = f"{path} holds no tables of a survey project"
+        raise FileNotFoundError(msg)
+    connection = duckdb.connect()
+    connection.execute(views(str(path)))
+    return connection
