@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from ephemera.config.xmm import Catalogue
+from ephemera.tables import read, write
 from ephemera.xmm.catalogue import combine, outcome_rows, region_text, unique_sources
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, SOURCES
 from ephemera.xmm.detection_columns import DETECTIONS
