@@ -13,7 +13,8 @@ def cosmic_units():
     simulate = COSMIC.simulate
     parts, samples = {}, []
     if simulate.observations:
-        location = json.dumps(simulate.settings(), sort_keys=True)
+        scenario = {**simulate.settings(), "seed": CONFIGURATION.seed}
+        location = json.dumps(scenario, sort_keys=True)
         for number in range(1, simulate.observations + 1):
             prefix = f"simulated.{number:04d}"
             parts[prefix] = [f"{part:04d}" for part in range(simulate.files)]
@@ -85,11 +86,11 @@ rule cosmic_simulate:
         COSMIC_SIMULATE.log("{prefix}"),
     benchmark:
         COSMIC_SIMULATE.benchmark("{prefix}")
-    params:
-        recipe=COSMIC_SIMULATE.document,
     resources:
         mem_mb=500,
         runtime=10,
+    params:
+        recipe=COSMIC_SIMULATE.document,
     message:
         "Simulating observation {wildcards.prefix}"
     script:
@@ -114,11 +115,11 @@ rule cosmic_find:
         COSMIC_FIND.log("{prefix}"),
     benchmark:
         COSMIC_FIND.benchmark("{prefix}")
-    params:
-        recipe=COSMIC_FIND.document,
     resources:
         mem_mb=300,
         runtime=60,
+    params:
+        recipe=COSMIC_FIND.document,
     message:
         "Noting the files of {wildcards.prefix}"
     script:
@@ -136,11 +137,11 @@ rule cosmic_index:
         COSMIC_INDEX.log("{prefix}"),
     benchmark:
         COSMIC_INDEX.benchmark("{prefix}")
-    params:
-        recipe=COSMIC_INDEX.document,
     resources:
         mem_mb=400,
         runtime=10,
+    params:
+        recipe=COSMIC_INDEX.document,
     message:
         "Finding messages and recipes of {wildcards.prefix}"
     script:
@@ -157,11 +158,11 @@ rule cosmic_hits:
         COSMIC_HITS.log("{prefix}"),
     benchmark:
         COSMIC_HITS.benchmark("{prefix}")
-    params:
-        recipe=COSMIC_HITS.document,
     resources:
         mem_mb=1500,
         runtime=10,
+    params:
+        recipe=COSMIC_HITS.document,
     message:
         "Reading the hits of {wildcards.prefix}"
     script:
@@ -171,7 +172,9 @@ rule cosmic_hits:
 def cosmic_stamp_memory(wildcards, input):
     """Memory of a stamps job, MB: the libraries and a few copies of the largest message of its file."""
     note = json.loads(Path(input.note).read_text(encoding="utf-8"))
-    return 300 + 4 * note["parts"].get(wildcards.part, {"largest": 0})["largest"] // 2**20
+    return (
+        300 + 4 * note["parts"].get(wildcards.part, {"largest": 0})["largest"] // 2**20
+    )
 
 
 rule cosmic_stamps:
@@ -187,11 +190,11 @@ rule cosmic_stamps:
         COSMIC_STAMPS.log("{prefix}/{part}"),
     benchmark:
         COSMIC_STAMPS.benchmark("{prefix}/{part}")
-    params:
-        recipe=COSMIC_STAMPS.document,
     resources:
         mem_mb=cosmic_stamp_memory,
         runtime=30,
+    params:
+        recipe=COSMIC_STAMPS.document,
     message:
         "Measuring and judging the stamps of {wildcards.prefix}, file {wildcards.part}"
     script:
@@ -228,11 +231,11 @@ rule cosmic_events:
         COSMIC_EVENTS.log("{prefix}"),
     benchmark:
         COSMIC_EVENTS.benchmark("{prefix}")
-    params:
-        recipe=COSMIC_EVENTS.document,
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        recipe=COSMIC_EVENTS.document,
     message:
         "Joining hits and stamps of {wildcards.prefix}: copies, repeats, many beams"
     script:
@@ -253,11 +256,11 @@ rule cosmic_cadence:
         COSMIC_CADENCE.log("{project}"),
     benchmark:
         COSMIC_CADENCE.benchmark("{project}")
-    params:
-        recipe=COSMIC_CADENCE.document,
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        recipe=COSMIC_CADENCE.document,
     message:
         "Looking for signals of {wildcards.project} that follow the cadence"
     script:
@@ -285,11 +288,11 @@ rule cosmic_gallery:
         COSMIC_GALLERY.log("{prefix}"),
     benchmark:
         COSMIC_GALLERY.benchmark("{prefix}")
-    params:
-        recipe=COSMIC_GALLERY.document,
     resources:
         mem_mb=1500,
         runtime=30,
+    params:
+        recipe=COSMIC_GALLERY.document,
     message:
         "Drawing the gallery of {wildcards.prefix}"
     script:
@@ -330,11 +333,11 @@ rule cosmic_summary:
         COSMIC_SUMMARY.log("{project}"),
     benchmark:
         COSMIC_SUMMARY.benchmark("{project}")
-    params:
-        recipe=COSMIC_SUMMARY.document,
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        recipe=COSMIC_SUMMARY.document,
     message:
         "Summarising the observations of {wildcards.project}"
     script:

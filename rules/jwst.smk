@@ -1,10 +1,14 @@
 """JWST time-series spectroscopy: from MAST and Eureka! files to pages, videos and light curves."""
 
 JWST = CONFIGURATION.jwst
-JWST_UNITS = units_of("jwst", JWST.samples, "dataset", r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+JWST_UNITS = units_of(
+    "jwst", JWST.samples, "dataset", r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+)
 JWST_COMPARED = [name for name in JWST.compare.datasets if name in JWST_UNITS]
 if missing := sorted(set(JWST.compare.datasets) - set(JWST_COMPARED)):
-    raise WorkflowError(f"jwst.compare.datasets: not in the sample sheet: {', '.join(missing)}")
+    raise WorkflowError(
+        f"jwst.compare.datasets: not in the sample sheet: {', '.join(missing)}"
+    )
 
 
 def jwst_step(name, reads=(), also=None):
@@ -52,11 +56,11 @@ rule jwst_simulate:
         JWST_SIMULATE.log("{dataset}"),
     benchmark:
         JWST_SIMULATE.benchmark("{dataset}")
-    params:
-        recipe=JWST_SIMULATE.document,
     resources:
         mem_mb=1000,
         runtime=5,
+    params:
+        recipe=JWST_SIMULATE.document,
     message:
         "Simulating the time series {wildcards.dataset}"
     script:
@@ -81,11 +85,11 @@ rule jwst_scan:
         JWST_SCAN.log("{dataset}"),
     benchmark:
         JWST_SCAN.benchmark("{dataset}")
-    params:
-        recipe=JWST_SCAN.document,
     resources:
         mem_mb=500,
         runtime=10,
+    params:
+        recipe=JWST_SCAN.document,
     message:
         "Looking at the files of {wildcards.dataset}"
     script:
@@ -103,11 +107,11 @@ rule jwst_read:
         JWST_READ.log("{dataset}"),
     benchmark:
         JWST_READ.benchmark("{dataset}")
-    params:
-        recipe=JWST_READ.document,
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        recipe=JWST_READ.document,
     message:
         "Reading {wildcards.dataset}: integrations, clocks, wavelengths, masks"
     script:
@@ -126,12 +130,12 @@ rule jwst_series:
         JWST_SERIES.log("{dataset}"),
     benchmark:
         JWST_SERIES.benchmark("{dataset}")
-    params:
-        recipe=JWST_SERIES.document,
     threads: 2
     resources:
         mem_mb=lambda wildcards, input: max(1000, int(10 * input.size_mb)),
         runtime=10,
+    params:
+        recipe=JWST_SERIES.document,
     message:
         "Normalising {wildcards.dataset}: visits, light curves, quality"
     script:
@@ -155,11 +159,11 @@ rule jwst_figures:
         JWST_FIGURES.log("{dataset}"),
     benchmark:
         JWST_FIGURES.benchmark("{dataset}")
-    params:
-        recipe=JWST_FIGURES.document,
     resources:
         mem_mb=lambda wildcards, input: max(1000, int(4 * input.size_mb)),
         runtime=10,
+    params:
+        recipe=JWST_FIGURES.document,
     message:
         "Drawing light curves and quality of {wildcards.dataset}"
     script:
@@ -176,11 +180,11 @@ rule jwst_video:
         JWST_VIDEO.log("{dataset}"),
     benchmark:
         JWST_VIDEO.benchmark("{dataset}")
-    params:
-        recipe=JWST_VIDEO.document,
     resources:
         mem_mb=lambda wildcards, input: max(1000, int(4 * input.size_mb)),
         runtime=10,
+    params:
+        recipe=JWST_VIDEO.document,
     message:
         "Filming the spectra of {wildcards.dataset}"
     script:
@@ -205,11 +209,11 @@ rule jwst_pages:
         JWST_PAGES.log("{dataset}"),
     benchmark:
         JWST_PAGES.benchmark("{dataset}")
-    params:
-        recipe=JWST_PAGES.document,
     resources:
         mem_mb=lambda wildcards, input: max(1000, int(6 * input.size_mb)),
         runtime=10,
+    params:
+        recipe=JWST_PAGES.document,
     message:
         "Making the pages of {wildcards.dataset}: surface, heatmap, combined"
     script:
@@ -229,11 +233,11 @@ rule jwst_bundle:
         JWST_BUNDLE.log("{dataset}"),
     benchmark:
         JWST_BUNDLE.benchmark("{dataset}")
-    params:
-        recipe=JWST_BUNDLE.document,
     resources:
         mem_mb=500,
         runtime=10,
+    params:
+        recipe=JWST_BUNDLE.document,
     message:
         "Bundling the products of {wildcards.dataset}"
     script:
@@ -251,11 +255,11 @@ rule jwst_compare:
         JWST_COMPARE.log("{project}"),
     benchmark:
         JWST_COMPARE.benchmark("{project}")
-    params:
-        recipe=JWST_COMPARE.document,
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        recipe=JWST_COMPARE.document,
     message:
         "Comparing the datasets of {wildcards.project}"
     script:
@@ -264,20 +268,18 @@ rule jwst_compare:
 
 rule jwst_outcomes:
     input:
-        analyses=expand(
-            JWST_SERIES.output("{dataset}.analysis.h5"), dataset=JWST_UNITS
-        ),
+        analyses=expand(JWST_SERIES.output("{dataset}.analysis.h5"), dataset=JWST_UNITS),
     output:
         outcomes=JWST_OUTCOMES.output("{project}.csv"),
     log:
         JWST_OUTCOMES.log("{project}"),
     benchmark:
         JWST_OUTCOMES.benchmark("{project}")
-    params:
-        recipe=JWST_OUTCOMES.document,
     resources:
         mem_mb=500,
         runtime=5,
+    params:
+        recipe=JWST_OUTCOMES.document,
     message:
         "Listing how the datasets of {wildcards.project} ended"
     script:

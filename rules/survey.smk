@@ -20,13 +20,20 @@ def survey_plugins(*kinds):
     """Options that name plug-ins of some kinds, for the steps that use them."""
     chosen = {f"{kind}_plugin": getattr(SURVEY.plugins, kind) for kind in kinds}
     chosen["max_failures"] = SURVEY.fetch.max_failures
-    chosen["options"] = SURVEY.plugins.options if any(chosen[f"{kind}_plugin"] for kind in kinds) else {}
+    chosen["options"] = (
+        SURVEY.plugins.options
+        if any(chosen[f"{kind}_plugin"] for kind in kinds)
+        else {}
+    )
     return chosen
 
 
 def survey_unhashed(recipe, **settings):
     """A recipe's document with options that change no result, such as time limits and folders."""
-    return {**recipe.document, "parameters": {**recipe.document["parameters"], **settings}}
+    return {
+        **recipe.document,
+        "parameters": {**recipe.document["parameters"], **settings},
+    }
 
 
 SURVEY_CATALOGUE = RECIPES.step("survey.catalogue")
@@ -82,7 +89,9 @@ SURVEY_TABLES = RECIPES.step(
     ],
 )
 SURVEY_EXPORT_POSTGRES = RECIPES.step("survey.export_postgres", reads=[SURVEY_TABLES])
-SURVEY_REPORT = RECIPES.step("survey.report", reads=[SURVEY_TABLES, SURVEY_HISTOGRAM_SUM])
+SURVEY_REPORT = RECIPES.step(
+    "survey.report", reads=[SURVEY_TABLES, SURVEY_HISTOGRAM_SUM]
+)
 
 
 def survey_targets():
@@ -101,7 +110,9 @@ def survey_try_again():
     if SURVEY.network.offline:
         return
     for mark in Path(SURVEY_FETCH.folder).glob("*/*.again"):
-        for batch in Path(SURVEY_CATALOGUE.folder).glob(f"*/batches/{mark.stem}.parquet"):
+        for batch in Path(SURVEY_CATALOGUE.folder).glob(
+            f"*/batches/{mark.stem}.parquet"
+        ):
             os.utime(batch)
 
 
@@ -145,13 +156,15 @@ rule survey_catalogue_download:
         SURVEY_CATALOGUE_DOWNLOAD.log("{file}"),
     benchmark:
         SURVEY_CATALOGUE_DOWNLOAD.benchmark("{file}")
-    params:
-        recipe=survey_unhashed(
-            SURVEY_CATALOGUE_DOWNLOAD, **SURVEY.network.settings(), lock_folder=f"{RAW}/survey"
-        ),
     resources:
         mem_mb=500,
         runtime=120,
+    params:
+        recipe=survey_unhashed(
+            SURVEY_CATALOGUE_DOWNLOAD,
+            **SURVEY.network.settings(),
+            lock_folder=f"{RAW}/survey",
+        ),
     message:
         "Getting the catalogue {wildcards.file}"
     script:
@@ -169,6 +182,9 @@ checkpoint survey_catalogue:
         SURVEY_CATALOGUE.log("{project}"),
     benchmark:
         SURVEY_CATALOGUE.benchmark("{project}")
+    resources:
+        mem_mb=4000,
+        runtime=30,
     params:
         recipe=survey_unhashed(
             SURVEY_CATALOGUE,
@@ -176,9 +192,6 @@ checkpoint survey_catalogue:
             batch_degrees=SURVEY.batch_degrees,
             shard=CONFIGURATION.shard,
         ),
-    resources:
-        mem_mb=4000,
-        runtime=30,
     message:
         "Reading the catalogue of {wildcards.project}"
     script:
@@ -187,7 +200,9 @@ checkpoint survey_catalogue:
 
 def survey_batch_file(wildcards):
     """The sources of a batch; the name of a batch tells its content, so that its age means nothing."""
-    return ancient(SURVEY_CATALOGUE.output(f"{PROJECT}/batches/{wildcards.batch}.parquet"))
+    return ancient(
+        SURVEY_CATALOGUE.output(f"{PROJECT}/batches/{wildcards.batch}.parquet")
+    )
 
 
 def survey_batches():
@@ -211,11 +226,11 @@ rule survey_populate:
         SURVEY_POPULATE.log("{project}"),
     benchmark:
         SURVEY_POPULATE.benchmark("{project}")
-    params:
-        recipe=survey_unhashed(SURVEY_POPULATE, data_root=SURVEY_STORE, surveys=SURVEYS),
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        recipe=survey_unhashed(SURVEY_POPULATE, data_root=SURVEY_STORE, surveys=SURVEYS),
     message:
         "Looking for raw files of {wildcards.project} on disk"
     script:
@@ -224,7 +239,9 @@ rule survey_populate:
 
 def survey_fetch_inputs(wildcards):
     """The sources of a batch, and what was found on disk where that was looked for."""
-    inputs = {"batch": SURVEY_CATALOGUE.output(f"{PROJECT}/batches/{wildcards.batch}.parquet")}
+    inputs = {
+        "batch": SURVEY_CATALOGUE.output(f"{PROJECT}/batches/{wildcards.batch}.parquet")
+    }
     if SURVEY.populate.enabled:
         inputs["populated"] = SURVEY_POPULATE.output(f"{PROJECT}/raw.parquet")
     return inputs
@@ -239,6 +256,9 @@ rule survey_fetch:
         SURVEY_FETCH.log("{survey}/{batch}"),
     benchmark:
         SURVEY_FETCH.benchmark("{survey}/{batch}")
+    resources:
+        mem_mb=1000,
+        runtime=240,
     params:
         recipe=survey_unhashed(
             SURVEY_FETCH,
@@ -248,9 +268,6 @@ rule survey_fetch:
             ra_seconds=SURVEY.ra_seconds,
             lock_folder=f"{RAW}/survey",
         ),
-    resources:
-        mem_mb=1000,
-        runtime=240,
     message:
         "Getting the {wildcards.survey} rows of batch {wildcards.batch}"
     script:
@@ -268,11 +285,11 @@ rule survey_reduce:
         SURVEY_REDUCE.log("{survey}/{batch}"),
     benchmark:
         SURVEY_REDUCE.benchmark("{survey}/{batch}")
-    params:
-        recipe=SURVEY_REDUCE.document,
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        recipe=SURVEY_REDUCE.document,
     message:
         "Reducing {wildcards.survey} light curves of batch {wildcards.batch}"
     script:
@@ -292,11 +309,11 @@ rule survey_search:
         SURVEY_SEARCH.log("{survey}/{batch}"),
     benchmark:
         SURVEY_SEARCH.benchmark("{survey}/{batch}")
-    params:
-        recipe=SURVEY_SEARCH.document,
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        recipe=SURVEY_SEARCH.document,
     message:
         "Looking for events in {wildcards.survey} batch {wildcards.batch}"
     script:
@@ -315,11 +332,11 @@ rule survey_inject:
         SURVEY_INJECT.log("{survey}/{batch}"),
     benchmark:
         SURVEY_INJECT.benchmark("{survey}/{batch}")
-    params:
-        recipe=SURVEY_INJECT.document,
     resources:
         mem_mb=1000,
         runtime=20,
+    params:
+        recipe=SURVEY_INJECT.document,
     message:
         "Injecting events into {wildcards.survey} batch {wildcards.batch}"
     script:
@@ -336,11 +353,11 @@ rule survey_features:
         SURVEY_FEATURES.log("{survey}/{batch}"),
     benchmark:
         SURVEY_FEATURES.benchmark("{survey}/{batch}")
-    params:
-        recipe=SURVEY_FEATURES.document,
     resources:
         mem_mb=1000,
         runtime=60,
+    params:
+        recipe=SURVEY_FEATURES.document,
     message:
         "Describing {wildcards.survey} light curves of batch {wildcards.batch}"
     script:
@@ -358,11 +375,11 @@ rule survey_histogram:
         SURVEY_HISTOGRAM.log("{survey}/{batch}"),
     benchmark:
         SURVEY_HISTOGRAM.benchmark("{survey}/{batch}")
-    params:
-        recipe=SURVEY_HISTOGRAM.document,
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        recipe=SURVEY_HISTOGRAM.document,
     message:
         "Counting scores of {wildcards.survey} batch {wildcards.batch}"
     script:
@@ -378,11 +395,11 @@ rule survey_histogram_sum:
         SURVEY_HISTOGRAM_SUM.log("{project}"),
     benchmark:
         SURVEY_HISTOGRAM_SUM.benchmark("{project}")
-    params:
-        recipe=SURVEY_HISTOGRAM_SUM.document,
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        recipe=SURVEY_HISTOGRAM_SUM.document,
     message:
         "Adding the histograms of {wildcards.project}"
     script:
@@ -398,7 +415,9 @@ def survey_injected(name):
 rule survey_rates:
     input:
         histogram=SURVEY_HISTOGRAM_SUM.output("{project}.nc"),
-        detections=survey_of_all(SURVEY_SEARCH.output("{survey}/{batch}.detections.parquet")),
+        detections=survey_of_all(
+            SURVEY_SEARCH.output("{survey}/{batch}.detections.parquet")
+        ),
         injections=survey_injected("injections"),
     output:
         efficiency=SURVEY_RATES.output("{project}.efficiency.parquet"),
@@ -407,11 +426,11 @@ rule survey_rates:
         SURVEY_RATES.log("{project}"),
     benchmark:
         SURVEY_RATES.benchmark("{project}")
-    params:
-        recipe=SURVEY_RATES.document,
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        recipe=SURVEY_RATES.document,
     message:
         "Working out efficiencies and rates of {wildcards.project}"
     script:
@@ -422,12 +441,18 @@ rule survey_tables:
     input:
         sources=SURVEY_CATALOGUE.output("{project}/source.parquet"),
         raw=survey_of_all(SURVEY_FETCH.output("{survey}/{batch}.parquet")),
-        outcomes=survey_of_all(SURVEY_REDUCE.output("{survey}/{batch}.outcomes.parquet")),
+        outcomes=survey_of_all(
+            SURVEY_REDUCE.output("{survey}/{batch}.outcomes.parquet")
+        ),
         curves=survey_of_all(SURVEY_SEARCH.output("{survey}/{batch}.curves.parquet")),
         epochs=survey_of_all(SURVEY_SEARCH.output("{survey}/{batch}.epochs.parquet")),
-        detections=survey_of_all(SURVEY_SEARCH.output("{survey}/{batch}.detections.parquet")),
+        detections=survey_of_all(
+            SURVEY_SEARCH.output("{survey}/{batch}.detections.parquet")
+        ),
         failures=survey_of_all(SURVEY_SEARCH.output("{survey}/{batch}.failures.csv")),
-        features=survey_of_all(SURVEY_FEATURES.output("{survey}/{batch}.features.parquet")),
+        features=survey_of_all(
+            SURVEY_FEATURES.output("{survey}/{batch}.features.parquet")
+        ),
         injections=survey_injected("injections"),
         simulated=survey_injected("detections"),
         simulated_features=survey_injected("features"),
@@ -439,11 +464,11 @@ rule survey_tables:
         SURVEY_TABLES.log("{project}"),
     benchmark:
         SURVEY_TABLES.benchmark("{project}")
-    params:
-        recipe=SURVEY_TABLES.document,
     resources:
         mem_mb=8000,
         runtime=60,
+    params:
+        recipe=SURVEY_TABLES.document,
     message:
         "Writing the tables of {wildcards.project}"
     script:
@@ -459,11 +484,11 @@ rule survey_export_postgres:
         SURVEY_EXPORT_POSTGRES.log("{project}"),
     benchmark:
         SURVEY_EXPORT_POSTGRES.benchmark("{project}")
-    params:
-        recipe=SURVEY_EXPORT_POSTGRES.document,
     resources:
         mem_mb=1000,
         runtime=120,
+    params:
+        recipe=SURVEY_EXPORT_POSTGRES.document,
     message:
         "Loading the tables of {wildcards.project} into PostgreSQL"
     script:
@@ -488,15 +513,15 @@ rule survey_report:
         SURVEY_REPORT.log("{project}"),
     benchmark:
         SURVEY_REPORT.benchmark("{project}")
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         recipe=survey_unhashed(
             SURVEY_REPORT,
             offset_threshold=SURVEY.search.quality.offset_threshold,
             snr_threshold=SURVEY.search.finder.snr_threshold,
         ),
-    resources:
-        mem_mb=2000,
-        runtime=30,
     message:
         "Drawing the report of {wildcards.project}"
     script:

@@ -11,7 +11,9 @@ XMM_SIMULATE = RECIPES.step("xmm.simulate", also={"seed": CONFIGURATION.seed})
 XMM_DOWNLOAD = RECIPES.step("xmm.download")
 XMM_EVENTS = RECIPES.step(
     "xmm.events",
-    also={"time_bins_s": XMM.cube.settings()["time_bins_s"]},  # windows of the flare curve
+    also={
+        "time_bins_s": XMM.cube.settings()["time_bins_s"]
+    },  # windows of the flare curve
     tables=XMM_HOT_PIXELS or [],
 )
 XMM_PIXEL = {"size_arcsec": XMM.cube.size_arcsec}
@@ -50,7 +52,14 @@ XMM_CATALOGUE = RECIPES.step(
 XMM_RECOVER = RECIPES.step("xmm.recover", reads=[XMM_SIMULATE, XMM_CATALOGUE])
 XMM_FIGURES = RECIPES.step(
     "xmm.figures",
-    reads=[XMM_EVENTS, XMM_CUBE, XMM_EXPECTATION, XMM_DETECT, XMM_REGIONS, XMM_FEATURES],
+    reads=[
+        XMM_EVENTS,
+        XMM_CUBE,
+        XMM_EXPECTATION,
+        XMM_DETECT,
+        XMM_REGIONS,
+        XMM_FEATURES,
+    ],
 )
 
 
@@ -79,11 +88,11 @@ rule xmm_simulate:
         XMM_SIMULATE.log("{obsid}"),
     benchmark:
         XMM_SIMULATE.benchmark("{obsid}")
-    params:
-        recipe=XMM_SIMULATE.document,
     resources:
         mem_mb=1000,
         runtime=5,
+    params:
+        recipe=XMM_SIMULATE.document,
     message:
         "Simulating observation {wildcards.obsid}"
     script:
@@ -108,11 +117,11 @@ rule xmm_download:
         XMM_DOWNLOAD.log("{obsid}"),
     benchmark:
         XMM_DOWNLOAD.benchmark("{obsid}")
-    params:
-        recipe=XMM_DOWNLOAD.document,
     resources:
         mem_mb=500,
         runtime=60,
+    params:
+        recipe=XMM_DOWNLOAD.document,
     message:
         "Getting the files of observation {wildcards.obsid}"
     script:
@@ -128,11 +137,11 @@ rule xmm_events:
         XMM_EVENTS.log("{obsid}"),
     benchmark:
         XMM_EVENTS.benchmark("{obsid}")
-    params:
-        recipe=XMM_EVENTS.document,
     resources:
         mem_mb=1500,
         runtime=10,
+    params:
+        recipe=XMM_EVENTS.document,
     message:
         "Selecting events of {wildcards.obsid}: subsets of simultaneous lists, bad times"
     script:
@@ -148,11 +157,11 @@ rule xmm_cube:
         XMM_CUBE.log("{obsid}"),
     benchmark:
         XMM_CUBE.benchmark("{obsid}")
-    params:
-        recipe=XMM_CUBE.document,
     resources:
         mem_mb=lambda wildcards, input: max(500, int(10 * input.size_mb)),
         runtime=5,
+    params:
+        recipe=XMM_CUBE.document,
     message:
         "Binning {wildcards.obsid} into cells for every frame length and band"
     script:
@@ -169,11 +178,11 @@ rule xmm_expectation:
         XMM_EXPECTATION.log("{obsid}"),
     benchmark:
         XMM_EXPECTATION.benchmark("{obsid}")
-    params:
-        recipe=XMM_EXPECTATION.document,
     resources:
         mem_mb=lambda wildcards, input: max(500, int(10 * input.size_mb)),
         runtime=5,
+    params:
+        recipe=XMM_EXPECTATION.document,
     message:
         "Predicting the counts of {wildcards.obsid} from background templates and sources"
     script:
@@ -193,11 +202,11 @@ rule xmm_detect:
         XMM_DETECT.log("{obsid}"),
     benchmark:
         XMM_DETECT.benchmark("{obsid}")
-    params:
-        recipe=XMM_DETECT.document,
     resources:
         mem_mb=lambda wildcards, input: max(500, int(10 * input.size_mb)),
         runtime=5,
+    params:
+        recipe=XMM_DETECT.document,
     message:
         "Looking for peaks and eclipses in {wildcards.obsid}"
     script:
@@ -219,11 +228,11 @@ rule xmm_regions:
         XMM_REGIONS.log("{obsid}"),
     benchmark:
         XMM_REGIONS.benchmark("{obsid}")
-    params:
-        recipe=XMM_REGIONS.document,
     resources:
         mem_mb=lambda wildcards, input: max(500, int(10 * input.size_mb)),
         runtime=5,
+    params:
+        recipe=XMM_REGIONS.document,
     message:
         "Joining cells of {wildcards.obsid} into regions: positions and light curves"
     script:
@@ -242,11 +251,11 @@ rule xmm_features:
         XMM_FEATURES.log("{obsid}"),
     benchmark:
         XMM_FEATURES.benchmark("{obsid}")
-    params:
-        recipe=XMM_FEATURES.document,
     resources:
         mem_mb=lambda wildcards, input: max(500, int(10 * input.size_mb)),
         runtime=5,
+    params:
+        recipe=XMM_FEATURES.document,
     message:
         "Describing the detections of {wildcards.obsid}: features and flags"
     script:
@@ -280,11 +289,11 @@ rule xmm_catalogue:
         XMM_CATALOGUE.log("{project}"),
     benchmark:
         XMM_CATALOGUE.benchmark("{project}")
-    params:
-        recipe=XMM_CATALOGUE.document,
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        recipe=XMM_CATALOGUE.document,
     message:
         "Writing the catalogue of {wildcards.project}"
     script:
@@ -314,11 +323,13 @@ rule xmm_figures:
         XMM_FIGURES.log("{obsid}"),
     benchmark:
         XMM_FIGURES.benchmark("{obsid}")
-    params:
-        recipe=XMM_FIGURES.document,
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        recipe=XMM_FIGURES.document,
+        threshold_sigma=XMM.detect.threshold_sigma,
+        time_bins_s=XMM.cube.time_bins_s,
     message:
         "Drawing {wildcards.obsid}: image with regions, light curves, bad times, templates"
     script:
@@ -335,11 +346,11 @@ rule xmm_recover:
         XMM_RECOVER.log("{project}"),
     benchmark:
         XMM_RECOVER.benchmark("{project}")
-    params:
-        recipe=XMM_RECOVER.document,
     resources:
         mem_mb=1000,
         runtime=5,
+    params:
+        recipe=XMM_RECOVER.document,
     message:
         "Comparing what was simulated with what was found"
     script:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Gt
 from pydantic import field_validator, model_validator
 
 from ephemera.config.section import Section, option, subsection
 
 Positive = Annotated[float, Gt(0)]
-Counted = Annotated[int, Ge(0)]
-SignalKind = Literal[
-    "sky",
-    "sky_polarised",
-    "zero_drift",
-    "elsewhere",
-    "one_antenna",
-    "three_antennas",
-    "random_phases",
-    "transmitter",
-    "broad_band",
-    "bright_pixel",
-    "crossing",
-    "leaving",
-    "noise",
-]
+
+
+class SignalCounts(Section):
+    """Stamps of each kind of signal, at each SNR."""
+
+    sky: int = option(3, "A source in a beam.", ge=0)
+    sky_polarised: int = option(0, "The same in one polarisation.", ge=0)
+    zero_drift: int = option(0, "The same without drift.", ge=0)
+    elsewhere: int = option(0, "A source in the sky, but in no beam.", ge=0)
+    one_antenna: int = option(3, "Interference in one antenna.", ge=0)
+    three_antennas: int = option(2, "Interference in three antennas.", ge=0)
+    random_phases: int = option(2, "In all antennas, with random phases.", ge=0)
+    transmitter: int = option(0, "A transmitter among the antennas.", ge=0)
+    broad_band: int = option(0, "Noise that all antennas share, over many channels.", ge=0)
+    bright_pixel: int = option(0, "One bright pixel.", ge=0)
+    crossing: int = option(0, "Two tones that cross.", ge=0)
+    leaving: int = option(0, "A tone that leaves the stamp.", ge=0)
+    noise: int = option(10, "Noise alone, in all.", ge=0)
 
 
 class Simulate(Section):
@@ -33,10 +35,7 @@ class Simulate(Section):
 
     observations: int = option(0, "Simulated observations; 0 makes none.", ge=0, le=1000)
     files: int = option(2, "Stamps files of each observation.", ge=1, le=9999)
-    counts: dict[SignalKind, Counted] = option(
-        {"sky": 3, "one_antenna": 3, "three_antennas": 2, "random_phases": 2, "noise": 10},
-        "Stamps of each kind of signal at each SNR (noise: in all).",
-    )
+    counts: SignalCounts = subsection(SignalCounts, "Stamps of each kind of signal.")
     snr: list[Positive] = option([8.0, 12.0, 20.0, 50.0, 100.0], "SNRs of the signals.", min_length=1)
     antennas: int = option(25, "Antennas; the first 25 stand where those of the VLA stood.", ge=1, le=100)
     beams: int = option(2, "Coherent beams.", ge=0, le=64)

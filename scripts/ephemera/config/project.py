@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from ephemera.config.cosmic import Cosmic
 from ephemera.config.jwst import Jwst
 from ephemera.config.section import Section, option, subsection
 from ephemera.config.survey import Survey
@@ -40,3 +41,4 @@ class Configuration(Section):
     xmm: Xmm = subsection(Xmm, "X-ray event lists.")
     survey: Survey = subsection(Survey, "Survey light curves.")
     jwst: Jwst = subsection(Jwst, "JWST time-series spectroscopy.")
+    cosmic: Cosmic = subsection(Cosmic, "Hits and stamps of narrow-band searches.")

@@ -18,7 +18,7 @@ from ephemera.cosmic.event_columns import EVENTS, FILTER_COUNTS
 from ephemera.cosmic.events import arrays, count_columns
 from ephemera.cosmic.filters import Count, zero_drift
 from ephemera.cosmic.hit_columns import FILTERED_HITS
-from ephemera.cosmic.on_off import Event, Scan, find_events, seen
+from ephemera.cosmic.on_off import Event, Scan, find_events
 from ephemera.tables import read, write
 
 if TYPE_CHECKING:
@@ -58,12 +58,10 @@ def event_columns(
     project: str,
 ) -> dict[str, list[Any]]:
     """Columns of the table of events."""
-    off_snr = settings.snr_min * settings.off_share
     rows = []
     absent = " ".join(scan.prefix for scan in scans if scan.hits is None)
     for number, event in enumerate(events, 1):
         strongest = tables[scans[event.scan].prefix].slice(event.row, 1).to_pylist()[0]
-        has = [seen(scan, rows, off_snr) for scan, rows in zip(scans, event.members, strict=True)]
         members = [
             tables[scan.prefix]["hit_id"][int(row)].as_py()
             for scan, rows in zip(scans, event.members, strict=True)
@@ -73,11 +71,11 @@ def event_columns(
             {
                 "event_id": f"{project}:event:{number}",
                 "level": event.level,
-                "n_on": sum(h for h, scan in zip(has, scans, strict=True) if scan.on),
-                "n_off": sum(h for h, scan in zip(has, scans, strict=True) if not scan.on),
+                "n_on": sum(h for h, scan in zip(event.has, scans, strict=True) if scan.on),
+                "n_off": sum(h for h, scan in zip(event.has, scans, strict=True) if not scan.on),
                 "seen": "".join(
                     "?" if scan.hits is None else "+" if h else "-"
-                    for h, scan in zip(has, scans, strict=True)
+                    for h, scan in zip(event.has, scans, strict=True)
                 ),
                 "hits": " ".join(members),
                 "absent": absent,
@@ -96,20 +94,19 @@ def cadence_counts(scans: Sequence[Scan], events: Sequence[Event], settings: Set
     cuts = f"snr >= {settings.snr_min:g}" + (", no zero drift" if settings.drop_zero_drift else "")
     levels: Counter[int] = Counter()
     for event in events:
-        mine = zip(scans, event.members, strict=True)
-        levels[event.level] += sum(
-            int(s.passed[rows].sum()) for s, rows in mine if s.on and s.hits is not None
-        )
+        for scan, rows in zip(scans, event.members, strict=True):
+            levels[event.level] += int(scan.passed[rows].sum()) if scan.on else 0
     off = f"OFF snr >= {settings.snr_min * settings.off_share:g}, within {settings.tolerance} channels"
-    # A hit near two signals belongs to both; the strongest has it.
-    shared = max(sum(levels.values()) - passed, 0)
-    seen_off = min(levels[1], passed)
-    some = {"not in every ON": min(levels[2], passed - seen_off)}
+    rest = passed - levels[1]
     return [
-        Count("on_hits", cuts, usable, {"cuts": usable - passed} if usable > passed else {}),
-        Count("no_off", off, passed, {"seen in OFF": seen_off} if seen_off else {}),
-        Count("every_on", f"{shared} hits in two events" if shared else "", passed - seen_off, some),
+        Count("on_hits", cuts, usable, _some("cuts", usable - passed)),
+        Count("no_off", off, passed, _some("seen in OFF", levels[1])),
+        Count("every_on", f"{sum(scan.on for scan in scans)} ON", rest, _some("not in every ON", levels[2])),
     ]
+
+
+def _some(reason: str, number: int) -> dict[str, int]:
+    return {reason: number} if number else {}
 
 
 def main(job: Job) -> None:

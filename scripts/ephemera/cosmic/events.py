@@ -76,6 +76,7 @@ def run_filters(
     hits: Mapping[str, npt.NDArray[Any]], n_beams: int | None, n_antennas: int | None, settings: Settings
 ) -> Filtered:
     """All filters in their order."""
+    bands: Sequence[Any] = settings.exclude_mhz
     found = Filtered.start(len(hits["snr"]))
     remove_copies(hits, found)
     remove_repeats(hits, found, settings.repeat_tolerance_hz)
@@ -86,7 +87,7 @@ def run_filters(
         drift_min=settings.drift_min_hz_s,
         drift_max=settings.drift_max_hz_s,
         drop_zero=settings.drop_zero_drift,
-        bands=[(band["name"], band["low_mhz"], band["high_mhz"]) for band in settings.exclude_mhz],
+        bands=[(band["name"], band["low_mhz"], band["high_mhz"]) for band in bands],
     )
     remove_many_beams(hits, found, n_beams=n_beams, n_antennas=n_antennas, tolerance=settings.beam_tolerance)
     return found

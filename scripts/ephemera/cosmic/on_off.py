@@ -17,6 +17,8 @@ import numpy.typing as npt
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 DAY_S = 86400.0
+#: What rounding of a frequency of some 1e10 Hz may cost.
+ROUNDING_HZ = 1e-4
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,15 @@ class Scan:
 
 @dataclass(frozen=True)
 class Event:
-    """One signal: its strongest hit (scan, row), level, and member rows of each scan."""
+    """One signal: its strongest hit (scan, row), level, which scans have it, its rows in each scan.
+
+    A hit near two signals is a member of the stronger, but speaks against both where it is an OFF hit.
+    """
 
     scan: int
     row: int
     level: int
+    has: tuple[bool, ...]
     members: tuple[IntArray, ...]
 
 
@@ -57,13 +63,15 @@ def find_events(scans: Sequence[Scan], *, off_snr: float, tolerance: int) -> lis
     for number, row in seeds:
         if taken[number][row]:
             continue
-        members = tuple(
+        near = tuple(
             np.zeros(0, np.int64) if lookup is None else lookup.near(scans[number], row, tolerance)
             for lookup in lookups
         )
-        for scan, rows in enumerate(members):
-            taken[scan][rows] = True
-        events.append(Event(number, row, _level(scans, members, off_snr), members))
+        has = tuple(_seen(scan, rows, off_snr) for scan, rows in zip(scans, near, strict=True))
+        members = tuple(rows[~gone[rows]] for rows, gone in zip(near, taken, strict=True))
+        for rows, gone in zip(members, taken, strict=True):
+            gone[rows] = True
+        events.append(Event(number, row, _level(scans, has), has, members))
     return events
 
 
@@ -74,10 +82,13 @@ class _Lookup:
         assert scan.hits is not None
         self.hits = scan.hits
         self.rows = np.flatnonzero(scan.usable & np.isfinite(scan.hits["freq_mhz"]))
-        self.rows = self.rows[np.argsort(scan.hits["freq_mhz"][self.rows], kind="stable")]
-        self.frequency = scan.hits["freq_mhz"][self.rows] * 1e6
         starts = scan.hits["tstart_mjd"]
         self.start = float(np.nanmin(starts)) if np.isfinite(starts).any() else 0.0
+        late = (starts[self.rows] - self.start) * DAY_S
+        rate = np.nan_to_num(scan.hits["drift_rate_hz_s"][self.rows])
+        frequency = scan.hits["freq_mhz"][self.rows] * 1e6 - rate * late
+        order = np.argsort(frequency, kind="stable")
+        self.rows, self.frequency = self.rows[order], frequency[order]
 
     def near(self, other: Scan, row: int, tolerance: int) -> IntArray:
         """Rows of hits where the hit `row` of another scan must be by now, drifting as it does."""
@@ -88,7 +99,7 @@ class _Lookup:
         rounded = 2.0 ** np.ceil(np.log2(max(float(hits["n_time"][row]), 1.0)))
         step = foff / (max(rounded - 1, 1.0) * float(hits["tsamp_s"][row]))
         place = float(hits["freq_mhz"][row]) * 1e6 + rate * late
-        reach = tolerance * foff + 0.5 * step * abs(late)
+        reach = tolerance * foff + 0.5 * step * abs(late) + ROUNDING_HZ
         first = np.searchsorted(self.frequency, place - reach, "left")
         last = np.searchsorted(self.frequency, place + reach, "right")
         return np.sort(self.rows[first:last])
@@ -105,15 +116,14 @@ def _seeds(scans: Sequence[Scan]) -> list[tuple[int, int]]:
     return [(number, row) for _, number, row in sorted(found)]
 
 
-def _level(scans: Sequence[Scan], members: Sequence[IntArray], off_snr: float) -> int:
-    if any(seen(scan, rows, off_snr) for scan, rows in zip(scans, members, strict=True) if not scan.on):
+def _level(scans: Sequence[Scan], has: Sequence[bool]) -> int:
+    if any(h for h, scan in zip(has, scans, strict=True) if not scan.on):
         return 1
-    every = all(seen(scan, rows, off_snr) for scan, rows in zip(scans, members, strict=True) if scan.on)
-    return 3 if every else 2
+    return 3 if all(h for h, scan in zip(has, scans, strict=True) if scan.on) else 2
 
 
-def seen(scan: Scan, rows: IntArray, off_snr: float) -> bool:
-    """Whether a scan has the signal: an ON one with a hit that passes, an OFF one with one above `off_snr`."""
+def _seen(scan: Scan, rows: IntArray, off_snr: float) -> bool:
+    """Whether a scan has the signal: ON with a hit that passes the cuts, OFF with one from `off_snr` on."""
     if scan.hits is None or len(rows) == 0:
         return False
     if scan.on:

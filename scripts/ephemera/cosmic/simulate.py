@@ -50,7 +50,7 @@ class Simulated:
 def injections(settings: Settings, rng: np.random.Generator) -> list[Injection]:
     """All signals of an observation, in a random order."""
     found = []
-    for kind, count in sorted(settings.counts.items()):
+    for kind, count in sorted(vars(settings.counts).items()):
         levels = [0.0] if kind == "noise" else settings.snr
         for snr in levels:
             found += [_injection(Kind(kind), snr, settings, rng) for _ in range(count)]
