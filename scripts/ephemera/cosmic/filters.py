@@ -225,7 +225,9 @@ def remove_many_beams(
     Many are at least two and at least half of all. Too strong is above 1.5 Zc/sqrt(A) + 3, where Zc is the
     SNR in the coherent beam and A the number of antennas.
     """
-    rows = np.flatnonzero(found.kept & np.isfinite(hits["freq_mhz"]))
+    # Hits of one signal in several beams are repeats of each other, and count as beams here.
+    there = found.kept | (found.reason == "repeat")
+    rows = np.flatnonzero(there & np.isfinite(hits["freq_mhz"]))
     start = np.nanmin(hits["tstart_mjd"][rows]) if np.isfinite(hits["tstart_mjd"][rows]).any() else 0.0
     late = np.nan_to_num(hits["tstart_mjd"][rows] - start) * 86400.0
     place = hits["freq_mhz"][rows] * 1e6 - np.nan_to_num(hits["drift_rate_hz_s"][rows]) * late

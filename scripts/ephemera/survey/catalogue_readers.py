@@ -228,3 +228,20 @@ def _angle(text: str | None, *, hours: bool) -> float:
         return float("nan")
     size = sum(number / 60**k for k, number in enumerate(numbers))
     return (15.0 if hours else 1.0) * (-size if text.startswith("-") else size)
+
+
+def read_all(path: Path, kind: str | None = None) -> pa.Table:
+    """All columns of a table file that hold one value a row. Raises CatalogueError."""
+    reader = {"csv": _csv, "fits": _fits, "hdf5": _hdf5, "parquet": _parquet, "votable": _votable}
+    try:
+        names, get = reader[kind or format_of(path)](path)
+        columns = {}
+        for name in names:
+            try:
+                columns[name] = get(name)
+            except (pa.ArrowException, ValueError):
+                log.info("%s: column %s holds arrays and is left out", path, name)
+        return pa.table(columns)
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        msg = f"{path} cannot be read as {kind or format_of(path)}: {error}"
+        raise CatalogueError(msg) from error

@@ -8,6 +8,7 @@ from typing import Any
 from ephemera.survey import demo, tess, ztf
 from ephemera.survey.light_curve import LightCurve
 from ephemera.survey.store import Raw
+from ephemera.survey.ztf_positions import at_survey_epoch
 
 
 def reduce_raw(survey: str, raw: Raw, row: Mapping[str, Any], settings: Any) -> list[LightCurve]:
@@ -17,9 +18,10 @@ def reduce_raw(survey: str, raw: Raw, row: Mapping[str, Any], settings: Any) -> 
     if survey == "DEMO":
         return demo.light_curves(raw.table, row, settings.gap_days, drop_bad=settings.drop_bad)
     if survey == "ZTF":
+        ra, dec = at_survey_epoch(row)
         return ztf.light_curves(
             raw.table,
-            row,
+            {**row, "ra": ra, "dec": dec},
             gap_days=settings.gap_days,
             mag_range=settings.mag_range,
             radius_arcsec=settings.radius_arcsec,

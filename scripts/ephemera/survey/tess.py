@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +57,9 @@ CARDS = ("OBJECT", "TICID", "SECTOR", "CAMERA", "CCD", "TESSMAG", "RA_OBJ", "DEC
 TABLE_CARDS = ("BJDREFI", "BJDREFF", "TIMEDEL", "DEADC", "EXPOSURE", "TIMEUNIT", "TIMESYS")
 
 
-def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+def read_file(
+    path: str | os.PathLike[str] | BinaryIO,
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     """Columns and header cards of a light-curve file (`*s_lc.fits`, `*a_fast-lc.fits`).
 
     Raises ValueError naming the file when it is not such a file or its data are short.

@@ -1,0 +1,46 @@
+"""Quality of the newest alert: real-bogus score, bad pixels, aperture against PSF, shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ephemera.alerts.filters.contract import Filter, Tag, Verdict
+from ephemera.alerts.filters.locus import Alert, Locus
+
+
+class QualityBasic(Filter):
+    """rb >= 0.55, nbad = 0, |magdiff| <= 1."""
+
+    name = "quality_basic"
+    description = "Real-bogus score, bad pixels and aperture magnitude are good"
+    required_fields: tuple[str, ...] = ("extra.rb", "extra.nbad", "extra.magdiff")
+    output_tags: tuple[Tag, ...] = (Tag("quality_basic", "The newest alert passes the basic cuts"),)
+
+    def setup(self, config: Mapping[str, Any], files: Mapping[str, Path]) -> None:  # noqa: ARG002
+        """Thresholds."""
+        self.rb, self.magdiff = config.get("rb", 0.55), config.get("magdiff", 1.0)
+        self.fwhm, self.elong = config.get("fwhm", 5.0), config.get("elong", 1.2)
+
+    def good(self, alert: Alert) -> bool:
+        """Whether the alert passes."""
+        rb, nbad, magdiff = alert.extra("rb"), alert.extra("nbad"), alert.extra("magdiff")
+        return bool(rb >= self.rb and nbad == 0 and abs(magdiff) <= self.magdiff)
+
+    def run(self, locus: Locus) -> Verdict | None:
+        """Tag by the newest alert."""
+        return Verdict([self.output_tags[0].name]) if self.good(locus.newest) else None
+
+
+class QualityStrict(QualityBasic):
+    """Basic, and fwhm <= 5 pixels, elong <= 1.2."""
+
+    name = "quality_strict"
+    description = "Basic cuts, and a round and narrow source"
+    required_fields = (*QualityBasic.required_fields, "extra.fwhm", "extra.elong")
+    output_tags = (Tag("quality_strict", "The newest alert passes the strict cuts"),)
+
+    def good(self, alert: Alert) -> bool:
+        """Whether the alert passes."""
+        return super().good(alert) and alert.extra("fwhm") <= self.fwhm and alert.extra("elong") <= self.elong

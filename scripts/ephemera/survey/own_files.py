@@ -1,0 +1,120 @@
+"""FILES: light curves in files of one's own, taken into the store as they are.
+
+A file per source, named by a pattern with `{name}`. Tables (CSV, Parquet, HDF5, FITS, VOTable) and the text
+layouts of several surveys are read; the metadata say which columns mean what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ephemera.survey import text_layouts
+from ephemera.survey.catalogue_readers import CatalogueError, read_all
+from ephemera.survey.outcomes import SourceError
+from ephemera.survey.store import Raw, read_raw
+
+#: Names by which columns are known without being told.
+KNOWN: Mapping[str, tuple[str, ...]] = {
+    "mag": ("mag", "magnitude", "magpsf"),
+    "mag_err": ("mag_err", "magerr", "e_mag", "sigmapsf", "err"),
+    "flux": ("flux", "pdcsap_flux", "flux_pca1"),
+    "flux_err": ("flux_err", "fluxerr", "pdcsap_flux_err", "e_flux"),
+    "filter": ("filter", "band", "filtercode", "passband"),
+    "flag": ("flag", "flags", "quality", "sap_quality", "catflags"),
+    "ra": ("ra",),
+    "dec": ("dec",),
+    "exptime": ("exptime", "exposure", "exp_time"),
+}
+
+
+def meanings(names: list[str], told: Mapping[str, str]) -> dict[str, str]:
+    """Column of each meaning: those told, then those known by name."""
+    lowered = {name.lower(): name for name in names}
+    found = dict(told)
+    for meaning, known in KNOWN.items():
+        if meaning not in found:
+            column = next((lowered[name] for name in known if name in lowered), None)
+            if column is not None:
+                found[meaning] = column
+    missing = sorted(column for column in found.values() if column not in names)
+    if missing:
+        msg = f"there is no column {', '.join(missing)}; the file has {', '.join(names)}"
+        raise SourceError(msg)
+    return found
+
+
+def read_file(path: Path, layout: str, told: Mapping[str, str], time: str | None) -> Raw:
+    """Rows of a file and what its columns mean. Raises SourceError naming the file."""
+    metadata: dict[str, Any] = {"reader": f"files 1 {layout}", "layout_of_file": layout}
+    try:
+        if layout in ("macho", "ogle"):
+            columns, known = getattr(text_layouts, layout)(path)
+            metadata |= {k: v for k, v in known.items() if k != "time"}
+            time = time or known["time"]
+            table = pa.table(columns)
+        elif layout == "peer":
+            raw = read_raw(path)
+            table, metadata = raw.table, {**metadata, **{k: v for k, v in raw.metadata.items() if k != "layout"}}
+        else:
+            table = read_all(path)
+    except (OSError, ValueError, CatalogueError, text_layouts.LayoutError) as error:
+        msg = f"{path}: {error}"
+        raise SourceError(msg) from error
+    if layout == "antares":
+        time = time or "mjd"
+    elif layout == "kepler":
+        time = time or "BJD-2454833"
+    elif layout == "alerce":
+        columns = {n: table[n].to_numpy(zero_copy_only=False) for n in table.column_names}
+        table = pa.table(text_layouts.alerce(columns))
+    table = _first_of_pairs(table)
+    metadata["meanings"] = meanings(table.column_names, told)
+    return Raw(table, {**metadata, "time_told": time})
+
+
+def _first_of_pairs(table: pa.Table) -> pa.Table:
+    """Columns of plain numbers and texts; those of arrays are left out."""
+    plain = [n for n in table.column_names if not pa.types.is_nested(table[n].type)]
+    return table.select(plain)
+
+
+class FilesAsker:
+    """Files of one's own."""
+
+    survey, needs_network, is_plugin = "FILES", False, False
+
+    def __init__(self, settings: Any) -> None:
+        self.settings = settings.files
+        if not self.settings.pattern or "{name}" not in self.settings.pattern:
+            msg = "survey.fetch.files.pattern must be a path with {name} in it"
+            raise SourceError(msg)
+
+    def _path(self, row: Mapping[str, Any]) -> Path:
+        name = str(row["name"])
+        if "/" in name or name.startswith("."):
+            msg = f"the name {name!r} is no part of a path"
+            raise SourceError(msg)
+        return Path(self.settings.pattern.replace("{name}", name))
+
+    def request(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Which file, as it is now, and how it is read."""
+        path = self._path(row)
+        look = [path.stat().st_size, path.stat().st_mtime_ns] if path.exists() else None
+        told = {name: getattr(self.settings, name) for name in ("layout", "time")}
+        return {"file": path.name, "look": look, "columns": dict(vars(self.settings.columns)), **told}
+
+    def fetch(self, row: Mapping[str, Any]) -> Raw:
+        """The file's rows; an empty table where there is no file."""
+        path = self._path(row)
+        if not path.exists():
+            empty = pa.table({"mjd": pa.array([], pa.float64())})
+            return Raw(empty, {"reader": "files 1", "reason": "no_match", "meanings": {}})
+        raw = read_file(path, self.settings.layout, vars(self.settings.columns), self.settings.time)
+        given = {"zero_point": self.settings.zero_point, "exptime_s": self.settings.exptime_s}
+        return Raw(raw.table, {**raw.metadata, **given})
+
+

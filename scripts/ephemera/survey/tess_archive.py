@@ -1,0 +1,195 @@
+"""TESS light curves from MAST: the star in the TIC, its observations, one file a sector.
+
+The star is the nearest within 10 arcsec whose Gaia magnitude agrees, or the one whose TIC number the
+catalogue gives. Of each sector the file of the preferred cadence is taken (`s_lc.fits` 120 s,
+`a_fast-lc.fits` 20 s). A product that is not there (404) leaves its sector out, and that is noted.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ephemera.survey import tess
+from ephemera.survey.archive_web import now, web_of
+from ephemera.survey.asking import StopSurvey
+from ephemera.survey.outcomes import SourceError
+from ephemera.survey.store import Raw
+from ephemera.transfer import Answer, BadAnswer, NotThere, Refused, Web, WebError
+
+#: End of a file's name by cadence, s.
+ENDINGS: Mapping[int, str] = {120: "s_lc.fits", 20: "a_fast-lc.fits"}
+PRODUCT = re.compile(r"tess\d+-s(?P<sector>\d{4})-(?P<tic>\d{16})-[\w-]+(?:s_lc|a_fast-lc)\.fits")
+#: What to add to TIME for MJD.
+MJD_ZERO = 2457000 - tess.MJD_ZERO
+
+
+def tic_of(row: Mapping[str, Any]) -> str | None:
+    """TIC number that the catalogue gives, by name or alias (`TIC 402026209`); None without."""
+    names = [row.get("name"), *[value for _, value in row.get("local_ids") or []]]
+    for name in names:
+        match = re.fullmatch(r"TIC\s*(\d{1,16})", str(name or "").strip(), re.IGNORECASE)
+        if match:
+            return str(int(match[1]))
+    return None
+
+
+def check_json(answer: Answer) -> None:
+    """Check that an answer of MAST is complete. Raises BadAnswer."""
+    try:
+        document = json.loads(answer.body)
+    except ValueError as error:
+        msg = "the answer is no JSON"
+        raise BadAnswer(msg) from error
+    if not isinstance(document, dict) or document.get("status") != "COMPLETE" or "data" not in document:
+        status = document.get("status") if isinstance(document, dict) else None
+        msg = f"MAST says {status!r}: {str(document.get('msg', '') if isinstance(document, dict) else '')[:100]}"
+        raise BadAnswer(msg)
+
+
+def check_fits(answer: Answer) -> None:
+    """Check that an answer is a complete light-curve file. Raises BadAnswer."""
+    if not answer.body.startswith(b"SIMPLE  ="):
+        msg = "the answer is no FITS file"
+        raise BadAnswer(msg)
+    try:
+        tess.read_file(io.BytesIO(answer.body))
+    except ValueError as error:
+        raise BadAnswer(str(error)) from error
+
+
+def choose(stars: list[dict[str, Any]], mag: float | None, match_arcsec: float, match_mag: float) -> str | None:
+    """TIC number of the nearest star whose Gaia magnitude agrees; None without one."""
+    fits = [
+        star
+        for star in stars
+        if float(star.get("dstArcSec") or np.inf) < match_arcsec
+        and (
+            mag is None or (star.get("GAIAmag") is not None and abs(float(star["GAIAmag"]) - mag) < match_mag)
+        )
+    ]
+    best = min(fits, key=lambda star: float(star["dstArcSec"]), default=None)
+    return str(best["ID"]) if best is not None else None
+
+
+def products(observations: list[dict[str, Any]], cadences: list[int], sectors: list[int] | None) -> dict[int, str]:
+    """File of the preferred cadence of each sector."""
+    found: dict[int, dict[int, str]] = {}
+    for observation in observations:
+        name = str(observation.get("dataURL") or "").rpartition("/")[2]
+        match = PRODUCT.fullmatch(name)
+        if match is None:
+            continue
+        for cadence in cadences:
+            if name.endswith(ENDINGS[cadence]):
+                found.setdefault(int(match["sector"]), {})[cadence] = name
+    chosen = {sector: files[min(files, key=cadences.index)] for sector, files in found.items()}
+    return {sector: chosen[sector] for sector in sorted(chosen) if sectors is None or sector in sectors}
+
+
+class TessAsker:
+    """TESS at MAST."""
+
+    survey, needs_network, is_plugin = "TESS", True, False
+
+    def __init__(self, settings: Any) -> None:
+        self.settings, self.url = settings.tess, settings.mast_url.rstrip("/")
+        self._web = None if settings.offline else web_of(settings)
+
+    @property
+    def web(self) -> Web:
+        """The network. Raises SourceError offline."""
+        if self._web is None:
+            msg = "offline"
+            raise SourceError(msg)
+        return self._web
+
+    def request(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """What determines the answer: the star, and which of its files are taken."""
+        star = tic_of(row)
+        place = {"tic": star} if star else {"ra": row["ra"], "dec": row["dec"], "mag": row.get("mag")}
+        chosen = ("cone_arcsec", "match_arcsec", "match_mag", "cadence", "sectors")
+        return {**place, **{name: getattr(self.settings, name) for name in chosen}}
+
+    def fetch(self, row: Mapping[str, Any]) -> Raw:
+        """All sectors of a star in one table; empty with the reason where there are none."""
+        started = now()
+        mag = row.get("mag")
+        tic = tic_of(row)
+        if tic is None and mag is not None and mag > tess.FAINT_LIMIT:
+            return _empty("too_faint")
+        try:
+            tic = tic or self._star(row)
+            if tic is None:
+                return _empty("no_match")
+            files = products(self._observations(tic), self.settings.cadence, self.settings.sectors)
+            tables, cards, missing = self._sectors(files)
+        except Refused as error:
+            msg = f"MAST refused access: {error}"
+            raise StopSurvey(msg) from error
+        except WebError as error:
+            raise SourceError(str(error)) from error
+        if not tables:
+            return _empty("no_rows" if files else "outside_survey", missing)
+        metadata = {
+            "reader": "tess 1",
+            "fetched_utc": started,
+            "tic": tic,
+            "files": files_by_text(files),
+            "missing_sectors": missing,
+            "sectors": cards,
+            "mjd_zero": MJD_ZERO,
+            "time": {"column": "TIME", "scale": "TDB", "offset": 2457000},
+        }
+        return Raw(pa.concat_tables(tables, promote_options="default"), metadata)
+
+    def _ask(self, service: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        request = {"service": service, "format": "json", "params": parameters}
+        query = {"request": json.dumps(request, sort_keys=True)}
+        return list(json.loads(self.web.get(f"{self.url}/invoke", query, check=check_json).body)["data"])
+
+    def _star(self, row: Mapping[str, Any]) -> str | None:
+        radius = self.settings.cone_arcsec / 3600
+        stars = self._ask("Mast.Catalogs.Tic.Cone", {"ra": row["ra"], "dec": row["dec"], "radius": radius})
+        return choose(stars, row.get("mag"), self.settings.match_arcsec, self.settings.match_mag)
+
+    def _observations(self, tic: str) -> list[dict[str, Any]]:
+        wanted = {"obs_collection": "TESS", "dataproduct_type": "timeseries", "target_name": tic}
+        filters = [{"paramName": name, "values": [value]} for name, value in wanted.items()]
+        return self._ask("Mast.Caom.Filtered", {"columns": "*", "filters": filters})
+
+    def _sectors(
+        self, files: Mapping[int, str]
+    ) -> tuple[list[pa.Table], dict[str, dict[str, Any]], list[int]]:
+        """Table and cards of each sector, and the sectors whose product is not there."""
+        tables, cards, missing = [], {}, []
+        for sector, name in files.items():
+            query = {"uri": f"mast:TESS/product/{name}"}
+            try:
+                answer = self.web.get(f"{self.url}.1/Download/file", query, check=check_fits)
+            except NotThere:
+                missing.append(sector)
+                continue
+            columns, header = tess.read_file(io.BytesIO(answer.body))
+            n = len(columns["TIME"])
+            tables.append(pa.table({"SECTOR": np.full(n, sector, np.int32), **columns}))
+            cards[str(sector)] = {
+                k: (v if isinstance(v, str | int | float) else str(v)) for k, v in header.items() if v == v
+            }
+        return tables, cards, missing
+
+
+def files_by_text(files: Mapping[int, str]) -> dict[str, str]:
+    """Files by sector, as JSON has it."""
+    return {str(sector): name for sector, name in files.items()}
+
+
+def _empty(reason: str, missing: list[int] | None = None) -> Raw:
+    table = pa.table({"SECTOR": pa.array([], pa.int32()), "TIME": pa.array([], pa.float64())})
+    return Raw(table, {"reader": "tess 1", "reason": reason, "missing_sectors": missing or []})
