@@ -58,7 +58,11 @@ COSMIC_GALLERY = RECIPES.step(
     also={**COSMIC_LIMIT, "edge_columns": COSMIC.stamps.edge_columns},
     tables=COSMIC_SCHEMA,
 )
-COSMIC_SUMMARY = RECIPES.step("cosmic.summary", reads=[COSMIC_EVENTS, COSMIC_CADENCE])
+COSMIC_SUMMARY = RECIPES.step(
+    "cosmic.summary",
+    reads=[COSMIC_EVENTS, COSMIC_CADENCE],
+    also={"gallery_folder": COSMIC_GALLERY.folder},
+)
 
 
 def cosmic_targets():

@@ -195,6 +195,7 @@ rule jwst_pages:
     input:
         series=JWST_READ.output("{dataset}.h5"),
         analysis=JWST_SERIES.output("{dataset}.analysis.h5"),
+        bad_inputs=JWST_READ.output("{dataset}.bad_inputs.ecsv"),
         video=JWST_VIDEO.output("{dataset}"),
     output:
         pages=report(

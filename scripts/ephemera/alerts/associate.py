@@ -43,8 +43,6 @@ BoolArray = npt.NDArray[np.bool_]
 #: Asteroids nearer than this to an alert are taken for its cause, arcsec.
 MOVING_WITHIN = 5.0
 HISTORY = ALERTS.append(pa.field("locus_id", pa.string()))
-#: Cells around the night's alerts are read this far, beyond any radius, arcsec.
-REACH = 120.0
 
 
 def associate(
@@ -302,8 +300,7 @@ def main(job: Job) -> None:
     ledger = Path(job.recipe["folder"]) / job.wildcards.project / "ledger"
     digest = digest_of(alerts)
     check_late(ledger, night, digest, job.recipe.get("rebuild_from"))
-    vectors = _vectors(alerts)
-    cells = store.cells_near(vectors, REACH)
+    cells = store.cells_of_alerts(alerts)
     loci_by_cell = store.read(previous and previous / "loci", cells, LOCI)
     history_by_cell = store.read(previous and previous / "history", cells, HISTORY)
     loci, history = store.joined(loci_by_cell, LOCI), store.joined(history_by_cell, HISTORY)
@@ -329,11 +326,6 @@ def main(job: Job) -> None:
     job.output.account.write_text(json.dumps(account, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     close_night(ledger, night, digest)
     log.info("night %d: %d alerts, %d new loci", night, len(fresh), account["new_loci"])
-
-
-def _vectors(alerts: pa.Table) -> FloatArray:
-    located = alerts.filter(pc.and_(pc.is_valid(alerts["ra"]), pc.is_valid(alerts["dec"])))
-    return unit_vectors(located["ra"].to_numpy(), located["dec"].to_numpy()).reshape(-1, 3)
 
 
 def _write_state(

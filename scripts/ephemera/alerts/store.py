@@ -24,6 +24,8 @@ IntArray = npt.NDArray[np.int64]
 
 ORDER = 5
 _DIRECTIONS = 24
+#: Cells around a night's alerts are read this far, beyond any radius, arcsec.
+REACH = 120.0
 
 
 def cells_near(vectors: FloatArray, reach_arcsec: float) -> IntArray:
@@ -44,6 +46,17 @@ def cells_near(vectors: FloatArray, reach_arcsec: float) -> IntArray:
         around = vectors + radius * (np.cos(angle) * east + np.sin(angle) * north)
         found.append(cells_of(around / np.linalg.norm(around, axis=1, keepdims=True), ORDER))
     return np.unique(np.concatenate(found))
+
+
+def cells_of_alerts(alerts: Path | pa.Table) -> IntArray:
+    """Cells that a night's alerts touch: those near the ones that have a position."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(alerts, columns=["ra", "dec"]) if isinstance(alerts, Path) else alerts
+    located = table.filter(pc.and_(pc.is_valid(table["ra"]), pc.is_valid(table["dec"])))
+    vectors = unit_vectors(located["ra"].to_numpy(), located["dec"].to_numpy()).reshape(-1, 3)
+    return cells_near(vectors, REACH)
 
 
 def cell_of_positions(ra: npt.ArrayLike, dec: npt.ArrayLike) -> IntArray:

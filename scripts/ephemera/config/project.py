@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from ephemera.config.alerts import Alerts
 from ephemera.config.cosmic import Cosmic
 from ephemera.config.jwst import Jwst
 from ephemera.config.section import Section, option, subsection
@@ -42,3 +43,4 @@ class Configuration(Section):
     survey: Survey = subsection(Survey, "Survey light curves.")
     jwst: Jwst = subsection(Jwst, "JWST time-series spectroscopy.")
     cosmic: Cosmic = subsection(Cosmic, "Hits and stamps of narrow-band searches.")
+    alerts: Alerts = subsection(Alerts, "Survey alerts.")

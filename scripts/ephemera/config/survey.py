@@ -244,9 +244,7 @@ class Axis(Section):
 
 
 def _axis(start: float, step: float, stop: float, description: str) -> Any:
-    return Field(
-        default_factory=lambda: Axis(start=start, step=step, stop=stop), description=description
-    )
+    return Field(default_factory=lambda: Axis(start=start, step=step, stop=stop), description=description)
 
 
 class Histogram(Section):

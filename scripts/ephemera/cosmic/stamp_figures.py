@@ -1,8 +1,8 @@
 """Figures of a stamp or hit: waterfalls, antennas.
 
-A waterfall shows power in dB above the median of the edges, frequency from the first channel on, and the drift
-as a thin line beside the signal. The antennas are one mosaic image with a title above each tile: drawing 25
-axes would take ten times as long.
+A waterfall shows power in dB above the median of the edges, frequency from the first channel on, and the
+drift as a thin line beside the signal. The antennas are one mosaic image with a title above each tile:
+drawing 25 axes would take ten times as long.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ FloatArray = npt.NDArray[np.float64]
 
 DPI = 150
 #: Inches around and between panels.
-LEFT, RIGHT, TOP, BOTTOM, PANEL, GAP = 0.62, 0.75, 0.62, 0.48, 1.25, 0.62
+LEFT, RIGHT, TOP, BOTTOM, PANEL, GAP = 0.62, 0.75, 0.82, 0.48, 1.25, 0.5
 #: Columns of a tile of the mosaic, and pixels between tiles.
 TILE_COLUMNS, TILE_GAP = 64, 2
+#: Colours of pictures in pages: noise in true colours would take four times the room.
+COLOUR_COUNT = 48
 ANTENNA_HEIGHT = 7.0
 
 
@@ -126,7 +128,10 @@ def overlay_lines(n_panels: int, axis: Axis, line: Line, width: float) -> list[l
         ends: list[float] = []
         for x, y in ((x0, y0), (x1, y1)):
             share = (x / khz + 0.5) / axis.n_chan
-            ends += [LEFT / width + min(max(share, 0), 1) * inside, (top + PANEL * (1 - y / seconds)) / height]
+            ends += [
+                LEFT / width + min(max(share, 0), 1) * inside,
+                (top + PANEL * (1 - y / seconds)) / height,
+            ]
         lines.append([round(end, 4) for end in ends])
     return lines
 
@@ -137,17 +142,35 @@ def _waterfall(figure: Figure, axes: Axes, panel: Panel, axis: Axis) -> None:
     ends = (-0.5 * khz, (axis.n_chan - 0.5) * khz, 0.0, axis.n_time * axis.tsamp_s)
     image = axes.imshow(values, aspect="auto", extent=ends, cmap=SEQUENTIAL, vmin=low, vmax=high)
     axes.set_ylabel("Time [s]")
-    axes.set_title(panel.name, pad=18, fontweight="bold")
-    top = axes.secondary_xaxis("top", functions=(lambda x: x / khz, lambda k: k * khz))
+    _quiet(axes)
+    axes.text(0, 1 + 0.36 / PANEL, panel.name, transform=axes.transAxes, va="top", fontweight="bold")
+    top = axes.secondary_xaxis(
+        "top", functions=(lambda x: np.asarray(x) / khz, lambda k: np.asarray(k) * khz)
+    )
+    top.minorticks_off()
     top.set_xlabel("Channel", labelpad=2)
     axes.tick_params(axis="x", which="both", top=False)
-    bar = figure.colorbar(image, cax=axes.inset_axes((1.012, 0.0, 0.015, 1.0)))
-    bar.set_label("dB above edges")
+    _colours(figure, axes, image, (1.012, 0.0, 0.015, 1.0), "dB above edges")
+
+
+def _quiet(axes: Any, title: str = "") -> None:
+    """Do without minor ticks and with a title in a fixed place; both take longer to find than to draw."""
+    axes.minorticks_off()
+    axes.set_title(title, y=1.0)
+
+
+def _colours(
+    figure: Figure, axes: Axes, drawn: Any, box: tuple[float, float, float, float], label: str = ""
+) -> None:
+    """A colour bar beside axes."""
+    bar = figure.colorbar(drawn, cax=axes.inset_axes(box))
+    bar.set_label(label)
+    _quiet(bar.ax)
 
 
 @dataclass(frozen=True)
 class AntennaView:
-    """All about the antennas of a stamp: names, powers (antenna, time, channel), SNR, places (east, north; m).
+    """Antennas of a stamp: names, powers (antenna, time, channel), SNR, places (east and north, m).
 
     `expected` is the SNR each would have for a source in the beam, `above` the SNR that counts as seeing it,
     `correlation` is (antenna, antenna).
@@ -164,9 +187,9 @@ class AntennaView:
 
 def antennas(figure: Figure, view: AntennaView, title: str) -> None:
     """Draw the antennas: a tile each, bars of SNR, a map, the correlation of pairs."""
-    width, height = figure.get_size_inches()
+    height = float(figure.get_size_inches()[1])
     figure.text(0.005, 1 - 0.06 / height, title, va="top", parse_math=False)
-    grid = figure.add_axes((0.02, 3.05 / height, 0.96, (height - 3.05 - 0.45) / height))
+    grid = figure.add_axes((0.02, 3.05 / height, 0.96, (height - 3.05 - 0.32) / height))
     _mosaic(grid, view)
     low, tall = 0.5 / height, 2.05 / height
     _bars(figure.add_axes((0.075, low, 0.41, tall)), view)
@@ -209,6 +232,7 @@ def _mosaic(axes: Axes, view: AntennaView) -> None:
     low, high = limits(image)
     axes.imshow(image, aspect="auto", cmap=SEQUENTIAL, vmin=low, vmax=high)
     axes.set_axis_off()
+    _quiet(axes)
     best = int(np.nanargmax(view.snr)) if np.isfinite(view.snr).any() else -1
     for number, (x, y) in enumerate(corners):
         snr = view.snr[number]
@@ -226,10 +250,10 @@ def _bars(axes: Axes, view: AntennaView) -> None:
         axes.axhline(view.expected, color=OKABE_ITO["bluish green"], label=label)
     axes.set_xlim(-0.7, len(numbers) - 0.3)
     axes.set_xticks(numbers, [plain(name, 8) for name in view.names], rotation=90, fontsize=5.5)
-    axes.tick_params(axis="x", which="minor", bottom=False, top=False)
     axes.tick_params(axis="x", which="major", top=False)
     axes.set_ylabel("Local SNR")
-    axes.set_title("Antennas in the order of the file")
+    _quiet(axes, "Antennas in the order of the file")
+    axes.margins(y=0.3)
     axes.legend(loc="upper right", fontsize=6, frameon=True, framealpha=0.85, edgecolor="none")
 
 
@@ -244,17 +268,17 @@ def _map(figure: Figure, axes: Axes, view: AntennaView) -> None:
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel("East [m]")
     axes.set_ylabel("North [m]", labelpad=0)
-    axes.set_title("SNR on the ground")
-    figure.colorbar(drawn, cax=axes.inset_axes((1.04, 0.0, 0.06, 1.0)))
+    _quiet(axes, "SNR on the ground")
+    _colours(figure, axes, drawn, (1.04, 0.0, 0.06, 1.0))
     axes.tick_params(labelrotation=0, labelsize=6)
 
 
 def _correlation(figure: Figure, axes: Axes, view: AntennaView) -> None:
     image = axes.imshow(view.correlation, cmap="viridis", vmin=0, vmax=1, origin="upper", aspect="auto")
-    axes.set_title("Correlation on the path")
+    _quiet(axes, "Correlation on the path")
     axes.set_xlabel("Antenna")
     axes.tick_params(labelsize=6)
-    figure.colorbar(image, cax=axes.inset_axes((1.04, 0.0, 0.06, 1.0)))
+    _colours(figure, axes, image, (1.04, 0.0, 0.06, 1.0))
 
 
 def places_on_ground(positions: FloatArray, longitude: float, latitude: float, frame: str) -> FloatArray:
@@ -264,15 +288,16 @@ def places_on_ground(positions: FloatArray, longitude: float, latitude: float, f
     """
     centred = positions - positions.mean(axis=0)
     if frame == "enu":
-        return centred[:, :2]
+        return np.asarray(centred[:, :2], np.float64)
     lon, lat = math.radians(longitude), math.radians(latitude)
     east = np.array([-math.sin(lon), math.cos(lon), 0.0])
     north = np.array([-math.sin(lat) * math.cos(lon), -math.sin(lat) * math.sin(lon), math.cos(lat)])
-    return np.stack((centred @ east, centred @ north), axis=1)
+    places: FloatArray = np.stack((centred @ east, centred @ north), axis=1)
+    return places
 
 
-def webp(figure: Figure) -> bytes:
-    """A figure as a WebP image, small enough to stand in a page by the hundred."""
+def small_png(figure: Figure) -> bytes:
+    """A figure as a PNG of few colours, small enough to stand in a page by the hundred."""
     from io import BytesIO
 
     from PIL import Image
@@ -282,5 +307,5 @@ def webp(figure: Figure) -> bytes:
     canvas.draw()
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
     out = BytesIO()
-    image.save(out, "WEBP", quality=72, method=3)
+    image.quantize(COLOUR_COUNT, dither=Image.Dither.NONE).save(out, "PNG")
     return out.getvalue()

@@ -4,8 +4,13 @@
   const meta = JSON.parse(byId("meta").textContent);
   const GREY = [[0, "#888888"], [1, "#888888"]];
   const LINES = ["#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
-  const CAMERA = { eye: { x: -1.45, y: -1.55, z: 0.9 } };
-  const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["toImage", "sendDataToCloud"] };
+  const CAMERA = { eye: { x: -1.6, y: -1.75, z: 1.0 }, center: { x: 0, y: 0, z: -0.15 } };
+  // Only these buttons: the library's own list has one that sends charts to a server.
+  const BUTTONS = {
+    surface: ["orbitRotation", "tableRotation", "zoom3d", "pan3d", "resetCameraDefault3d"],
+    plane: ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"],
+  };
+  const config = (kind) => ({ responsive: true, displaylogo: false, displayModeBar: window.innerWidth >= 640, modeBarButtons: [BUTTONS[kind]] });
 
   const bytes = (id) => {
     const text = atob(byId(id).textContent.trim());
@@ -151,14 +156,14 @@
     if (!plot) return null;
     const small = { size: narrow() ? 10 : 12 };
     const layout = {
-      ...base(), margin: { l: 0, r: 0, t: 4, b: narrow() ? 60 : 0 }, coloraxis: colourAxis(),
+      ...base(), margin: { l: 0, r: 0, t: narrow() ? 4 : 30, b: narrow() ? 60 : 0 }, coloraxis: colourAxis(),
       scene: {
         xaxis: { title: { text: "Time [h]", font: small } }, yaxis: { title: { text: WAVE, font: small } },
         zaxis: { title: { text: zTitle(state.mode), font: small } }, camera: CAMERA,
         aspectmode: "manual", aspectratio: { x: 1.6, y: 1.1, z: 0.7 },
       },
     };
-    return Plotly.react(plot, traces("surface"), layout, CONFIG);
+    return Plotly.react(plot, traces("surface"), layout, config("surface"));
   };
   const cursorShapes = () => {
     const s = current();
@@ -173,10 +178,10 @@
     const plot = byId("heatmap");
     if (!plot) return null;
     const layout = {
-      ...base(), margin: { l: 60, r: 10, t: 10, b: narrow() ? 110 : 50 }, coloraxis: colourAxis(), xaxis: { ...axis(TIME), showgrid: false },
+      ...base(), margin: { l: 60, r: 10, t: narrow() ? 10 : 34, b: narrow() ? 110 : 50 }, coloraxis: colourAxis(), xaxis: { ...axis(TIME), showgrid: false },
       yaxis: { ...axis(WAVE), showgrid: false }, shapes: byId("spectrum") ? cursorShapes() : [],
     };
-    return Plotly.react(plot, traces("heatmap"), layout, CONFIG);
+    return Plotly.react(plot, traces("heatmap"), layout, config("plane"));
   };
 
   const ribbon = (x, y, e, colour) => {
@@ -204,9 +209,9 @@
     data.push({ type: "scatter", mode: "lines+markers", name: "spectrum", x, y: y.map((v, r) => (inside[r] && Number.isFinite(v) ? v : null)), line: { color: "#0072b2" }, marker: { size: 3 }, connectgaps: false });
     const shapes = chosenBands().map((b) => ({ type: "rect", yref: "paper", y0: 0, y1: 1, x0: wave(b.start), x1: wave(b.end), fillcolor: "#e69f00", opacity: 0.12, line: { width: 0 }, layer: "below" }));
     shapes.push({ type: "line", yref: "paper", y0: 0, y1: 1, x0: x[state.row], x1: x[state.row], line: { color: "#d55e00", width: 1, dash: "dot" } });
-    const layout = { ...base(), uirevision: state.mode, margin: { l: 60, r: 10, t: 30, b: 45 }, xaxis: axis(WAVE), yaxis: { ...axis(zTitle(state.mode)), range: fixedRange("spectrum") }, shapes,
+    const layout = { ...base(), uirevision: state.mode, margin: { l: 60, r: 10, t: 34, b: 45 }, xaxis: axis(WAVE), yaxis: { ...axis(zTitle(state.mode)), range: fixedRange("spectrum") }, shapes,
       showlegend: true, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 } };
-    return Plotly.react(plot, data, layout, CONFIG);
+    return Plotly.react(plot, data, layout, config("plane"));
   };
   const fixedRange = () => {
     const [low, high] = limitsOf(state.mode);
@@ -238,6 +243,15 @@
     if (state.mode === "flux") {
       const f = broken(s, cols.map((c) => flux(s, state.row, c)));
       data.push({ type: "scatter", mode: "lines+markers", name: `at ${format(wave(s.um[state.row]), 4)} ${meta.wavelengthUnitShown}`, x: f.x, y: f.y, line: { color: "#0072b2" }, marker: { size: 3 } });
+      (state.bandMean ? chosenBands() : []).forEach((band, k) => {
+        const rows = s.um.map((_, r) => r).filter((r) => s.um[r] >= band.start && s.um[r] <= band.end);
+        const means = cols.map((c) => {
+          const known = rows.map((r) => flux(s, r, c)).filter(Number.isFinite);
+          return known.length ? known.reduce((a, b) => a + b, 0) / known.length : NaN;
+        });
+        const y = broken(s, means);
+        data.push({ type: "scatter", mode: "lines+markers", name: `${band.name}, mean`, x: y.x, y: y.y, line: { color: LINES[k % LINES.length], width: 2 }, marker: { size: 3, symbol: k } });
+      });
     } else {
       data.push({ type: "scatter", mode: "lines+markers", name: `at ${format(wave(s.um[state.row]), 4)} ${meta.wavelengthUnitShown}`, x: single.x, y: single.y, line: { color: "#9ecae1" }, marker: { size: 3 } });
       const names = state.bandMean ? (state.bands.size ? s.curves.filter((n) => state.bands.has(n)) : ["white"]) : [];
@@ -251,8 +265,8 @@
       });
     }
     const shapes = [{ type: "line", yref: "paper", y0: 0, y1: 1, x0: s.hours[state.col], x1: s.hours[state.col], line: { color: "#d55e00", width: 1, dash: "dot" } }];
-    const layout = { ...base(), uirevision: state.mode, margin: { l: 60, r: 10, t: 30, b: 45 }, xaxis: axis(TIME), yaxis: axis(zTitle(state.mode)), shapes, showlegend: true, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 } };
-    return Plotly.react(plot, data, layout, CONFIG);
+    const layout = { ...base(), uirevision: state.mode, margin: { l: 60, r: 10, t: 34, b: 45 }, xaxis: axis(TIME), yaxis: axis(zTitle(state.mode)), shapes, showlegend: true, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 } };
+    return Plotly.react(plot, data, layout, config("plane"));
   };
 
   const describe = (row, col) => {

@@ -139,7 +139,8 @@ def reading_of(settings: Settings) -> Reading:
 def assembly_of(settings: Settings) -> Assembly:
     """How pieces become series, from the options."""
     limits = settings.limits
-    boxes = [MaskedBox(_pair(box.wavelength_um), _pair(box.time_d)) for box in settings.masked]
+    # A list of blocks reaches a step as a list of mappings.
+    boxes = [MaskedBox(_pair(box["wavelength_um"]), _pair(box["time_d"])) for box in settings.masked]
     return Assembly(
         tuple(settings.orders), tuple(settings.detectors), settings.outliers, settings.visit_gap_hours,
         tuple(boxes), limits.integrations, limits.channels, int(limits.cells),

@@ -233,7 +233,7 @@ def main(job: Job) -> None:
     folder.mkdir(parents=True)
     facts = json.loads(job.input.summary.read_text(encoding="utf-8"))
     series = read_series_file(job.input.series)
-    bands, warnings = make_bands([vars(band) for band in settings.bands])
+    bands, warnings = make_bands(settings.bands)
     progress.stage("normalise", 0, max(len(series), 1))
     analyses: list[Analysis] = []
     norms: list[Normalised] = []

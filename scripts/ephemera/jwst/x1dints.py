@@ -146,8 +146,9 @@ def _int_times(opened: Opened, layouts: Layouts) -> IntTimes | None:
 
 
 def _new_piece(
-    opened: Opened, extension: Extension, layout: Layout, name: str, table: IntTimes | None, bits: np.int64
+    opened: Opened, extension: Extension, layout: Layout, name_of: str, table: IntTimes | None, bits: np.int64
 ) -> Piece:
+    """One piece of a table with a row per integration, read block by block and let go of."""
     rows = table_rows(opened.buffer, extension, layout)
     count, width = len(rows), layout.columns["FLUX"].count
     flux = np.empty((count, width), np.float32)
@@ -156,11 +157,12 @@ def _new_piece(
     grids = GridList(width)
     grid_of = np.empty(count, np.int64)
     scale = _wavelength_scale(rows[:1], layout)
-    lengths = _whole(rows, layout, "N_ALONGDISP", width)
+    numbers = np.empty(count, np.int64)
+    days = {name: np.empty(count) for name in ("TDB-MID", "MJD-AVG", "MJD-BEG")}
     for first in range(0, count, ROWS_AT_ONCE):
         block = slice(first, min(first + ROWS_AT_ONCE, count))
         part = rows[block]
-        padding = np.arange(width) >= lengths[block, None]
+        padding = np.arange(width) >= _whole(part, layout, "N_ALONGDISP", width)[:, None]
         waves = column_values(part, layout, "WAVELENGTH").reshape(-1, width) * scale
         waves[padding] = np.nan
         grid_of[block] = grids.add(waves)
@@ -168,16 +170,15 @@ def _new_piece(
         error[block] = _errors(part, layout).reshape(-1, width)
         mask[block] = _mask(part, layout, bits, width)
         mask[block][padding] |= np.uint8(Bit.PADDING)
+        numbers[block] = _whole(part, layout, "INT_NUM", -1)
+        for name, values in days.items():
+            values[block] = _days(part, layout, name)
         _drop(opened, extension.start + block.start * layout.dtype.itemsize, len(part) * layout.dtype.itemsize)
-    numbers = _whole(rows, layout, "INT_NUM", -1)
     if np.all(numbers == -1):
         numbers = np.arange(1, count + 1) if table is None or len(table.number) != count else table.number
-    clocks = Clocks(
-        _days(rows, layout, "TDB-MID"), _days(rows, layout, "MJD-AVG"), _days(rows, layout, "MJD-BEG"),
-        table, _span(opened),
-    )  # fmt: skip
+    clocks = Clocks(days["TDB-MID"], days["MJD-AVG"], days["MJD-BEG"], table, _span(opened))
     return Piece(
-        opened.file, name, _detector(opened, extension), extension.integer("SPORDER", 1), flux, error, mask,
+        opened.file, name_of, _detector(opened, extension), extension.integer("SPORDER", 1), flux, error, mask,
         grids.array(), grid_of, numbers, clocks, flux_unit(layout.columns["FLUX"].unit), _facts(opened),
     )  # fmt: skip
 

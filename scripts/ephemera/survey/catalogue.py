@@ -39,9 +39,7 @@ LISTED = 5
 AGELESS = 946_684_800
 
 #: Columns, epoch and band of the white dwarfs of Gaia EDR3 (Gentile Fusillo et al. 2021, MNRAS 508, 3877).
-WD_URL = (
-    "https://warwick.ac.uk/fac/sci/physics/research/astro/research/catalogues/gaiaedr3_wd_main.fits.gz"
-)
+WD_URL = "https://warwick.ac.uk/fac/sci/physics/research/astro/research/catalogues/gaiaedr3_wd_main.fits.gz"
 WD_COLUMNS: Mapping[str, str | None] = {
     "name": "source_id",
     "ra": "ra",
@@ -75,7 +73,9 @@ def names_of(values: pa.ChunkedArray) -> pa.Array:
         same = pc.all(pc.equal(kept.cast(pa.float64(), safe=False), array.cast(pa.float64()))).as_py()
         largest = pc.max(pc.abs(array)).as_py() or 0
         if not same or largest > 2**53:
-            msg = "names are floating-point numbers, which lose digits of long ids: store them as text or int64"
+            msg = (
+                "names are floating-point numbers, which lose digits of long ids: store them as text or int64"
+            )
             raise CatalogueError(msg)
         array = kept
     return pc.utf8_trim_whitespace(array.cast(pa.string()))
@@ -97,7 +97,9 @@ def to_icrs(
     return ra, dec
 
 
-def sources_of(columns: Mapping[str, pa.ChunkedArray], settings: Settings, epoch: float, band: str) -> Sources:
+def sources_of(
+    columns: Mapping[str, pa.ChunkedArray], settings: Settings, epoch: float, band: str
+) -> Sources:
     """Table of sources from catalogue columns (keys as in survey.catalogue.columns).
 
     Right ascensions are wrapped to [0, 360). Rows without a position, with a declination beyond +-90 or
@@ -171,22 +173,21 @@ def in_range(table: pa.Table, wanted: str | list[str]) -> pa.Table:
     first, colon, last = wanted.partition(":")
     if colon and first.strip().isdecimal() and last.strip().isdecimal():
         index = table["cat_index"]
-        return table.filter(
-            pc.and_(pc.greater_equal(index, int(first)), pc.less_equal(index, int(last)))
-        )
+        return table.filter(pc.and_(pc.greater_equal(index, int(first)), pc.less_equal(index, int(last))))
     import duckdb
 
     with duckdb.connect(config={"enable_external_access": "false"}) as connection:
         connection.register("source", table)
         try:
-            rows = connection.execute(f"SELECT cat_index FROM source WHERE {wanted}").to_arrow_table()  # noqa: S608
+            query = f"SELECT cat_index FROM source WHERE {wanted}"  # noqa: S608  the user's own condition
+            rows: pa.Table = connection.execute(query).to_arrow_table()
         except duckdb.Error as error:
             msg = f"survey.catalogue.range: {wanted!r} is neither first:last nor an SQL condition: {error}"
             raise CatalogueError(msg) from error
-    return table.filter(pc.is_in(table["cat_index"], rows["cat_index"]))
+    return table.filter(pc.is_in(table["cat_index"], rows.column("cat_index")))
 
 
-def test_columns(n: int) -> dict[str, pa.ChunkedArray]:
+def made_up_columns(n: int) -> dict[str, pa.ChunkedArray]:
     """Random sources with magnitudes of 15 to 20, named after their positions; always the same."""
     from ephemera.seeds import generator
     from ephemera.sky.names import iau_names
@@ -238,7 +239,7 @@ def _digest(rows: pa.Table) -> str:
 def load(path: Path | None, settings: Settings) -> Sources:
     """Sources of the configured catalogue; `path` is its file where it has one."""
     if settings.default == "test":
-        columns = test_columns(settings.test_sources)
+        columns = made_up_columns(settings.test_sources)
         return sources_of(columns, settings, settings.epoch, settings.mag_band)
     wd = settings.default == "WD"
     mapping = dict(WD_COLUMNS) if wd else dict(vars(settings.columns))

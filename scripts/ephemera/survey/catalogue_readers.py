@@ -79,12 +79,17 @@ def plain_array(values: Any) -> pa.Array:
     """Arrow array of a column: native byte order, byte strings decoded, masked elements null."""
     mask = None
     if isinstance(values, np.ma.MaskedArray):
-        mask, values = np.ma.getmaskarray(values), values.filled() if values.dtype.kind == "O" else values.data
+        mask, values = (
+            np.ma.getmaskarray(values),
+            values.filled() if values.dtype.kind == "O" else values.data,
+        )
     array = np.asarray(values)
     if array.dtype.kind == "S":
         array = np.char.strip(np.char.decode(array, "utf-8", "replace"))
     elif array.dtype.kind == "O":
-        decoded = [v.decode("utf-8", "replace").strip() if isinstance(v, bytes) else v for v in array.tolist()]
+        decoded = [
+            v.decode("utf-8", "replace").strip() if isinstance(v, bytes) else v for v in array.tolist()
+        ]
         return pa.array([None if v is np.ma.masked else v for v in decoded], from_pandas=True)
     elif not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
@@ -203,8 +208,8 @@ def _unpacked(table: Any) -> dict[str, Any]:
     return columns
 
 
-def degrees(values: pa.ChunkedArray | pa.Array, hours: bool) -> np.ndarray[Any, np.dtype[np.float64]]:  # noqa: FBT001
-    """Angles in degrees from numbers or sexagesimal text (`hours`: h m s); NaN where missing or unreadable."""
+def degrees(values: pa.ChunkedArray | pa.Array, hours: bool) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Angles, degrees, of numbers or sexagesimal text (`hours`: h m s); NaN where missing or unreadable."""
     array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
         return np.asarray(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
@@ -227,7 +232,7 @@ def _angle(text: str | None, *, hours: bool) -> float:
     if len(numbers) > 3 or any(number >= 60 for number in numbers[1:]):
         return float("nan")
     size = sum(number / 60**k for k, number in enumerate(numbers))
-    return (15.0 if hours else 1.0) * (-size if text.startswith("-") else size)
+    return float((15.0 if hours else 1.0) * (-size if text.startswith("-") else size))
 
 
 def read_all(path: Path, kind: str | None = None) -> pa.Table:

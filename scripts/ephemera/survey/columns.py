@@ -77,7 +77,9 @@ CURVE = TableDeclaration(
         Column("mag_mean", "f4", "mag", "phot.mag;stat.mean", "Magnitude of the mean flux"),
         Column("mag_rms", "f4", "mag", "phot.mag;stat.stdev", "Scatter as magnitude"),
         Column("zero_point", "f4", "mag", "phot.mag;arith.zp", "Magnitude of flux 1"),
-        Column("zero_point_measured", "f4", "mag", "phot.mag;arith.zp", "Zero point from a catalogue magnitude"),
+        Column(
+            "zero_point_measured", "f4", "mag", "phot.mag;arith.zp", "Zero point from a catalogue magnitude"
+        ),
         Column("exptime", "f8", "s", "time.duration;obs.exposure", "Median exposure of an epoch"),
         Column("cadence", "f8", "s", "time.interval", "Median step between usable epochs"),
         Column("live", "f8", "s", "time.duration;obs.exposure", "Live time of usable epochs, summed"),
@@ -212,7 +214,9 @@ RATES = TableDeclaration(
         Column("sign", "i2", None, "meta.modelled", "1 brighter, -1 fainter"),
         Column("n_events", "i8", None, "meta.number", "Real events that passed the quality check"),
         Column("exposure", "f8", "d", "time.duration;obs.exposure", "Exposure of all bins"),
-        Column("effective_exposure", "f8", "d", "time.duration;obs.exposure", "Sum of exposure times efficiency"),
+        Column(
+            "effective_exposure", "f8", "d", "time.duration;obs.exposure", "Sum of exposure times efficiency"
+        ),
         Column("without_injections", "f8", "d", "time.duration;obs.exposure", "Exposure of bins left out"),
         Column("rate", "f8", "d-1", "stat.mean", "Events per day"),
         Column("low", "f8", "d-1", "stat.min", "68.27 % range"),

@@ -1,4 +1,4 @@
-"""Reduced light curves of a batch in one Parquet file: epochs in rows, what is known of each curve as JSON."""
+"""Reduced light curves of a batch in one Parquet file: epochs in rows, each curve's metadata as JSON."""
 
 from __future__ import annotations
 

@@ -24,14 +24,14 @@ MIXED = ("detection", "features")
 
 def views(folder: str = ".") -> str:
     """SQL that makes a view of each table in `folder` (as DuckDB sees it)."""
-    quoted = folder.replace("'", "''")
-    lines = [f"CREATE OR REPLACE VIEW {t} AS SELECT * FROM read_parquet('{quoted}/{t}.parquet');" for t in PLAIN]
-    for name in MIXED:
-        lines.append(
-            f"CREATE OR REPLACE VIEW {name}_all AS SELECT * FROM read_parquet('{quoted}/{name}.parquet');"
-        )
-        lines.append(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM {name}_all WHERE NOT simulated;")
-    lines.append(f"CREATE OR REPLACE VIEW epoch AS SELECT * FROM read_parquet('{quoted}/epoch/*.parquet');")
+    files = {name: f"{name}.parquet" for name in (*PLAIN, *MIXED)} | {"epoch": "epoch/*.parquet"}
+    lines = []
+    for name, file in files.items():
+        path = f"{folder}/{file}".replace("'", "''")
+        view = f"{name}_all" if name in MIXED else name
+        lines.append(f"CREATE OR REPLACE VIEW {view} AS FROM read_parquet('{path}');")
+        if name in MIXED:
+            lines.append(f"CREATE OR REPLACE VIEW {name} AS FROM {view} WHERE NOT simulated;")
     return "\n".join(lines) + "\n"
 
 

@@ -33,7 +33,12 @@ DECAY, PEAK = 20.0, (10.0, 30.0)
 
 def request(settings: Settings) -> dict[str, Any]:
     """What determines the rows."""
-    return {"epochs": settings.epochs, "mag": settings.mag, "shuffled": settings.shuffled, "flares": settings.flares}
+    return {
+        "epochs": settings.epochs,
+        "mag": settings.mag,
+        "shuffled": settings.shuffled,
+        "flares": settings.flares,
+    }
 
 
 def rows(row: Mapping[str, Any], settings: Settings) -> pa.Table:
@@ -54,7 +59,11 @@ def rows(row: Mapping[str, Any], settings: Settings) -> pa.Table:
     dec = float(row["dec"]) + north
     over = np.abs(dec) > 90
     dec = np.where(over, np.copysign(180.0, dec) - dec, dec)
-    ra = float(row["ra"]) + east / max(np.cos(np.radians(float(row["dec"]))), 1e-6) + np.where(over, 180.0, 0.0)
+    ra = (
+        float(row["ra"])
+        + east / max(np.cos(np.radians(float(row["dec"]))), 1e-6)
+        + np.where(over, 180.0, 0.0)
+    )
     return pa.table(
         {
             "mjd": mjd,

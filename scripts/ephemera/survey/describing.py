@@ -88,7 +88,13 @@ _UNITS = {"duration": "d"}
 OWN = (
     Column("stetson_J", "f8", None, "stat.value", "Stetson's J of pairs within 0.1 d"),
     Column("autocorrelation", "f8", None, "stat.correlation", "Autocorrelation of successive epochs"),
-    Column("asymmetry", "f8", None, "stat.value", "Mean of the 5 % brightest and faintest from the median, in std"),
+    Column(
+        "asymmetry",
+        "f8",
+        None,
+        "stat.value",
+        "Mean of the 5 % brightest and faintest from the median, in std",
+    ),
     Column("n_positive", "i4", None, "meta.number", "Brightenings found"),
     Column("n_negative", "i4", None, "meta.number", "Dips found"),
     Column("median_mag", "f8", "mag", "phot.mag;stat.median", "Median magnitude"),
@@ -138,7 +144,7 @@ def prepared(
         weight = error**-2 if weighted else np.ones(len(time))
         total = np.bincount(group, weight)
         flux = np.bincount(group, weight * flux) / total
-        time, error = time[first], total**-0.5
+        time, error = time[first], np.asarray(total**-0.5, np.float64)
     return time, flux, error if weighted else None
 
 
@@ -217,7 +223,10 @@ def numbers_of(time: FloatArray, flux: FloatArray, error: FloatArray, extractor:
 
 
 def feature_row(
-    searched: Searched, extractor: Extractor, injection: str | None = None, periods: Mapping[str, Any] | None = None
+    searched: Searched,
+    extractor: Extractor,
+    injection: str | None = None,
+    periods: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Row of the table `features`."""
     curve: LightCurve = searched.curve

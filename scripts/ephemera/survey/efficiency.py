@@ -43,7 +43,7 @@ def wilson(k: float, n: float) -> tuple[float, float]:
 
 
 def efficiency(k: float, n: float) -> float:
-    """k / n; nan for n = 0."""
+    """K / n; nan for n = 0."""
     return k / n if n else float("nan")
 
 

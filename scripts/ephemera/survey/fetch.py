@@ -83,7 +83,9 @@ class Batch:
             return {**entry, "status": status.value, "reason": reason}
         return {**entry, **self._described(path, status, reason)}
 
-    def _obtain(self, path: Path, row: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[Status | None, str]:
+    def _obtain(
+        self, path: Path, row: Mapping[str, Any], request: Mapping[str, Any]
+    ) -> tuple[Status | None, str]:
         """Fetch a file unless it is there; its status where that is no matter of its rows."""
         if path.exists():
             asked = read_metadata(path).get("request")
@@ -92,7 +94,10 @@ class Batch:
             if self.settings.refetch == "never" or self.settings.offline:
                 return Status.STALE, "asked for with other parameters; survey.fetch.refetch: params renews it"
         elif self.settings.offline and self.asker.needs_network:
-            return Status.MISSING, "offline; fetch it with: snakemake --config 'survey={network: {offline: false}}'"
+            return (
+                Status.MISSING,
+                "offline; fetch it with: snakemake --config 'survey={network: {offline: false}}'",
+            )
         raw = self.asker.fetch(row)
         write_raw(path, Raw(raw.table, {**raw.metadata, "row": _plain(row), "request": dict(request)}))
         return None, ""
@@ -139,7 +144,8 @@ def main(job: Job) -> None:
         entries = list(pool.map(batch.one, rows))
     failed = [entry for entry in entries if entry["status"] == Status.ERROR.value]
     if asker.is_plugin and len(failed) > settings.max_failures * len(entries):
-        msg = f"{len(failed)} of {len(entries)} sources failed, first {failed[0]['source']}: {failed[0]['reason']}"
+        first = f"first {failed[0]['source']}: {failed[0]['reason']}"
+        msg = f"{len(failed)} of {len(entries)} sources failed, {first}"
         raise RuntimeError(msg)
     write_table(table_of_rows(RAW, entries), "raw", job.output.raw)
     mark = again_path(job.output.raw)

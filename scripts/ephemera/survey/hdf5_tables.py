@@ -21,7 +21,7 @@ def pandas_table(group: Any) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any
     pandas packs columns of one type into blocks values_block_<k>, whose names stand in the pickled
     attribute values_block_<k>_kind; the names are read out of that text without unpickling it.
     """
-    table = group["table"] if "table" in group else group
+    table = group.get("table", group)
     data = table[:]
     columns: dict[str, npt.NDArray[Any]] = {}
     for name in data.dtype.names:

@@ -77,7 +77,7 @@ def histogram_of(
 def _exposure(
     frame: Histogram, epochs: dict[str, npt.NDArray[Any]], mag: FloatArray, filters: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Live time of usable epochs in whole microseconds (mag, filter); sources beyond the axis are left out."""
+    """Live time of usable epochs, whole microseconds (mag, filter); sources beyond the axis are left out."""
     bright = frame.mag.bins(mag)
     use = ~epochs["bad"].astype(bool) & (bright >= 0)
     total = np.zeros((frame.mag.n, len(frame.filter.labels)), np.int64)

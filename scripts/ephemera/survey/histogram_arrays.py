@@ -110,9 +110,9 @@ def _spread(
 ) -> npt.NDArray[np.unsignedinteger]:
     """Counts of a part on the axes of the whole."""
     result = np.zeros((counts.shape[0], *whole.shape), counts.dtype)
-    times = [whole.exptime.k.index(k) for k in part.exptime.k]
-    labels = [whole.filter.labels.index(label) for label in part.filter.labels]
-    if times and labels:
+    times = np.array([whole.exptime.k.index(k) for k in part.exptime.k], np.int64)
+    labels = np.array([whole.filter.labels.index(label) for label in part.filter.labels], np.int64)
+    if len(times) and len(labels):
         result[np.ix_(np.arange(counts.shape[0]), np.arange(whole.mag.n), times, labels)] = counts
     return result
 

@@ -16,7 +16,9 @@ from ephemera.survey.histogram_axes import ClosedAxis, OpenAxis, TextAxis
 def save(histogram: Histogram, path: Path) -> None:
     """Write a histogram; the same content gives the same bytes."""
     with create(path) as handle:
-        write_array(handle, "mag", histogram.mag.centres, ("mag",), unit="mag", description="Catalogue magnitude")
+        write_array(
+            handle, "mag", histogram.mag.centres, ("mag",), unit="mag", description="Catalogue magnitude"
+        )
         write_array(handle, "exptime", histogram.exptime.centres, ("exptime",), unit="s")
         _texts(handle, "filter", histogram.filter.labels)
         _texts(handle, "source", histogram.sources)
@@ -82,6 +84,4 @@ def _axis(axis: ClosedAxis) -> dict[str, float]:
 
 
 def _closed(dataset: Any, name: str, unit: str) -> ClosedAxis:
-    return ClosedAxis(
-        name, float(dataset.attrs["start"]), float(dataset.attrs["step"]), len(dataset), unit
-    )
+    return ClosedAxis(name, float(dataset.attrs["start"]), float(dataset.attrs["step"]), len(dataset), unit)

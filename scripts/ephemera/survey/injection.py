@@ -43,7 +43,9 @@ def number_of_injections(seed: int, source: str, survey: str, mean: float) -> in
     return int(generator(seed, "survey.inject", source, survey, "count").poisson(mean))
 
 
-def amplitude_in_flux(amplitude: float, unit: str, sign: int, scores: Scores, usable: npt.NDArray[np.bool_]) -> float:
+def amplitude_in_flux(
+    amplitude: float, unit: str, sign: int, scores: Scores, usable: npt.NDArray[np.bool_]
+) -> float:
     """Signed amplitude in flux of one in units of noise, of the mean flux, or in magnitudes."""
     if unit == "noise":
         return sign * amplitude * float(np.median(scores.noise[usable]))

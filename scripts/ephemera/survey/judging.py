@@ -26,7 +26,9 @@ from ephemera.survey.templates import Bank
 ID_LENGTH = 20
 
 #: What a finder plug-in gives: a score per epoch, and events.
-Finder = Callable[[LightCurve, Scores, npt.NDArray[np.bool_]], tuple[npt.NDArray[np.float64], Sequence[Event]]]
+Finder = Callable[
+    [LightCurve, Scores, npt.NDArray[np.bool_]], tuple[npt.NDArray[np.float64], Sequence[Event]]
+]
 
 
 @dataclass(frozen=True)
@@ -190,5 +192,3 @@ def _detection(searched: Searched, event: Event, search: Search, injection: str 
     }
     text = json.dumps(row, sort_keys=True)
     return {"id": hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH], **row}
-
-

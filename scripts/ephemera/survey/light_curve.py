@@ -98,8 +98,9 @@ class LightCurve:
     def take(self, rows: BoolArray) -> LightCurve:
         """Some of the epochs."""
         names = ("mjd", "flux", "flux_err", "flag", "bad", "live", "time_bjd_tdb", "x", "y")
-        parts = {name: getattr(self, name) for name in names}
-        return replace(self, **{k: None if v is None else v[rows] for k, v in parts.items()})
+        parts: dict[str, Any] = {name: getattr(self, name) for name in names}
+        chosen: dict[str, Any] = {k: None if v is None else v[rows] for k, v in parts.items()}
+        return replace(self, **chosen)
 
     def with_flux(self, flux: FloatArray, flux_err: FloatArray) -> LightCurve:
         """The same epochs with another flux."""

@@ -80,4 +80,4 @@ def _on_grid(
         total, power = (values[reach : reach + n] for values in (total, power))
     floor = 1e-9 * float(power.max(initial=0.0))
     good = power > floor
-    return np.where(good, total / np.sqrt(np.where(good, power, 1.0)), 0.0)[cell]
+    return np.asarray(np.where(good, total / np.sqrt(np.where(good, power, 1.0)), 0.0)[cell], np.float64)

@@ -1,19 +1,21 @@
-"""Light curves from files of one's own: which column means what, times to MJD, one curve a filter and season."""
+"""Light curves from files of one's own: what columns mean, times as MJD, a curve a filter and season."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from ephemera.survey.light_curve import LightCurve, faulty
 from ephemera.survey.photometry import MICROJANSKY, flux_of
 from ephemera.survey.raw_rows import column, floats
 from ephemera.survey.seasons import seasons
 from ephemera.survey.time_columns import find_time
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 

@@ -58,7 +58,10 @@ def read_file(path: Path, layout: str, told: Mapping[str, str], time: str | None
             table = pa.table(columns)
         elif layout == "peer":
             raw = read_raw(path)
-            table, metadata = raw.table, {**metadata, **{k: v for k, v in raw.metadata.items() if k != "layout"}}
+            table, metadata = (
+                raw.table,
+                {**metadata, **{k: v for k, v in raw.metadata.items() if k != "layout"}},
+            )
         else:
             table = read_all(path)
     except (OSError, ValueError, CatalogueError, text_layouts.LayoutError) as error:
@@ -116,5 +119,3 @@ class FilesAsker:
         raw = read_file(path, self.settings.layout, vars(self.settings.columns), self.settings.time)
         given = {"zero_point": self.settings.zero_point, "exptime_s": self.settings.exptime_s}
         return Raw(raw.table, {**raw.metadata, **given})
-
-

@@ -55,7 +55,7 @@ def frequencies(span: float, shortest: float, longest: float) -> FloatArray:
     if n > MOST_FREQUENCIES:
         msg = f"{n} frequencies are more than {MOST_FREQUENCIES}: raise survey.features.min_period"
         raise ValueError(msg)
-    return 1 / longest + step * np.arange(n)
+    return np.asarray(1 / longest + step * np.arange(n), np.float64)
 
 
 def periodogram(series: Series, frequency: FloatArray, n_terms: int = 1) -> FloatArray:
@@ -82,9 +82,7 @@ def periodogram(series: Series, frequency: FloatArray, n_terms: int = 1) -> Floa
     return np.asarray(model.power(frequency, method=method, assume_regular_frequency=True), np.float64)
 
 
-def find_period(
-    bands: Sequence[Series], shortest: float, longest: float, n_terms: int = 1
-) -> Period | None:
+def find_period(bands: Sequence[Series], shortest: float, longest: float, n_terms: int = 1) -> Period | None:
     """Best common period of one or more bands; None where no band has enough epochs or varies."""
     used = [b for b in bands if len(b.time) >= max(LEAST_EPOCHS, 2 * n_terms + 2) and np.ptp(b.value) > 0]
     if not used:
@@ -98,7 +96,12 @@ def find_period(
     power = np.clip(weights @ powers / weights.sum(), 0, 1)
     best = int(np.argmax(power))
     f0 = float(frequency[best])
-    return Period(1 / f0, float(power[best]), _false_alarm(used, power[best], frequency, n_terms), _aliases(frequency, power, best))
+    return Period(
+        1 / f0,
+        float(power[best]),
+        _false_alarm(used, power[best], frequency, n_terms),
+        _aliases(frequency, power, best),
+    )
 
 
 def _reference(series: Series) -> float:

@@ -60,7 +60,9 @@ def load_plugin(reference: str, kind: str) -> Any:
     module_name, _, name = reference.partition(":")
     try:
         if module_name.endswith(".py"):
-            spec = importlib.util.spec_from_file_location(f"ephemera_plugin_{Path(module_name).stem}", module_name)
+            spec = importlib.util.spec_from_file_location(
+                f"ephemera_plugin_{Path(module_name).stem}", module_name
+            )
             if spec is None or spec.loader is None:
                 raise ImportError(module_name)  # noqa: TRY301
             module = importlib.util.module_from_spec(spec)
@@ -87,7 +89,8 @@ def config_of(plugin: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     declared: Mapping[str, Any] = getattr(plugin, "options", {})
     unknown = sorted(set(options) - set(declared))
     if unknown:
-        msg = f"{plugin.name} has no option {', '.join(unknown)}; it has {', '.join(sorted(declared)) or 'none'}"
+        known = ", ".join(sorted(declared)) or "none"
+        msg = f"{plugin.name} has no option {', '.join(unknown)}; it has {known}"
         raise PluginError(msg)
     config = {}
     for key, default in declared.items():
@@ -131,7 +134,8 @@ def quality_of(settings: Any, rows: Mapping[str, Mapping[str, Any]], *, sim: boo
     def check(curve: LightCurve) -> dict[str, QualityColumn]:
         values = guarded(plugin.name, lambda: plugin.check(curve, rows.get(curve.source, {}), config, sim))
         if set(values) != set(declared) or any(len(v) != len(curve) for v in values.values()):
-            msg = f"the plug-in {plugin.name} must give the columns {', '.join(sorted(declared))}, a value an epoch"
+            wanted = ", ".join(sorted(declared))
+            msg = f"the plug-in {plugin.name} must give the columns {wanted}, a value an epoch"
             raise SourceError(msg)
         return {
             key: QualityColumn(np.asarray(values[key], np.float64), float(limit), bool(both))

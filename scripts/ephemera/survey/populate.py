@@ -11,8 +11,6 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from ephemera.survey.columns import RAW
 from ephemera.survey.nearest import Sky
 from ephemera.survey.outcomes import Status
@@ -21,6 +19,8 @@ from ephemera.survey.store import raw_files, read_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import pyarrow as pa
 
     from ephemera.job import Job
 
@@ -52,12 +52,12 @@ def matches(
         sky = Sky(sources["ra"].to_numpy(), sources["dec"].to_numpy())
         rows, separations = sky.nearest([s[1] for s in strangers], [s[2] for s in strangers], radius_arcsec)
         for (path, _, _), at, separation in zip(strangers, rows.tolist(), separations.tolist(), strict=True):
-            name = sources["name"][at].as_py() if at >= 0 else None
-            if name is None or name in found:
-                reason = "no source near its position" if name is None else f"{name} has a file of its own"
+            owner = sources["name"][at].as_py() if at >= 0 else None
+            if owner is None or owner in found:
+                reason = "no source near its position" if owner is None else f"{owner} has a file of its own"
                 orphans.append((path, reason))
             else:
-                found[name] = _row(name, survey, path, f"by position, {separation:.2f} arcsec away")
+                found[owner] = _row(owner, survey, path, f"by position, {separation:.2f} arcsec away")
     return list(found.values()), orphans
 
 

@@ -100,7 +100,9 @@ def centroid_score(x: npt.ArrayLike, y: npt.ArrayLike, good: npt.ArrayLike) -> F
     return np.asarray((offset - centre) / spread)
 
 
-def quality_columns(curve: LightCurve, offset_threshold: float = OFFSET_THRESHOLD) -> dict[str, QualityColumn]:
+def quality_columns(
+    curve: LightCurve, offset_threshold: float = OFFSET_THRESHOLD
+) -> dict[str, QualityColumn]:
     """Built-in quality columns of a light curve: the offset, where it has positions."""
     if curve.x is None or curve.y is None:
         return {}
@@ -124,13 +126,14 @@ def judge(
     qflag = ~usable
     for column in columns.values():
         qflag = qflag | column.failed
-    return Scores(
-        mean=mean,
-        rms=rms,
-        noise=noise,
-        snr=(curve.flux - mean) / noise,
-        snr_flux=curve.flux / noise,
-        dmag=brightening(curve.flux, mean, rms),
-        quality=columns,
-        qflag=qflag,
-    )
+    with np.errstate(invalid="ignore", over="ignore"):  # fluxes that are no numbers have no scores
+        return Scores(
+            mean=mean,
+            rms=rms,
+            noise=noise,
+            snr=(curve.flux - mean) / noise,
+            snr_flux=curve.flux / noise,
+            dmag=brightening(curve.flux, mean, rms),
+            quality=columns,
+            qflag=qflag,
+        )

@@ -110,14 +110,16 @@ def rate_rows(
     rows = []
     passed = ~np.asarray(detections["quality_flag"].to_numpy(zero_copy_only=False), bool)
     for group in groups_of(injections):
-        survey, filter_name, shape, sign = group
+        survey, filter_name, _, sign = group
         mine = members(injections, group)
         bins = histogram.mag.bins(_numbers(injections, "mag")[mine])
         recovered = np.asarray(injections["recovered"].to_numpy(zero_copy_only=False), bool)[mine]
         inside = bins >= 0
         n = np.bincount(bins[inside], minlength=histogram.mag.n)
         k = np.bincount(bins[inside], recovered[inside], minlength=histogram.mag.n)
-        column = histogram.filter.labels.index(filter_name) if filter_name in histogram.filter.labels else None
+        column = (
+            histogram.filter.labels.index(filter_name) if filter_name in histogram.filter.labels else None
+        )
         exposure = np.zeros(histogram.mag.n) if column is None else histogram.exposure[:, column] / DAY
         real = (
             (_texts(detections, "survey") == survey)

@@ -45,19 +45,20 @@ def epoch_columns(searched: Sequence[Searched]) -> dict[str, Any]:
 
     ids = pa.array([c.curve_id for c in curves], pa.string())
     number = np.repeat(np.arange(len(curves)), [len(c) for c in curves])
-    columns = {
+    return {
         "curve_id": ids.take(pa.array(number)),
         **{name: joined([getattr(c, name) for c in curves]) for name in ("mjd", "flux", "flux_err", "live")},
         "mag": joined([c.magnitudes[0] for c in curves]),
         "mag_err": joined([c.magnitudes[1] for c in curves]),
-        **{n: joined([getattr(s.scores, n) for s in searched]) for n in ("snr", "snr_flux", "dmag", "offset")},
+        **{
+            n: joined([getattr(s.scores, n) for s in searched]) for n in ("snr", "snr_flux", "dmag", "offset")
+        },
         "flag": joined([c.flag for c in curves], int),
         "bad": joined([c.bad for c in curves], bool),
         "qflag": joined([s.scores.qflag for s in searched], bool),
         "detected": joined([s.detected for s in searched], bool),
         **{name: optional(name) for name in ("time_bjd_tdb", "x", "y")},
     }
-    return columns
 
 
 def write_epochs(searched: Sequence[Searched], path: Path) -> None:

@@ -58,7 +58,9 @@ def name_in(file: str) -> tuple[str, str] | None:
     return (match["survey"], unquote(match["name"])) if match else None
 
 
-def folder_of(root: Path, survey: str, ra_deg: float, *, minutes: bool = False, seconds: bool = False) -> Path:
+def folder_of(
+    root: Path, survey: str, ra_deg: float, *, minutes: bool = False, seconds: bool = False
+) -> Path:
     """Folder of a position: RA<ddd>, and below it arcminutes and arcseconds of RA for dense fields."""
     ra = float(np.mod(ra_deg, 360.0))
     whole = int(ra * 3600) % 1_296_000

@@ -113,7 +113,9 @@ def colours_of(features: pa.Table) -> dict[str, dict[str, float]]:
     of one survey are compared, and only those that the survey names for itself (`ztf_g`).
     """
     sums: dict[tuple[str, str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for row in features.select(["source", "survey", "filter", "simulated", "median_mag", "n_used"]).to_pylist():
+    for row in features.select(
+        ["source", "survey", "filter", "simulated", "median_mag", "n_used"]
+    ).to_pylist():
         known = row["filter"].startswith(row["survey"].lower() + "_")
         if row["simulated"] or row["median_mag"] is None or not row["n_used"] or not known:
             continue
@@ -157,7 +159,12 @@ def write_hdf5(folder: Path, epochs: Sequence[Path]) -> None:
         for number, identifier in enumerate(encoded.dictionary.to_pylist()):
             rows = table.filter(pa.compute.equal(encoded.indices, number))
             columns = {name: rows[name].to_numpy(zero_copy_only=False) for name in names}
-            columns = {"time": columns["mjd"], "flux": columns.pop("flux"), "fluxerr": columns.pop("flux_err"), **columns}
+            columns = {
+                "time": columns["mjd"],
+                "flux": columns.pop("flux"),
+                "fluxerr": columns.pop("flux_err"),
+                **columns,
+            }
             by_source[identifier.split(":")[0]].append(({"curve_id": identifier}, columns))
     from ephemera.survey.store import file_name
 

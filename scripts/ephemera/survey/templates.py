@@ -37,7 +37,7 @@ def _integral(shape: Shape, u: FloatArray) -> FloatArray:
 
         return np.asarray(ndtr(u * FWHM) * math.sqrt(2 * math.pi) / FWHM)
     if shape == "box":
-        return np.clip(u, -0.5, 0.5) + 0.5
+        return np.asarray(np.clip(u, -0.5, 0.5) + 0.5)
     if shape == "flare":
         return np.where(u > 0, (1 - np.exp2(-np.maximum(u, 0))) / math.log(2), 0.0)
     # A trapezoid: rises linearly from -(1 + k)/2 to -(1 - k)/2, flat up to (1 - k)/2, and falls.
@@ -45,7 +45,7 @@ def _integral(shape: Shape, u: FloatArray) -> FloatArray:
     flat = (1 - INGRESS) / 2
     slope = np.maximum(edges - flat, 0)
     from_centre = np.minimum(edges, flat) + slope - slope**2 / (2 * INGRESS)
-    return 0.5 + np.copysign(from_centre, u)
+    return np.asarray(0.5 + np.copysign(from_centre, u))
 
 
 def profile(shape: Shape, time: npt.ArrayLike, width: float, exposure: float = 0.0) -> FloatArray:
@@ -124,7 +124,7 @@ class Bank:
         """Times +-2 widest widths, in steps of the cadence (d) or a fifth of the narrowest width."""
         step = min(cadence, self.width[0] / LEAST_SAMPLES)
         reach = math.ceil(2 * self.width[-1] / step)
-        return np.arange(-reach, reach + 1) * step
+        return np.asarray(np.arange(-reach, reach + 1) * step, np.float64)
 
     def sampled(self, cadence: float, exposure: float = 0.0) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Time axis (n), templates (len, n) and their norms sqrt(sum t^2)."""

@@ -169,9 +169,7 @@ def sectors(
     return [curve for curve in curves if len(curve)]
 
 
-def read_light_curve(
-    path: str | os.PathLike[str], source: str | None = None, **options: Any
-) -> pd.DataFrame:
+def read_light_curve(path: str | os.PathLike[str], source: str | None = None, **options: Any) -> pd.DataFrame:
     """A light-curve file as a DataFrame with the columns of the table `epoch`, scores included.
 
     Metadata (zero_point_measured, sector_camera_ccd, mean, rms, ...) are in `attrs`. `options` are those of

@@ -49,7 +49,8 @@ def check_json(answer: Answer) -> None:
         raise BadAnswer(msg) from error
     if not isinstance(document, dict) or document.get("status") != "COMPLETE" or "data" not in document:
         status = document.get("status") if isinstance(document, dict) else None
-        msg = f"MAST says {status!r}: {str(document.get('msg', '') if isinstance(document, dict) else '')[:100]}"
+        told = str(document.get("msg", ""))[:100] if isinstance(document, dict) else ""
+        msg = f"MAST says {status!r}: {told}"
         raise BadAnswer(msg)
 
 
@@ -64,7 +65,9 @@ def check_fits(answer: Answer) -> None:
         raise BadAnswer(str(error)) from error
 
 
-def choose(stars: list[dict[str, Any]], mag: float | None, match_arcsec: float, match_mag: float) -> str | None:
+def choose(
+    stars: list[dict[str, Any]], mag: float | None, match_arcsec: float, match_mag: float
+) -> str | None:
     """TIC number of the nearest star whose Gaia magnitude agrees; None without one."""
     fits = [
         star
@@ -78,7 +81,9 @@ def choose(stars: list[dict[str, Any]], mag: float | None, match_arcsec: float, 
     return str(best["ID"]) if best is not None else None
 
 
-def products(observations: list[dict[str, Any]], cadences: list[int], sectors: list[int] | None) -> dict[int, str]:
+def products(
+    observations: list[dict[str, Any]], cadences: list[int], sectors: list[int] | None
+) -> dict[int, str]:
     """File of the preferred cadence of each sector."""
     found: dict[int, dict[int, str]] = {}
     for observation in observations:

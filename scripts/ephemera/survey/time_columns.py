@@ -1,6 +1,6 @@
 """What a column of times means, told by its name; offsets in names are added back.
 
-    mjd, jd, bjd, hjd, btjd (BJD - 2457000), unix or timestamp (s), iso; MJD-50000, HJD - 2450000, ...
+mjd, jd, bjd, hjd, btjd (BJD - 2457000), unix or timestamp (s), iso; MJD-50000, HJD - 2450000, ...
 """
 
 from __future__ import annotations
@@ -71,12 +71,14 @@ def find_time(names: list[str], told: str | None = None, column: str | None = No
     if not candidates:
         candidates = [n for n in names if n.strip().lower() in ("time", "t", "epoch")]
     if not candidates or candidates[0] not in names:
-        msg = f"there is no column of times among {', '.join(names)}: name it under survey.fetch.files.columns"
+        msg = (
+            f"there is no column of times among {', '.join(names)}: name it under survey.fetch.files.columns"
+        )
         raise ValueError(msg)
     # MJD wins over HJD where a table has both.
     chosen = min(candidates, key=lambda n: (getattr(time_kind(n), "kind", "") != "mjd", names.index(n)))
     kind = time_kind(told) if told else time_kind(chosen)
     if kind is None:
-        msg = f"the times in {chosen!r} may be anything: say what under survey.fetch.files.time (mjd, btjd, ...)"
+        msg = f"the times in {chosen!r} may be anything: say what they are under survey.fetch.files.time"
         raise ValueError(msg)
     return chosen, kind

@@ -195,7 +195,7 @@ def reduce(
     gap_days: float | None = 40,
     mag_range: float | None = None,
     radius_arcsec: float | None = 3,
-    drop_bad: bool = False,  # noqa: FBT001, FBT002  notebooks give it by name
+    drop_bad: bool = False,
 ) -> list[pd.DataFrame]:
     """Light curves as DataFrames with the columns of the table `epoch`, scores included.
 

@@ -114,6 +114,10 @@ class ZtfAsker:
         except WebError as error:
             raise SourceError(str(error)) from error
         table = table_of(answer.body)
-        metadata: dict[str, Any] = {"reader": "ztf 1", "fetched_utc": started, "headers": kept(answer.headers)}
+        metadata: dict[str, Any] = {
+            "reader": "ztf 1",
+            "fetched_utc": started,
+            "headers": kept(answer.headers),
+        }
         metadata |= {"time": {"column": "mjd", "scale": "UTC"}}
         return Raw(table, metadata | ({} if len(table) else {"reason": "no_match"}))

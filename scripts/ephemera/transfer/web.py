@@ -1,9 +1,9 @@
 """GET requests with repeats: what is worth asking again is asked again, what came is checked first.
 
-Repeated are time-outs, broken connections, statuses 408, 425, 429 and 5xx, bodies shorter than announced, and
-bodies that the caller's check refuses (a page of apologies with status 200). Pauses follow Retry-After
-(seconds or a date, at most 300 s), else double from one second on with seeded jitter. Statuses 400 and 404 are
-answers; 401 and 403 stop. Credentials come from the caller and are in no message.
+Repeated are time-outs, broken connections, statuses 408, 425, 429 and 5xx, bodies shorter than announced,
+and bodies that the caller's check refuses (a page of apologies with status 200). Pauses follow Retry-After
+(seconds or a date, at most 300 s), else double from one second on with seeded jitter. Statuses 400 and 404
+are answers; 401 and 403 stop. Credentials come from the caller and are in no message.
 """
 
 from __future__ import annotations

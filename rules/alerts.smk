@@ -1,0 +1,436 @@
+"""Survey alerts: from deliveries of packets to loci, filters, streams, pages and a nightly account."""
+
+import json
+
+ALERTS = CONFIGURATION.alerts
+ALERTS_UNITS = units_of(
+    "alerts", ALERTS.samples, "delivery", r"[A-Za-z0-9][A-Za-z0-9_-]*"
+)
+ALERTS_FILES = [
+    path
+    for files in ALERTS.filter.files.values()
+    for path in files.values()
+    if ALERTS_UNITS
+]
+ALERTS_OWN_FILTERS = [
+    name.rpartition(":")[0]
+    for name in ALERTS.filter.run
+    if ALERTS_UNITS and ".py:" in name
+]
+ALERTS_CATALOGUES = [
+    catalogue.path
+    for catalogue in ALERTS.crossmatch.catalogues
+    if Path(catalogue.path).is_file()
+]
+ALERTS_SIMULATED = sorted(
+    name for name, source in ALERTS_UNITS.items() if source == "simulate"
+)
+
+ALERTS_SIMULATE = RECIPES.step("alerts.simulate", also={"seed": CONFIGURATION.seed})
+ALERTS_COLLECT = RECIPES.step("alerts.collect")
+ALERTS_DECODE = RECIPES.step("alerts.decode")
+ALERTS_NIGHT = RECIPES.step("alerts.night", reads=[ALERTS_DECODE])
+ALERTS_ASSOCIATE = RECIPES.step(
+    "alerts.associate",
+    reads=[ALERTS_NIGHT],
+    tables=[ALERTS.associate.split] if ALERTS_UNITS else [],
+)
+ALERTS_CROSSMATCH = RECIPES.step("alerts.crossmatch", reads=[ALERTS_ASSOCIATE])
+ALERTS_FILTER = RECIPES.step(
+    "alerts.filter",
+    reads=[ALERTS_ASSOCIATE, ALERTS_CROSSMATCH],
+    tables=ALERTS_FILES + ALERTS_OWN_FILTERS,
+)
+ALERTS_STREAM = RECIPES.step("alerts.stream", reads=[ALERTS_FILTER])
+ALERTS_PAGES = RECIPES.step(
+    "alerts.pages",
+    reads=[ALERTS_FILTER],
+    also={"radius_arcsec": ALERTS.associate.radius_arcsec},
+)
+ALERTS_REPORT = RECIPES.step("alerts.report", reads=[ALERTS_STREAM, ALERTS_PAGES])
+ALERTS_BENCHMARK = RECIPES.step(
+    "alerts.benchmark", reads=[ALERTS_FILTER], also={"seed": CONFIGURATION.seed}
+)
+ALERTS_SUMMARY = RECIPES.step("alerts.summary", reads=[ALERTS_REPORT])
+
+
+def alerts_targets():
+    """What the branch makes when it has deliveries."""
+    if not ALERTS_UNITS:
+        return []
+    targets = [ALERTS_SUMMARY.output(f"{PROJECT}/index.html")]
+    if ALERTS_SIMULATED or ALERTS.benchmark.training_set:
+        targets.append(ALERTS_BENCHMARK.output(f"{PROJECT}/benchmark.html"))
+    return targets
+
+
+wildcard_constraints:
+    delivery=r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    night=r"-?\d+",
+
+
+ALERTS_NIGHTS = {}
+
+
+def alerts_nights():
+    """Nights, each with the deliveries that hold some of it; known when all are decoded."""
+    nights = {}
+    for delivery in ALERTS_UNITS:
+        path = checkpoints.alerts_decode.get(delivery=delivery).output.list
+        look = (path, Path(path).stat().st_mtime_ns)
+        if look not in ALERTS_NIGHTS:
+            ALERTS_NIGHTS[look] = json.loads(Path(path).read_text())["nights"]
+        for entry in ALERTS_NIGHTS[look]:
+            nights.setdefault(entry["night"], []).append(delivery)
+    return dict(sorted(nights.items()))
+
+
+def alerts_before(night):
+    """The night before in the chain, None for the first."""
+    return max((n for n in alerts_nights() if n < int(night)), default=None)
+
+
+def alerts_of_night(recipe, name, wildcards):
+    """Path of what a step makes of the wildcards' night."""
+    return recipe.output(f"{wildcards.project}/{wildcards.night}.{name}")
+
+
+def alerts_previous(recipe, wildcards, name="state"):
+    """The state that a step left on the night before, if there was one."""
+    before = alerts_before(wildcards.night)
+    if before is None:
+        return {}
+    return {"previous": recipe.output(f"{wildcards.project}/{before}.{name}")}
+
+
+def alerts_all_nights(recipe, name):
+    """Paths of what a step makes of all nights."""
+    return lambda wildcards: [
+        recipe.output(f"{wildcards.project}/{night}.{name}") for night in alerts_nights()
+    ]
+
+
+rule alerts_simulate:
+    input:
+        source=f"{RAW}/alerts/{{delivery}}/source.json",
+    output:
+        alerts=f"{RAW}/alerts/{{delivery}}/alerts.parquet",
+        truth=f"{RAW}/alerts/{{delivery}}/truth.parquet",
+    log:
+        ALERTS_SIMULATE.log("{delivery}"),
+    benchmark:
+        ALERTS_SIMULATE.benchmark("{delivery}")
+    params:
+        recipe=ALERTS_SIMULATE.document,
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Simulating the alerts of {wildcards.delivery}"
+    script:
+        "../scripts/step.py"
+
+
+def alerts_source(wildcards):
+    """Note of where a delivery comes from, and the alerts of a simulated one."""
+    folder = f"{RAW}/alerts/{wildcards.delivery}"
+    simulated = ALERTS_UNITS.get(wildcards.delivery) == "simulate"
+    return {"source": f"{folder}/source.json"} | (
+        {"alerts": f"{folder}/alerts.parquet"} if simulated else {}
+    )
+
+
+rule alerts_collect:
+    input:
+        unpack(alerts_source),
+    output:
+        manifest=f"{RAW}/alerts/{{delivery}}/manifest.json",
+    log:
+        ALERTS_COLLECT.log("{delivery}"),
+    benchmark:
+        ALERTS_COLLECT.benchmark("{delivery}")
+    params:
+        recipe=ALERTS_COLLECT.document,
+    resources:
+        mem_mb=500,
+        runtime=10,
+    message:
+        "Listing the files of delivery {wildcards.delivery}"
+    script:
+        "../scripts/step.py"
+
+
+checkpoint alerts_decode:
+    input:
+        manifest=f"{RAW}/alerts/{{delivery}}/manifest.json",
+    output:
+        nights=directory(ALERTS_DECODE.output("{delivery}.nights")),
+        account=ALERTS_DECODE.output("{delivery}.account.parquet"),
+        quarantine=ALERTS_DECODE.output("{delivery}.quarantine.parquet"),
+        list=ALERTS_DECODE.output("{delivery}.nights.json"),
+    log:
+        ALERTS_DECODE.log("{delivery}"),
+    benchmark:
+        ALERTS_DECODE.benchmark("{delivery}")
+    params:
+        recipe=ALERTS_DECODE.document,
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    message:
+        "Decoding the packets of delivery {wildcards.delivery}"
+    script:
+        "../scripts/step.py"
+
+
+rule alerts_night:
+    input:
+        deliveries=lambda wildcards: [
+            ALERTS_DECODE.output(f"{delivery}.nights")
+            for delivery in alerts_nights().get(int(wildcards.night), [])
+        ],
+    output:
+        alerts=ALERTS_NIGHT.output("{project}/{night}.alerts.parquet"),
+        changed=ALERTS_NIGHT.output("{project}/{night}.changed.parquet"),
+        account=ALERTS_NIGHT.output("{project}/{night}.account.json"),
+    log:
+        ALERTS_NIGHT.log("{project}/{night}"),
+    benchmark:
+        ALERTS_NIGHT.benchmark("{project}/{night}")
+    params:
+        recipe=ALERTS_NIGHT.document,
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    message:
+        "Bringing together the alerts of night {wildcards.night}"
+    script:
+        "../scripts/step.py"
+
+
+rule alerts_associate:
+    input:
+        unpack(lambda wildcards: alerts_previous(ALERTS_ASSOCIATE, wildcards)),
+        alerts=ALERTS_NIGHT.output("{project}/{night}.alerts.parquet"),
+    output:
+        state=directory(ALERTS_ASSOCIATE.output("{project}/{night}.state")),
+        association=ALERTS_ASSOCIATE.output("{project}/{night}.association.parquet"),
+        conflicts=ALERTS_ASSOCIATE.output("{project}/{night}.conflicts.parquet"),
+        merges=ALERTS_ASSOCIATE.output("{project}/{night}.merges.parquet"),
+        aliases=ALERTS_ASSOCIATE.output("{project}/{night}.aliases.parquet"),
+        account=ALERTS_ASSOCIATE.output("{project}/{night}.account.json"),
+    log:
+        ALERTS_ASSOCIATE.log("{project}/{night}"),
+    benchmark:
+        ALERTS_ASSOCIATE.benchmark("{project}/{night}")
+    params:
+        recipe={**ALERTS_ASSOCIATE.document, "rebuild_from": ALERTS.rebuild_from},
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    message:
+        "Joining the alerts of night {wildcards.night} to loci"
+    script:
+        "../scripts/step.py"
+
+
+rule alerts_crossmatch:
+    input:
+        unpack(lambda wildcards: alerts_previous(ALERTS_CROSSMATCH, wildcards)),
+        alerts=ALERTS_NIGHT.output("{project}/{night}.alerts.parquet"),
+        state=ALERTS_ASSOCIATE.output("{project}/{night}.state"),
+        catalogues=ALERTS_CATALOGUES,
+    output:
+        state=directory(ALERTS_CROSSMATCH.output("{project}/{night}.state")),
+    log:
+        ALERTS_CROSSMATCH.log("{project}/{night}"),
+    benchmark:
+        ALERTS_CROSSMATCH.benchmark("{project}/{night}")
+    params:
+        recipe=ALERTS_CROSSMATCH.document,
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    message:
+        "Matching the loci of night {wildcards.night} to catalogues"
+    script:
+        "../scripts/step.py"
+
+
+rule alerts_filter:
+    input:
+        unpack(lambda wildcards: alerts_previous(ALERTS_FILTER, wildcards)),
+        alerts=ALERTS_NIGHT.output("{project}/{night}.alerts.parquet"),
+        state=ALERTS_ASSOCIATE.output("{project}/{night}.state"),
+        association=ALERTS_ASSOCIATE.output("{project}/{night}.association.parquet"),
+        aliases=ALERTS_ASSOCIATE.output("{project}/{night}.aliases.parquet"),
+        matches=ALERTS_CROSSMATCH.output("{project}/{night}.state"),
+    output:
+        state=directory(ALERTS_FILTER.output("{project}/{night}.state")),
+        verdicts=ALERTS_FILTER.output("{project}/{night}.verdicts.parquet"),
+        loci=ALERTS_FILTER.output("{project}/{night}.loci.parquet"),
+        past=ALERTS_FILTER.output("{project}/{night}.past.parquet"),
+        counts=ALERTS_FILTER.output("{project}/{night}.counts.json"),
+        times=ALERTS_FILTER.output("{project}/{night}.times.json"),
+    log:
+        ALERTS_FILTER.log("{project}/{night}"),
+    benchmark:
+        ALERTS_FILTER.benchmark("{project}/{night}")
+    params:
+        recipe=ALERTS_FILTER.document,
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    message:
+        "Running the filters on night {wildcards.night}"
+    script:
+        "../scripts/step.py"
+
+
+rule alerts_stream:
+    input:
+        alerts=ALERTS_NIGHT.output("{project}/{night}.alerts.parquet"),
+        aliases=ALERTS_ASSOCIATE.output("{project}/{night}.aliases.parquet"),
+        loci=ALERTS_FILTER.output("{project}/{night}.loci.parquet"),
+        past=ALERTS_FILTER.output("{project}/{night}.past.parquet"),
+        verdicts=ALERTS_FILTER.output("{project}/{night}.verdicts.parquet"),
+    output:
+        streams=directory(ALERTS_STREAM.output("{project}/{night}.streams")),
+        counts=ALERTS_STREAM.output("{project}/{night}.counts.json"),
+    log:
+        ALERTS_STREAM.log("{project}/{night}"),
+    benchmark:
+        ALERTS_STREAM.benchmark("{project}/{night}")
+    params:
+        recipe=ALERTS_STREAM.document,
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Writing the streams of night {wildcards.night}"
+    script:
+        "../scripts/step.py"
+
+
+rule alerts_pages:
+    input:
+        state=ALERTS_ASSOCIATE.output("{project}/{night}.state"),
+        alerts=ALERTS_NIGHT.output("{project}/{night}.alerts.parquet"),
+        conflicts=ALERTS_ASSOCIATE.output("{project}/{night}.conflicts.parquet"),
+        loci=ALERTS_FILTER.output("{project}/{night}.loci.parquet"),
+    output:
+        pages=directory(ALERTS_PAGES.output("{project}/{night}.pages")),
+    log:
+        ALERTS_PAGES.log("{project}/{night}"),
+    benchmark:
+        ALERTS_PAGES.benchmark("{project}/{night}")
+    params:
+        recipe=ALERTS_PAGES.document,
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    message:
+        "Making the pages of night {wildcards.night}"
+    script:
+        "../scripts/step.py"
+
+
+rule alerts_report:
+    input:
+        unpack(lambda wildcards: alerts_previous(ALERTS_REPORT, wildcards, "json")),
+        decoded=lambda wildcards: [
+            ALERTS_DECODE.output(f"{delivery}.account.parquet")
+            for delivery in alerts_nights().get(int(wildcards.night), [])
+        ],
+        lists=lambda wildcards: [
+            ALERTS_DECODE.output(f"{delivery}.nights.json")
+            for delivery in alerts_nights().get(int(wildcards.night), [])
+        ],
+        night=ALERTS_NIGHT.output("{project}/{night}.account.json"),
+        associated=ALERTS_ASSOCIATE.output("{project}/{night}.account.json"),
+        conflicts=ALERTS_ASSOCIATE.output("{project}/{night}.conflicts.parquet"),
+        merges=ALERTS_ASSOCIATE.output("{project}/{night}.merges.parquet"),
+        alerts=ALERTS_NIGHT.output("{project}/{night}.alerts.parquet"),
+        counts=ALERTS_FILTER.output("{project}/{night}.counts.json"),
+        times=ALERTS_FILTER.output("{project}/{night}.times.json"),
+        verdicts=ALERTS_FILTER.output("{project}/{night}.verdicts.parquet"),
+        streams=ALERTS_STREAM.output("{project}/{night}.counts.json"),
+        pages=ALERTS_PAGES.output("{project}/{night}.pages"),
+    output:
+        page=report(
+            ALERTS_REPORT.output("{project}/{night}.html"),
+            caption="../workflow/report/alerts_report.rst",
+            category="Alerts",
+            labels={"night": "{night}"},
+        ),
+        json=ALERTS_REPORT.output("{project}/{night}.json"),
+    log:
+        ALERTS_REPORT.log("{project}/{night}"),
+    benchmark:
+        ALERTS_REPORT.benchmark("{project}/{night}")
+    params:
+        recipe=ALERTS_REPORT.document,
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Accounting for night {wildcards.night}"
+    script:
+        "../scripts/step.py"
+
+
+rule alerts_summary:
+    input:
+        reports=alerts_all_nights(ALERTS_REPORT, "json"),
+        pages=alerts_all_nights(ALERTS_PAGES, "pages"),
+    output:
+        page=report(
+            ALERTS_SUMMARY.output("{project}/index.html"),
+            caption="../workflow/report/alerts_summary.rst",
+            category="Alerts",
+            labels={"night": "all"},
+        ),
+        table=ALERTS_SUMMARY.output("{project}/nights.csv"),
+    log:
+        ALERTS_SUMMARY.log("{project}"),
+    benchmark:
+        ALERTS_SUMMARY.benchmark("{project}")
+    params:
+        recipe=ALERTS_SUMMARY.document,
+    resources:
+        mem_mb=500,
+        runtime=10,
+    message:
+        "Summing up the nights of {wildcards.project}"
+    script:
+        "../scripts/step.py"
+
+
+rule alerts_benchmark:
+    input:
+        truths=[f"{RAW}/alerts/{name}/truth.parquet" for name in ALERTS_SIMULATED],
+        associations=alerts_all_nights(ALERTS_ASSOCIATE, "association.parquet"),
+        verdicts=alerts_all_nights(ALERTS_FILTER, "verdicts.parquet"),
+        loci=alerts_all_nights(ALERTS_FILTER, "loci.parquet"),
+    output:
+        page=report(
+            ALERTS_BENCHMARK.output("{project}/benchmark.html"),
+            caption="../workflow/report/alerts_benchmark.rst",
+            category="Alerts",
+            labels={"night": "benchmark"},
+        ),
+        filters=ALERTS_BENCHMARK.output("{project}/filters.csv"),
+        objects=ALERTS_BENCHMARK.output("{project}/objects.csv"),
+    log:
+        ALERTS_BENCHMARK.log("{project}"),
+    benchmark:
+        ALERTS_BENCHMARK.benchmark("{project}")
+    params:
+        recipe=ALERTS_BENCHMARK.document,
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    message:
+        "Comparing filters of {wildcards.project} with the truth"
+    script:
+        "../scripts/step.py"

@@ -1,0 +1,206 @@
+"""Match loci to local catalogues: all rows within a radius, the nearest marked.
+
+Reads the loci that the night touched and the matches of the night before. A locus is matched again when its
+mean moved by more than 0.2 arcsec, and all are when a catalogue's file changed. Nothing asks the network; a
+catalogue that is not there is noted as missing, which is not the same as no match.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ephemera.alerts import store
+from ephemera.alerts.loci import LOCI, MATCH, means_of
+from ephemera.alerts.match import ARCSEC, arcsec, chord
+from ephemera.files import sha256_of
+from ephemera.sky.sphere import unit_vectors
+
+if TYPE_CHECKING:
+    from ephemera.job import Job
+
+log = logging.getLogger(__name__)
+FloatArray = npt.NDArray[np.float64]
+
+MATCHES = pa.schema(
+    [("locus_id", pa.string()), ("ra", pa.float64()), ("dec", pa.float64()), ("matches", pa.list_(MATCH))]
+)
+#: A locus is matched again when its mean moved farther, arcsec.
+MOVED = 0.2
+#: Rows whose normalised distance is larger do not match, where the catalogue has error ellipses.
+LARGEST_NORMALISED = 2.0
+_MAS = ARCSEC / 1000
+_DAYS_OF_YEAR = 365.25
+_MJD_OF_J2000 = 51544.5
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Positions at `mjd`, the columns that are kept, and error ellipses where there are some."""
+
+    name: str
+    vectors: FloatArray
+    kept: pa.Table
+    radius_arcsec: float
+    ellipses: tuple[FloatArray, FloatArray, FloatArray] | None = None
+
+
+def read_columns(path: Path) -> pa.Table:
+    """A table of Parquet, CSV, FITS or VOTable. Raises ValueError for another suffix."""
+    suffix = path.suffix.lower()
+    if suffix in (".parquet", ".pq"):
+        import pyarrow.parquet as pq
+
+        return pq.read_table(path)
+    if suffix == ".csv":
+        import pyarrow.csv
+
+        return pyarrow.csv.read_csv(path)
+    if suffix in (".fits", ".fit", ".vot", ".xml", ".votable"):
+        from astropy.table import Table
+
+        table = Table.read(path)
+        columns = {}
+        for name in table.colnames:
+            values = table[name].tolist()
+            columns[name] = pa.array([v.decode() if isinstance(v, bytes) else v for v in values], from_pandas=True)
+        return pa.table(columns)
+    message = f"catalogue {path}: the suffix must be .parquet, .csv, .fits or .vot"
+    raise ValueError(message)
+
+
+def read_catalogue(settings: Mapping[str, Any], mjd: float) -> Catalogue:
+    """A catalogue with its positions moved to `mjd` by proper motion (mas/yr, RA with cos dec)."""
+    table = read_columns(Path(settings["path"]))
+
+    def column(name: str) -> FloatArray:
+        return np.asarray(table[settings[name]].to_numpy(zero_copy_only=False), float)
+
+    ra, dec = column("ra"), column("dec")
+    good = np.isfinite(ra) & np.isfinite(dec) & (np.abs(dec) <= 90)
+    vectors = unit_vectors(np.where(good, ra, 0), np.where(good, dec, 0))
+    if settings.get("pm_ra"):
+        years = (mjd - (_MJD_OF_J2000 + (settings["epoch_yr"] - 2000.0) * _DAYS_OF_YEAR)) / _DAYS_OF_YEAR
+        east, north = _frame(vectors, ra)
+        moved = np.nan_to_num(column("pm_ra")) * years * _MAS, np.nan_to_num(column("pm_dec")) * years * _MAS
+        vectors = vectors + moved[0][:, None] * east + moved[1][:, None] * north
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = np.where(good[:, None], vectors, np.array([[0.0, 0.0, -2.0]]))  # out of reach of everything
+    kept = table.select(settings["columns"]) if settings["columns"] else table.select([])
+    ellipses = None
+    if settings.get("error_major"):
+        ellipses = column("error_major"), column("error_minor"), column("error_angle")
+    return Catalogue(settings["name"], vectors, kept, settings["radius_arcsec"], ellipses)
+
+
+def _frame(vectors: FloatArray, ra: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Unit vectors to the east and the north at each position."""
+    angle = np.radians(ra)
+    east = np.stack([-np.sin(angle), np.cos(angle), np.zeros_like(angle)], axis=1)
+    return east, np.cross(vectors, east)
+
+
+def match(means: FloatArray, catalogue: Catalogue) -> list[list[dict[str, Any]]]:
+    """Rows of a catalogue around each unit vector (n, 3), nearest first."""
+    from scipy.spatial import cKDTree
+
+    if len(catalogue.vectors) == 0 or len(means) == 0:
+        return [[] for _ in means]
+    tree = cKDTree(catalogue.vectors)
+    near = tree.query_ball_point(means, float(chord(catalogue.radius_arcsec)))
+    found = []
+    for vector, rows in zip(means, near, strict=True):
+        apart = arcsec(np.linalg.norm(catalogue.vectors[rows] - vector, axis=1)) if rows else np.zeros(0)
+        order = sorted(range(len(rows)), key=lambda k: (apart[k], rows[k]))
+        chosen = [k for k in order if _inside(vector, rows[k], catalogue)]
+        found.append(
+            [
+                {
+                    "catalogue": catalogue.name,
+                    "row": int(rows[k]),
+                    "sep_arcsec": float(apart[k]),
+                    "nearest": rank == 0,
+                    "columns": _kept(catalogue, int(rows[k])),
+                }
+                for rank, k in enumerate(chosen)
+            ]
+        )
+    return found
+
+
+def _inside(vector: FloatArray, row: int, catalogue: Catalogue) -> bool:
+    """Whether a position lies within twice the error ellipse of a row, where there is one."""
+    if catalogue.ellipses is None:
+        return True
+    major, minor, angle = (float(part[row]) for part in catalogue.ellipses)
+    if not (major > 0 and minor > 0):
+        return True
+    centre = catalogue.vectors[row : row + 1]
+    east, north = _frame(centre, np.degrees(np.arctan2(centre[:, 1], centre[:, 0])))
+    x, y = (float(np.dot(vector - centre[0], axis[0])) / ARCSEC for axis in (east, north))
+    turn = np.radians(angle)
+    along, across = x * np.sin(turn) + y * np.cos(turn), x * np.cos(turn) - y * np.sin(turn)
+    return bool(np.hypot(along / major, across / minor) <= LARGEST_NORMALISED)
+
+
+def _kept(catalogue: Catalogue, row: int) -> str:
+    values = {name: catalogue.kept[name][row].as_py() for name in catalogue.kept.column_names}
+    plain = {name: v for name, v in values.items() if v is not None and v == v}
+    return json.dumps(plain, sort_keys=True, default=str)
+
+
+def match_all(loci: pa.Table, catalogues: Sequence[Catalogue]) -> pa.Table:
+    """Matches of loci to all catalogues."""
+    means = means_of(loci) if len(loci) else np.zeros((0, 3))
+    per_locus: list[list[dict[str, Any]]] = [[] for _ in range(len(loci))]
+    for catalogue in catalogues:
+        for rows, found in zip(per_locus, match(means, catalogue), strict=True):
+            rows += found
+    return pa.table([loci["locus_id"], loci["ra"], loci["dec"], pa.array(per_locus, MATCHES.field("matches").type)],
+                    schema=MATCHES)  # fmt: skip
+
+
+def main(job: Job) -> None:
+    """Write the matches of all loci after one night."""
+    settings = job.recipe["parameters"]["catalogues"]
+    previous = getattr(job.input, "previous", None)
+    here = [c for c in settings if Path(c["path"]).is_file()]
+    hashes = {c["name"]: sha256_of(c["path"]) for c in here}
+    before = json.loads((previous / "catalogues.json").read_text(encoding="utf-8")) if previous else {}
+    job.output.state.mkdir(parents=True)
+    everything = before.get("sha256", hashes) != hashes
+    cells = set(store.cells_in(job.input.state / "loci"))
+    if not everything and previous is not None:
+        cells &= set(store.cells_of_alerts(job.input.alerts)) | (cells - set(store.cells_in(previous / "matches")))
+    night = int(job.wildcards.night)
+    catalogues = [read_catalogue(c, night + 0.5) for c in here]
+    loci = store.read(job.input.state / "loci", sorted(cells), LOCI)
+    old = store.read(previous and previous / "matches", loci, MATCHES)
+    changed = {cell: _matched(table, old.get(cell), catalogues, anew=everything) for cell, table in loci.items()}
+    store.advance(previous and previous / "matches", job.output.state / "matches", changed)
+    missing = sorted(c["name"] for c in settings if c["name"] not in hashes)
+    note = {"sha256": hashes, "missing": missing}
+    (job.output.state / "catalogues.json").write_text(json.dumps(note, sort_keys=True) + "\n", encoding="utf-8")
+    log.info("%d cells matched to %d catalogues", len(changed), len(catalogues))
+
+
+def _matched(loci: pa.Table, old: pa.Table | None, catalogues: Sequence[Catalogue], *, anew: bool) -> pa.Table:
+    """Matches of a cell: those of before where the mean stayed, new ones elsewhere."""
+    if old is None or anew or len(old) == 0:
+        return match_all(loci, catalogues)
+    rows = {name: k for k, name in enumerate(old["locus_id"].to_pylist())}
+    positions = unit_vectors(old["ra"].to_numpy(), old["dec"].to_numpy())
+    place = [rows.get(name, -1) for name in loci["locus_id"].to_pylist()]
+    moved = arcsec(np.linalg.norm(means_of(loci) - positions[place], axis=1)) > MOVED
+    again = moved | (np.array(place) < 0)
+    kept = old.take(pa.array([k for k, new in zip(place, again.tolist(), strict=True) if not new], pa.int64()))
+    table = pa.concat_tables([kept, match_all(loci.filter(pa.array(again)), catalogues)])
+    return table.take(pa.compute.sort_indices(table["locus_id"]))

@@ -1,0 +1,207 @@
+"""Light curves that a simulated survey draws from: OGLE, PyTables, CSV, the notebook's fake source, invented ones."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+#: The fake source of the teaching notebook.
+FAKE_ID, FAKE_RA, FAKE_DEC = "999999", 220.3020406, 0.8037915
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Magnitudes of one band in time order; `error` in mag."""
+
+    time: FloatArray
+    mag: FloatArray
+    error: FloatArray
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source with its true position (degrees), class, curves by band, and whether it is injected.
+
+    `motion` is its proper motion, arcsec per day along RA cos dec and dec.
+    """
+
+    source_id: str
+    label: str
+    ra: float
+    dec: float
+    curves: Mapping[str, Curve]
+    injected: bool = False
+    motion: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def first_time(self) -> float:
+        """Time of the first point in any band."""
+        return min(float(curve.time[0]) for curve in self.curves.values())
+
+
+def curve(time: npt.ArrayLike, mag: npt.ArrayLike, error: npt.ArrayLike) -> Curve:
+    """A curve sorted in time, with points at equal times averaged."""
+    t, m, e = (np.asarray(part, float) for part in (time, mag, error))
+    good = np.isfinite(t) & np.isfinite(m)
+    unique, place = np.unique(t[good], return_inverse=True)
+    number = np.bincount(place, minlength=len(unique))
+    averaged = [np.bincount(place, np.nan_to_num(x[good]), minlength=len(unique)) / number for x in (m, e)]
+    return Curve(unique, *averaged)
+
+
+def read_fake(path: Path) -> Source:
+    """The notebook's fake source: columns t, V, I."""
+    rows = np.array([[float(cell) for cell in line.split(",")] for line in path.read_text().splitlines()[1:] if line.strip()])
+    curves = {band: curve(rows[:, 0], rows[:, k], np.zeros(len(rows))) for k, band in ((1, "V"), (2, "I"))}
+    return Source(FAKE_ID, "fake", FAKE_RA, FAKE_DEC, curves, injected=True)
+
+
+def sexagesimal(text: str, hours: bool) -> float:
+    """Degrees of `hh:mm:ss.s` or `dd:mm:ss.s`; the sign counts for -00 too. Raises ValueError."""
+    match = re.fullmatch(r"\s*([+-]?)(\d+)[: ](\d+)[: ]([\d.]+)\s*", text)
+    if not match:
+        message = f"a sexagesimal coordinate is hh:mm:ss.s, got {text!r}"
+        raise ValueError(message)
+    value = int(match[2]) + int(match[3]) / 60 + float(match[4]) / 3600
+    return (-value if match[1] == "-" else value) * (15 if hours else 1)
+
+
+def read_ogle(folder: Path, limit: int | None = None) -> list[Source]:
+    """OGLE Cepheids: `ident.dat`, and `phot/V` and `phot/I` with three columns (HJD - 2450000, mag, error)."""
+    sources = []
+    files = {band: {p.stem: p for p in (folder / "phot" / band).glob("*.dat")} for band in "VI"}
+    for line in (folder / "ident.dat").read_text().splitlines():
+        name, mode, ra, dec = line[:17].strip(), line[18:26].strip(), line[28:39], line[40:51]
+        paths = {band: found[name] for band, found in files.items() if name in found}
+        if not paths:
+            continue
+        curves = {band: curve(*np.loadtxt(path, ndmin=2).T[:3]) for band, path in sorted(paths.items())}
+        sources.append(Source(name, f"cepheid {mode}", sexagesimal(ra, True), sexagesimal(dec, False), curves))
+        if limit is not None and len(sources) >= limit:
+            break
+    return sources
+
+
+def read_pytables(path: Path) -> list[Source]:
+    """The notebook's PyTables file: `/root_table1` and `/lcurves/subgroup_table1`."""
+    import h5py
+
+    with h5py.File(path) as handle:
+        root, points = handle["root_table1"][...], handle["lcurves/subgroup_table1"][...]
+    number, bands = points["LC_ID"], np.array([_text(b) for b in points["passband"]])
+    sources = []
+    for row in root:
+        curves = {}
+        for band in sorted(set(bands[number == row["LC_ID"]].tolist())):
+            mine = points[(number == row["LC_ID"]) & (bands == band)]
+            curves[band] = curve(mine["mjd"], mine["mag"], mine["mag_err"])
+        if curves:
+            ra, dec = sexagesimal(_text(row["RA"]), True), sexagesimal(_text(row["DEC"]), False)
+            sources.append(Source(_text(row["ID"]), _text(row["Classification"]), ra, dec, curves))
+    return sources
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def read_csv(path: Path) -> list[Source]:
+    """A table with columns source, ra, dec, band, time, mag, err and, if there, label."""
+    rows: dict[str, list[dict[str, str]]] = {}
+    with path.open(encoding="utf-8-sig", newline="") as handle:
+        for row in csv.DictReader(handle):
+            rows.setdefault(row["source"], []).append(row)
+    return [_source_of_rows(name, mine) for name, mine in rows.items()]
+
+
+def read_survey_table(path: Path) -> list[Source]:
+    """A Parquet table of light curves: source, ra, dec, band, mjd, mag, mag_err."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    names = {"time": "mjd", "err": "mag_err"}
+    columns = {n: table[names.get(n, n)].to_pylist() for n in ("source", "ra", "dec", "band", "time", "mag", "err")}
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for values in zip(*columns.values(), strict=True):
+        row = dict(zip(columns, values, strict=True))
+        rows.setdefault(str(row["source"]), []).append(row)
+    return [_source_of_rows(name, mine) for name, mine in rows.items()]
+
+
+def _source_of_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> Source:
+    curves = {}
+    for band in sorted({str(row["band"]) for row in rows}):
+        mine = [row for row in rows if str(row["band"]) == band]
+        curves[band] = curve(*([float(row[c]) for row in mine] for c in ("time", "mag", "err")))
+    first = rows[0]
+    return Source(name, str(first.get("label") or "unknown"), float(first["ra"]), float(first["dec"]), curves)
+
+
+def read_sources(path: Path) -> list[Source]:
+    """Sources of any of the known forms, by folder and suffix. Raises ValueError for another."""
+    if path.is_dir():
+        return read_ogle(path)
+    readers = {".h5": read_pytables, ".hdf5": read_pytables, ".parquet": read_survey_table, ".csv": read_csv}
+    if path.suffix not in readers:
+        message = f"light curves {path}: a folder of OGLE, or a file ending in {', '.join(readers)}"
+        raise ValueError(message)
+    return readers[path.suffix](path)
+
+
+def invented_cepheids(number: int, generator: np.random.Generator, span_d: float = 80.0) -> list[Source]:
+    """Cepheids with sawtooth curves, at least 66 arcsec apart, in a field of a degree near the south."""
+    side = int(np.ceil(np.sqrt(number)))
+    sources = []
+    for k in range(number):
+        period, phase = float(generator.uniform(1.5, 12.0)), float(generator.uniform())
+        amplitude, mean = float(generator.uniform(0.3, 1.1)), float(generator.uniform(15.0, 17.5))
+        dec = -69.5 + (k // side) * (1.0 / side) + float(generator.uniform(0, 0.2 / side))
+        ra = 80.0 + (k % side) * (3.0 / side)
+        time = np.arange(0.0, span_d, 0.2)
+        saw = (time / period + phase) % 1.0
+        shape = np.where(saw < 0.25, 1 - saw / 0.25, (saw - 0.25) / 0.75) - 0.5
+        curves = {
+            band: Curve(time, mean + colour + size * amplitude * shape, np.full(len(time), 0.02))
+            for band, colour, size in (("I", -0.7, 0.6), ("V", 0.0, 1.0))
+        }
+        sources.append(Source(f"cepheid-{k + 1:03d}", "cepheid F", ra, dec, curves))
+    return sources
+
+
+def injected(counts: Mapping[str, int], generator: np.random.Generator, bands: Iterable[str], span_d: float) -> list[Source]:
+    """Sources of the classes that can be injected, at random times, in a field of their own."""
+    shapes = {
+        "nova": lambda x: np.where(x < 0, np.inf, 12.0 + 0.25 * x),
+        "supernova": lambda x: np.where(x < -15, np.inf, 18.0 + (x / 15) ** 2 * np.where(x < 0, 2.5, 0.8)),
+        "microlensing": lambda x: 18.5 - 2.5 * np.log10(_magnification(x / 6.0, 0.05)),
+        "dip": lambda x: 15.0 + 3.5 * np.exp(-0.5 * (x / 1.5) ** 4),
+        "flare": lambda x: 19.5 - 4.5 * np.where(x < 0, 0.0, np.exp(-np.maximum(x, 0) / 0.4)),
+        "moving": lambda x: np.full_like(x, 18.0),
+    }
+    time = np.arange(0.0, span_d, 0.05)
+    sources = []
+    for label in sorted(counts):
+        for k in range(counts[label]):
+            peak = float(generator.uniform(0.25, 0.7)) * span_d
+            mag = np.clip(shapes[label](time - peak), None, 25.0)
+            ra, dec = 150.0 + float(generator.uniform(0, 5)), 2.0 + float(generator.uniform(0, 5))
+            error = np.full(len(time), 0.03)
+            curves = {band: Curve(time, mag + 0.3 * n, error) for n, band in enumerate(bands)}
+            motion = (float(generator.uniform(1500, 3000)), 400.0) if label == "moving" else (0.0, 0.0)
+            sources.append(Source(f"{label}-{k + 1}", label, ra, dec, curves, injected=True, motion=motion))
+    return sources
+
+
+def _magnification(time: FloatArray, impact: float) -> FloatArray:
+    """Paczynski's magnification of a point lens: (u^2 + 2) / (u sqrt(u^2 + 4))."""
+    u = np.hypot(time, impact)
+    return (u**2 + 2) / (u * np.sqrt(u**2 + 4))

@@ -1,0 +1,178 @@
+"""One stream per tag and night: a Parquet file and a file of JSON lines.
+
+Reads the loci of a night with their tags. A locus is in a stream once a night, and again only when it has a
+new alert (`once` sends it a single time). Identifiers are text in JSON: many readers would round them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ephemera.alerts.loci import value_of
+
+if TYPE_CHECKING:
+    from ephemera.config.alerts import Stream as Settings
+    from ephemera.job import Job
+
+log = logging.getLogger(__name__)
+
+STREAM = pa.schema(
+    [
+        ("locus_id", pa.string()),
+        ("aliases", pa.list_(pa.string())),
+        ("tag", pa.string()),
+        ("filter", pa.string()),
+        ("filter_version", pa.string()),
+        ("mjd_set", pa.float64()),
+        ("ra", pa.float64()),
+        ("dec", pa.float64()),
+        ("n_det", pa.int64()),
+        ("scatter", pa.float64()),
+        ("mjd_first", pa.float64()),
+        ("mjd_last", pa.float64()),
+        ("alert_key", pa.string()),
+        ("alert_id", pa.string()),
+        ("survey", pa.string()),
+        ("object_id", pa.string()),
+        ("alert_mjd", pa.float64()),
+        ("band", pa.string()),
+        ("mag", pa.float32()),
+        ("mag_err", pa.float32()),
+        ("flux", pa.float64()),
+        ("tags", pa.list_(pa.string())),
+        ("properties", pa.string()),
+        ("past", pa.bool_()),
+    ]
+)
+
+
+def stream_rows(
+    loci: pa.Table, verdicts: pa.Table, alerts: pa.Table, night: int, aliases: Mapping[str, str], *, once: bool
+) -> list[dict[str, Any]]:
+    """Rows of all streams of a night, by tag and locus.
+
+    The alert is the one at which the tag was given tonight, else the newest at which filters ran.
+    """
+    given, newest = _judged(verdicts)
+    by_key = {row["alert_key"]: row for row in _alert_rows(alerts, {*given.values(), *newest.values()})}
+    old_names: dict[str, list[str]] = {}
+    for old, new in aliases.items():
+        old_names.setdefault(new, []).append(old)
+    rows = []
+    for locus in loci.to_pylist():
+        name = locus["locus_id"]
+        for tag in locus["tags"] or ():
+            set_tonight = (name, tag["name"]) in given
+            first_time = set_tonight and tag["mjd_set"] is not None and _is_first(tag, by_key, given[name, tag["name"]])
+            if once and not first_time:
+                continue
+            key = given.get((name, tag["name"])) or newest.get(name)
+            rows.append(_row(locus, tag, by_key.get(key or ""), sorted(old_names.get(name, []))))
+    rows.sort(key=lambda row: (row["tag"], row["locus_id"]))
+    return rows
+
+
+def _is_first(tag: Mapping[str, Any], by_key: Mapping[str, Any], key: str) -> bool:
+    """Whether a tag was given at this alert for the first time."""
+    return bool(key in by_key and by_key[key]["mjd_utc"] == tag["mjd_set"])
+
+
+def _judged(verdicts: pa.Table) -> tuple[dict[tuple[str, str], str], dict[str, str]]:
+    """Alert at which each tag was given first tonight, and the last alert at which filters ran, by locus."""
+    given: dict[tuple[str, str], str] = {}
+    newest: dict[str, str] = {}
+    columns = (verdicts[name].to_pylist() for name in ("locus_id", "alert_key", "tags"))
+    for name, key, tags in zip(*columns, strict=True):
+        newest[name] = key
+        for tag in tags or ():
+            given.setdefault((name, tag), key)
+    return given, newest
+
+
+def _alert_rows(alerts: pa.Table, keys: set[str]) -> list[dict[str, Any]]:
+    columns = ["alert_key", "alert_id_text", "survey", "object_id", "mjd_utc", "band", "mag", "mag_err", "flux"]
+    chosen = alerts.select(columns).filter(pc.is_in(alerts["alert_key"], pa.array(sorted(keys), pa.string())))
+    return chosen.to_pylist()  # type: ignore[no-any-return]
+
+
+def _row(locus: Mapping[str, Any], tag: Mapping[str, Any], alert: Mapping[str, Any] | None, aliases: list[str]) -> dict[str, Any]:
+    alert = alert or {}
+    properties = {name: value_of(value) for name, value in locus["properties"] or ()}
+    return {
+        **{name: locus[name] for name in ("locus_id", "ra", "dec", "n_det", "scatter", "mjd_first", "mjd_last")},
+        "aliases": aliases,
+        "tag": tag["name"],
+        "filter": tag["filter"],
+        "filter_version": tag["version"],
+        "mjd_set": tag["mjd_set"],
+        "alert_key": alert.get("alert_key"),
+        "alert_id": alert.get("alert_id_text"),
+        "survey": alert.get("survey"),
+        "object_id": alert.get("object_id"),
+        "alert_mjd": alert.get("mjd_utc"),
+        "band": alert.get("band"),
+        "mag": alert.get("mag"),
+        "mag_err": alert.get("mag_err"),
+        "flux": alert.get("flux"),
+        "tags": [t["name"] for t in locus["tags"]],
+        "properties": json.dumps(properties, sort_keys=True),
+        "past": False,
+    }
+
+
+def json_line(row: Mapping[str, Any]) -> str:
+    """A row as one line of JSON; properties are an object."""
+    content = {**row, "properties": json.loads(row["properties"])}
+    return json.dumps(content, sort_keys=True, allow_nan=False)
+
+
+def write_streams(rows: list[dict[str, Any]], folder: Path) -> dict[str, int]:
+    """Write a Parquet file and JSON lines for each tag; returns the number of rows of each."""
+    import pyarrow.parquet as pq
+
+    folder.mkdir(parents=True)
+    counts = {}
+    for tag in sorted({row["tag"] for row in rows}):
+        mine = [row for row in rows if row["tag"] == tag]
+        pq.write_table(pa.Table.from_pylist(mine, STREAM), folder / f"{tag}.parquet")
+        lines = "".join(json_line(row) + "\n" for row in mine)
+        (folder / f"{tag}.jsonl").write_text(lines, encoding="utf-8")
+        counts[tag] = len(mine)
+    return counts
+
+
+def past_rows(past: pa.Table) -> list[dict[str, Any]]:
+    """Rows of loci that a new region of a dynamic list found in the past; they have no new alert."""
+    rows = []
+    for row in past.to_pylist():
+        blank = dict.fromkeys(STREAM.names)
+        properties = json.dumps({"watch_dynamic_name": row["region"]})
+        rows.append({**blank, "locus_id": row["locus_id"], "aliases": [], "tag": row["tag"], "filter": row["tag"],
+                     "tags": [row["tag"]], "properties": properties, "past": True})  # fmt: skip
+    return rows
+
+
+def main(job: Job) -> None:
+    """Write the streams of one night, and send them where a broker is configured."""
+    import pyarrow.parquet as pq
+
+    settings: Settings = job.settings
+    loci, verdicts = pq.read_table(job.input.loci), pq.read_table(job.input.verdicts)
+    alerts, aliases = pq.read_table(job.input.alerts), pq.read_table(job.input.aliases)
+    names = dict(zip(aliases["old"].to_pylist(), aliases["new"].to_pylist(), strict=True))
+    rows = stream_rows(loci, verdicts, alerts, int(job.wildcards.night), names, once=settings.once)
+    rows += past_rows(pq.read_table(job.input.past))
+    counts = write_streams(rows, job.output.streams)
+    if settings.kafka_servers:
+        from ephemera.alerts.kafka import send_folder
+
+        left = send_folder(job.output.streams, settings.kafka_servers, settings.kafka_prefix, settings.kafka_timeout_s)
+        log.info("%d messages could not be sent and are listed in resend.jsonl", left)
+    job.output.counts.write_text(json.dumps(counts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
