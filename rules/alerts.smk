@@ -411,7 +411,7 @@ rule alerts_benchmark:
         truths=[f"{RAW}/alerts/{name}/truth.parquet" for name in ALERTS_SIMULATED],
         associations=alerts_all_nights(ALERTS_ASSOCIATE, "association.parquet"),
         verdicts=alerts_all_nights(ALERTS_FILTER, "verdicts.parquet"),
-        loci=alerts_all_nights(ALERTS_FILTER, "loci.parquet"),
+        alerts=alerts_all_nights(ALERTS_NIGHT, "alerts.parquet"),
     output:
         page=report(
             ALERTS_BENCHMARK.output("{project}/benchmark.html"),

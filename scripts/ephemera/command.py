@@ -52,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """Parser of all subcommands; only the one that `words` ask for knows its arguments."""
     parser = argparse.ArgumentParser(prog="ephemera", description="Questions about results of Ephemera.")
-    places = {(): parser.add_subparsers(title="commands", metavar="COMMAND", required=True)}
+    places: dict[tuple[str, ...], argparse._SubParsersAction[argparse.ArgumentParser]] = {}
+    places[()] = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for path, (module, text) in COMMANDS.items():
         if path[:-1] not in places:
             group = places[()].add_parser(path[0], help=GROUPS[path[0]], description=GROUPS[path[0]])

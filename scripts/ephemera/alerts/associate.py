@@ -364,6 +364,11 @@ def _home_cells(loci: pa.Table, history: pa.Table, sums: FloatArray) -> IntArray
     return store.cell_of_positions(ra[rows], dec[rows])
 
 
+def _prior_detections(alerts: pa.Table) -> int:
+    chosen = pc.and_(alerts["carrier_key"].is_valid(), pc.equal(alerts["kind"], int(Kind.DETECTION)))
+    return int(pc.sum(chosen).as_py() or 0)
+
+
 def account_of_night(alerts: pa.Table, fresh: pa.Table, joined: Joined, n_loci: int) -> dict[str, Any]:
     """Numbers of the night. Raises AccountError when an alert got lost."""
     kind = joined.kind
@@ -373,7 +378,8 @@ def account_of_night(alerts: pa.Table, fresh: pa.Table, joined: Joined, n_loci: 
     account = {
         "alerts": len(alerts),
         "known": len(alerts) - len(fresh),
-        "known_detections": int(pc.sum(pc.equal(alerts["kind"], 0)).as_py() or 0) - int(detected.sum()),
+        "known_own": int(np.sum(alerts["carrier_key"].is_null().to_numpy())) - int(np.sum(own)),
+        "known_prior_detections": _prior_detections(alerts) - _prior_detections(fresh),
         "to_old_loci": int(np.sum(located & detected & (joined.locus < n_loci))),
         "to_new_loci": int(np.sum(located & detected & (joined.locus >= n_loci))),
         "new_loci": len(joined.names) - n_loci,

@@ -31,7 +31,8 @@ class Curve:
 class Source:
     """A source with its true position (degrees), class, curves by band, and whether it is injected.
 
-    `motion` is its proper motion, arcsec per day along RA cos dec and dec.
+    `motion` is its proper motion, arcsec per day along RA cos dec and dec; `zero` the time of the curves at
+    which the survey starts, where that is not their first point.
     """
 
     source_id: str
@@ -41,10 +42,13 @@ class Source:
     curves: Mapping[str, Curve]
     injected: bool = False
     motion: tuple[float, float] = (0.0, 0.0)
+    zero: float | None = None
 
     @property
-    def first_time(self) -> float:
-        """Time of the first point in any band."""
+    def start(self) -> float:
+        """Time of the curves at which the survey starts: `zero`, else that of the first point in any band."""
+        if self.zero is not None:
+            return self.zero
         return min(float(curve.time[0]) for curve in self.curves.values())
 
 
@@ -62,7 +66,7 @@ def read_fake(path: Path) -> Source:
     """The notebook's fake source: columns t, V, I."""
     rows = np.array([[float(cell) for cell in line.split(",")] for line in path.read_text().splitlines()[1:] if line.strip()])
     curves = {band: curve(rows[:, 0], rows[:, k], np.zeros(len(rows))) for k, band in ((1, "V"), (2, "I"))}
-    return Source(FAKE_ID, "fake", FAKE_RA, FAKE_DEC, curves, injected=True)
+    return Source(FAKE_ID, "fake", FAKE_RA, FAKE_DEC, curves, injected=True, zero=0.0)
 
 
 def sexagesimal(text: str, hours: bool) -> float:
@@ -197,7 +201,7 @@ def injected(counts: Mapping[str, int], generator: np.random.Generator, bands: I
             error = np.full(len(time), 0.03)
             curves = {band: Curve(time, mag + 0.3 * n, error) for n, band in enumerate(bands)}
             motion = (float(generator.uniform(1500, 3000)), 400.0) if label == "moving" else (0.0, 0.0)
-            sources.append(Source(f"{label}-{k + 1}", label, ra, dec, curves, injected=True, motion=motion))
+            sources.append(Source(f"{label}-{k + 1}", label, ra, dec, curves, injected=True, motion=motion, zero=0.0))
     return sources
 
 

@@ -13,12 +13,10 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -52,12 +50,19 @@ def arcsec(chords: npt.ArrayLike) -> FloatArray:
     return np.asarray(2 * np.arcsin(np.clip(np.asarray(chords, float) / 2, 0, 1)) / ARCSEC, float)
 
 
+def _tree(vectors: FloatArray) -> Any:
+    """KD-tree that is quick to build; imported here because few steps need it."""
+    from scipy.spatial import cKDTree
+
+    return cKDTree(vectors, balanced_tree=False, compact_nodes=False)
+
+
 class Index:
     """The means of existing loci, to be asked for what is near; built once for any number of batches."""
 
     def __init__(self, means: FloatArray, founders: Sequence[str]) -> None:
         self.means, self.founders = means, founders
-        self.tree = cKDTree(means, balanced_tree=False, compact_nodes=False) if len(means) else None
+        self.tree = _tree(means) if len(means) else None
 
     def match(self, vectors: FloatArray, radius_arcsec: FloatArray) -> Matches:
         """Nearest locus of each unit vector (n, 3) within its radius (n,), arcsec."""
@@ -114,8 +119,7 @@ def _has_neighbour(vectors: FloatArray, radius_arcsec: FloatArray) -> BoolArray:
     if len(vectors) < 2:
         return np.zeros(len(vectors), bool)
     reach = float(chord(_REACH * radius_arcsec.max()))
-    tree = cKDTree(vectors, balanced_tree=False, compact_nodes=False)
-    distance, _ = tree.query(vectors, k=2, distance_upper_bound=reach)
+    distance, _ = _tree(vectors).query(vectors, k=2, distance_upper_bound=reach)
     return np.asarray(np.isfinite(distance[:, 1]))
 
 
@@ -214,13 +218,16 @@ def close_pairs(means: FloatArray, reach_arcsec: float) -> list[tuple[int, int, 
     """Pairs of loci whose means are within `reach_arcsec`: indices (smaller first) and separation."""
     if len(means) < 2:
         return []
-    pairs = cKDTree(means).query_pairs(float(chord(reach_arcsec)), output_type="ndarray")
+    pairs = _tree(means).query_pairs(float(chord(reach_arcsec)), output_type="ndarray")
     apart = arcsec(np.linalg.norm(means[pairs[:, 0]] - means[pairs[:, 1]], axis=1)) if len(pairs) else []
     return sorted((int(min(a, b)), int(max(a, b)), float(s)) for (a, b), s in zip(pairs, apart, strict=True))
 
 
 def groups_of(pairs: Sequence[tuple[int, int, float]], n: int) -> IntArray:
     """Number of the connected group of each of `n` loci."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     rows, columns = [p[0] for p in pairs], [p[1] for p in pairs]
     graph = coo_matrix((np.ones(len(pairs)), (rows, columns)), (n, n))
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)

@@ -98,11 +98,11 @@ def clock(config: SimulationConfig) -> list[tuple[float, int, int, int]]:
 
 
 def noiseless(source: Source, band: str, time: float, *, hold: bool = False) -> tuple[float, float] | None:
-    """Magnitude and its error at `time` after the source's first point; None outside its curve."""
+    """Magnitude and its error at `time` after the start of the source's curves; None outside its curve."""
     curve = source.curves.get(band)
     if curve is None:
         return None
-    moment = source.first_time + time
+    moment = source.start + time
     if not hold and not curve.time[0] <= moment <= curve.time[-1]:
         return None
     mag = float(np.interp(moment, curve.time, curve.mag))

@@ -31,7 +31,7 @@ LEFT, RIGHT, TOP, BOTTOM, PANEL, GAP = 0.62, 0.75, 0.82, 0.48, 1.25, 0.5
 #: Columns of a tile of the mosaic, and pixels between tiles.
 TILE_COLUMNS, TILE_GAP = 64, 2
 #: Colours of pictures in pages: noise in true colours would take four times the room.
-COLOUR_COUNT = 48
+COLOUR_COUNT = 56
 ANTENNA_HEIGHT = 7.0
 
 
@@ -263,7 +263,7 @@ def _map(figure: Figure, axes: Axes, view: AntennaView) -> None:
     order = np.argsort(colours)
     east, north = view.places[order].T
     drawn = axes.scatter(
-        east, north, c=colours[order], cmap="viridis", s=18, edgecolors="black", linewidths=0.3
+        east, north, c=colours[order], cmap=SEQUENTIAL, s=18, edgecolors="black", linewidths=0.3
     )
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel("East [m]")
@@ -274,7 +274,7 @@ def _map(figure: Figure, axes: Axes, view: AntennaView) -> None:
 
 
 def _correlation(figure: Figure, axes: Axes, view: AntennaView) -> None:
-    image = axes.imshow(view.correlation, cmap="viridis", vmin=0, vmax=1, origin="upper", aspect="auto")
+    image = axes.imshow(view.correlation, cmap=SEQUENTIAL, vmin=0, vmax=1, origin="upper", aspect="auto")
     _quiet(axes, "Correlation on the path")
     axes.set_xlabel("Antenna")
     axes.tick_params(labelsize=6)

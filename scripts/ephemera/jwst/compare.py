@@ -140,6 +140,7 @@ def draw_amplitudes(path: Path, stores: Mapping[str, Store]) -> None:
                 number += 1
         axes.set_xlabel("Wavelength [µm]")
         axes.set_ylabel("Scatter in time [%]")
+        axes.set_yscale("log")
         axes.legend()
         save(drawn, path)
 

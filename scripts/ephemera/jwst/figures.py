@@ -132,7 +132,7 @@ def _mask_map(axes: Any, one: Analysis, series: Series) -> None:
     axes.set_ylabel("Wavelength [µm]")
     found = [(c, text) for c, (_, text) in enumerate(_MASK_BITS, 1) if (codes == c).any()]
     if found:
-        axes.legend(handles=[Patch(color=_MASK_COLOURS[c], label=text) for c, text in found], loc="upper right", frameon=True)
+        axes.legend(handles=[Patch(color=_MASK_COLOURS[c], label=text) for c, text in found], loc="lower right", bbox_to_anchor=(1, 1), ncols=5)
 
 
 def _block_maximum(codes: np.ndarray, rows: int, columns: int) -> np.ndarray:

@@ -64,7 +64,7 @@ class Scenario:
 SCENARIOS: Mapping[str, Scenario] = {
     "demo": Scenario(
         detectors=(("NIS", 1, 0.85, 2.80, 220), ("NIS", 2, 0.60, 0.85, 90)), n_integrations=360, cadence_s=50.0,
-        t0_hours=2.6, duration_hours=1.9, segments=2, flare=(4.3, 0.012, 0.12),
+        t0_hours=2.6, duration_hours=1.9, segments=2, flare=(4.3, 0.012, 0.12), outliers=0.00005,
     ),
     "small": Scenario(detectors=(("NIS", 1, 0.85, 2.80, 40),), n_integrations=60, cadence_s=240.0),
     "old": Scenario(

@@ -132,7 +132,7 @@ def limits(arrays: Sequence[npt.NDArray[Any]], room: float = 0.08) -> tuple[floa
 
 def thin(n: int) -> slice:
     """Every so many points of a line."""
-    return slice(None, None, max(1, n // MOST_POINTS))
+    return slice(None, None, max(1, -(-n // MOST_POINTS)))
 
 
 @dataclass

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ephemera.jwst.fits_blocks import (
+    BLOCK,
     Extension,
     Layout,
     Layouts,
@@ -86,9 +87,20 @@ def read_x1dints(opened: Opened, dq_bits: Sequence[int] = (0,)) -> Contents:
             contents.problems.append(error.row(opened.file))
     for members in old.values():
         _old_pieces(opened, members, layouts.of(members[0][1]), table, bits, contents)
+        if _is_cut(opened) and table is not None:
+            lost = len(table.number) - len(members)
+            if lost > 0:
+                message = f"cut short: {lost} integrations after its end"
+                contents.problems.append(Problem(opened.file, "EXTRACT1D", "truncated", message, Action.USED, lost))
     if not contents.pieces and not contents.problems:
         raise Unusable("no_integrations", "no EXTRACT1D table holds integrations")
     return contents
+
+
+def _is_cut(opened: Opened) -> bool:
+    """Whether the file ends before its last block does."""
+    last = opened.extensions[-1]
+    return last.present < last.declared or len(opened.buffer) % BLOCK > 0
 
 
 def _check(extension: Extension, layout: Layout, name: str) -> None:

@@ -180,7 +180,7 @@ def in_range(table: pa.Table, wanted: str | list[str]) -> pa.Table:
         connection.register("source", table)
         try:
             query = f"SELECT cat_index FROM source WHERE {wanted}"  # noqa: S608  the user's own condition
-            rows: pa.Table = connection.execute(query).to_arrow_table()
+            rows: pa.Table = connection.sql(query).to_arrow_table()
         except duckdb.Error as error:
             msg = f"survey.catalogue.range: {wanted!r} is neither first:last nor an SQL condition: {error}"
             raise CatalogueError(msg) from error

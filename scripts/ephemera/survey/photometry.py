@@ -34,7 +34,7 @@ def mag_of(
 ) -> tuple[FloatArray, FloatArray]:
     """Magnitude and its error of fluxes; NaN where the flux is not positive."""
     flux, flux_err = np.asarray(flux, np.float64), np.asarray(flux_err, np.float64)
-    positive = flux > 0
+    positive = (flux > 0) & np.isfinite(flux)
     safe = np.where(positive, flux, 1.0)
     mag = np.where(positive, zero_point - 2.5 * np.log10(safe), np.nan)
     return mag, np.where(positive, flux_err / safe * POGSON, np.nan)

@@ -8,8 +8,10 @@ are answers; 401 and 403 stop. Credentials come from the caller and are in no me
 
 from __future__ import annotations
 
+import gzip
 import logging
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 
 from ephemera.files import atomic_path
 from ephemera.seeds import generator
@@ -103,12 +106,13 @@ class Web:
 
         def attempt(response: requests.Response) -> Answer:
             body = bytearray()
-            for part in response.iter_content(_CHUNK):
+            for part in response.raw.stream(_CHUNK, decode_content=False):
                 body += part
                 if len(body) > LARGEST_BODY:
                     msg = f"the answer is larger than {LARGEST_BODY} bytes"
                     raise WebError(msg)
-            answer = Answer(bytes(body), _headers(response), _bare(response.url))
+            plain = _decoded(bytes(body), response.headers.get("Content-Encoding", "identity"))
+            answer = Answer(plain, _headers(response), _bare(response.url))
             try:
                 check(answer)
             except BadAnswer as error:
@@ -127,8 +131,11 @@ class Web:
 
         def attempt(response: requests.Response) -> Answer:
             with atomic_path(path) as partial:
+                if response.headers.get("Content-Encoding", "identity") != "identity":
+                    msg = "the server encoded the file, though asked not to"
+                    raise _Again(msg)
                 with partial.open("wb") as handle:
-                    for part in response.iter_content(_CHUNK):
+                    for part in response.raw.stream(_CHUNK, decode_content=False):
                         handle.write(part)
                 if check is not None:
                     try:
@@ -177,6 +184,8 @@ class Web:
                 url,
                 params=dict(query or {}),
                 auth=credentials,
+                # Libraries that decode on the way do not tell when the end of a gzip body is missing.
+                headers={"Accept-Encoding": "identity"},
                 stream=True,
                 timeout=(self.connect_timeout, self.read_timeout),
             )
@@ -186,10 +195,24 @@ class Web:
         except requests.Timeout as error:
             msg = "no answer in time"
             raise _Again(msg) from error
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # The message of the library may hold the address with all its parameters.
             msg = f"the connection failed ({type(error).__name__})"
             raise _Again(msg) from error
+
+
+def _decoded(body: bytes, encoding: str) -> bytes:
+    """A body as it was before it was encoded, gzip checked to its last byte."""
+    if encoding == "identity":
+        return body
+    if encoding not in ("gzip", "x-gzip"):
+        msg = f"the answer is encoded as {encoding!r}, though asked not to be"
+        raise _Again(msg)
+    try:
+        return gzip.decompress(body)
+    except (OSError, EOFError, zlib.error) as error:
+        msg = "the gzip body is damaged"
+        raise _Again(msg) from error
 
 
 def _check_status(response: requests.Response, url: str) -> None:

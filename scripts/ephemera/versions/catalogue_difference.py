@@ -68,26 +68,23 @@ def compare(
 
     Rows are matched by position and time; where the tables have no such columns, whole rows are compared.
     """
-    tables = [pq.read_table(path) for path in (a, b)]
-    sky = [_positions(table) for table in tables]
-    if sky[0] is None or sky[1] is None:
-        return _whole_rows(name, *tables)
-    times = _times(tables[0])
-    times = times if times is not None and set(times) <= set(tables[1].column_names) else None
-    identifiers = [n for n in _identifiers(tables[0]) if n in tables[1].column_names]
-    places = [_places(table, columns, times, identifiers) for table, columns in zip(tables, sky, strict=True)]
-    found = match(*places, radius_arcsec, tolerance_days)
-    changed = _changed(*tables, found.in_a, found.in_b, relative)
-    rows: list[Mapping[str, Any]] = []
-    for status, n, side in (("appears", found.only_b, 1), ("vanishes", found.only_a, 0)):
-        row = _Rows(tables[side], places[side], identifiers)
-        rows += [row.at(k) | {"table": name, "status": status} for k in n.tolist()]
-    before, after = (_Rows(t, p, identifiers) for t, p in zip(tables, places, strict=True))
+    before, after = pq.read_table(a), pq.read_table(b)
+    sky_a, sky_b = _positions(before), _positions(after)
+    if sky_a is None or sky_b is None:
+        return _whole_rows(name, before, after)
+    times = _times(before)
+    times = times if times is not None and set(times) <= set(after.column_names) else None
+    identifiers = [n for n in _identifiers(before) if n in after.column_names]
+    rows_a = _Rows(before, _places(before, sky_a, times, identifiers), identifiers)
+    rows_b = _Rows(after, _places(after, sky_b, times, identifiers), identifiers)
+    found = match(rows_a.places, rows_b.places, radius_arcsec, tolerance_days)
+    changed = _changed(before, after, found.in_a, found.in_b, relative)
+    rows = [rows_b.at(k) | {"table": name, "status": "appears"} for k in found.only_b.tolist()]
+    rows += [rows_a.at(k) | {"table": name, "status": "vanishes"} for k in found.only_a.tolist()]
     for k, text in sorted(changed.texts.items()):
-        i, j = int(found.in_a[k]), int(found.in_b[k])
-        row_before = before.at(i)["row"]
-        extra = {"row_before": row_before, "separation": found.separation[k], "changes": text}
-        rows.append(after.at(j) | {"table": name, "status": "changes"} | extra)
+        row = rows_b.at(int(found.in_b[k])) | {"table": name, "status": "changes", "changes": text}
+        row["row_before"] = rows_a.at(int(found.in_a[k]))["row"]
+        rows.append(row | {"separation": float(found.separation[k])})
     counts = {
         "appear": len(found.only_b),
         "vanish": len(found.only_a),
@@ -95,15 +92,15 @@ def compare(
         "stay": len(found.in_a) - len(changed.texts),
     }
     by = "position" + (f" and {' to '.join(dict.fromkeys(times))}" if times else "")
-    return TableDifference(name, *(len(table) for table in tables), counts, rows, changed.columns, by)
+    return TableDifference(name, len(before), len(after), counts, rows, changed.columns, by)
 
 
 def _ucd(field: pa.Field) -> str:
-    return (field.metadata or {}).get(b"ucd", b"").decode()
+    return str((field.metadata or {}).get(b"ucd", b""), "utf-8")
 
 
 def _unit(field: pa.Field) -> str:
-    return (field.metadata or {}).get(b"unit", b"").decode()
+    return str((field.metadata or {}).get(b"unit", b""), "utf-8")
 
 
 def _positions(table: pa.Table) -> tuple[str, str] | None:

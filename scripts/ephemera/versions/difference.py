@@ -67,17 +67,14 @@ def run(arguments: Namespace) -> int:
 
 def recipe_difference(store: Store, a: str, b: str) -> RecipeDifference:
     """Differences of the recipes of two keys. Raises CommandError when they cannot be compared."""
-    recipes = store.recipe(a), store.recipe(b)
-    for key, recipe in zip((a, b), recipes, strict=True):
-        if recipe is None:
-            message = f"the recipe of {key} is no longer there"
-            raise CommandError(message)
-    assert recipes[0] is not None
-    assert recipes[1] is not None
-    if recipes[0]["step"] != recipes[1]["step"]:
-        message = f"{a} is a key of {recipes[0]['step']}, {b} one of {recipes[1]['step']}: keys of one step"
+    before, after = store.recipe(a), store.recipe(b)
+    if before is None or after is None:
+        message = f"the recipe of {a if before is None else b} is no longer there"
         raise CommandError(message)
-    return compare(*recipes)
+    if before["step"] != after["step"]:
+        message = f"{a} is a key of {before['step']}, {b} of {after['step']}: compare keys of one step"
+        raise CommandError(message)
+    return compare(before, after)
 
 
 def version_lines(store: Store, a: Version, b: Version) -> Iterator[str]:
@@ -93,7 +90,9 @@ def version_lines(store: Store, a: Version, b: Version) -> Iterator[str]:
     yield from _arrows(options)
     for step in sorted(a.keys.keys() ^ b.keys.keys()):
         yield f"{step}: only in {'A' if step in a.keys else 'B'}"
-    same, followers, found = [], [], []
+    same: list[str] = []
+    followers: list[RecipeDifference] = []
+    found: list[RecipeDifference] = []
     for step, key in in_order(store, b).items():
         if a.keys.get(step) == key:
             same.append(step)

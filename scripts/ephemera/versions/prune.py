@@ -143,6 +143,6 @@ def lines_of(store: Store, plan: Plan) -> Iterator[str]:
     total = size(sum(store.size(key) for key in plan.remove))
     yield f"{number(len(plan.remove), 'key')} to remove, {total}; {len(plan.needed)} needed by what is kept"
     if plan.running:
-        yield f"{number(len(plan.running), 'key')} in use by a running workflow (or locked by one that was killed)"
+        yield f"{number(len(plan.running), 'key')} locked by a workflow that runs, or was killed"
     if plan.unfinished:
-        yield f"{number(len(plan.unfinished), 'key')} of runs that did not end well: --unfinished removes them"
+        yield f"{number(len(plan.unfinished), 'key')} of runs that ended badly: --unfinished removes them"
