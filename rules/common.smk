@@ -1,14 +1,19 @@
 """What all branches share: the validated configuration, recipes, sample sheets, versions."""
 
+import gc
+import os
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from ephemera.config.load import ConfigurationError, load
-from ephemera.recipes.code import code_digest, module_digests
+from ephemera.recipes.code import code_digest
 from recipes import Recipes
 from samples import SampleSheetError, in_shard, note_sources, read_samples
+
+# The jobs of a plan live as long as the plan: looking for garbage among them again and again is in vain.
+gc.set_threshold(20_000, 20, 20)
 
 try:
     CONFIGURATION = load(config)
@@ -45,12 +50,26 @@ def units_of(branch, sheet, unit, pattern):
 
 def simulator_digest(branch):
     """Digest of the code that simulates units of a branch."""
-    return code_digest(module_digests(f"ephemera.{branch}.simulate"))
+    return code_digest(RECIPES.sources.digests(f"ephemera.{branch}.simulate"))
 
 
 def remember_version():
     """Link results/current to what this run made and note the version."""
     RECIPES.record(sum(UNITS.values()))
+
+
+def memory(least, per_input):
+    """Resource function: `least` MB, or `per_input` times the size of the inputs where that is more.
+
+    An input that is not there yet leaves the figure open until it is. Snakemake's own `input.size_mb`
+    asks for each size in an event loop of its own and takes a third of the time of a large plan.
+    """
+
+    def mem_mb(wildcards, input):
+        size = sum(os.stat(path).st_size for path in input)
+        return max(least, int(per_input * size / 2**20))
+
+    return mem_mb
 
 
 wildcard_constraints:

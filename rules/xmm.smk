@@ -158,7 +158,7 @@ rule xmm_cube:
     benchmark:
         XMM_CUBE.benchmark("{obsid}")
     resources:
-        mem_mb=lambda wildcards, input: max(500, int(10 * input.size_mb)),
+        mem_mb=memory(least=500, per_input=10),
         runtime=5,
     params:
         recipe=XMM_CUBE.document,
@@ -179,7 +179,7 @@ rule xmm_expectation:
     benchmark:
         XMM_EXPECTATION.benchmark("{obsid}")
     resources:
-        mem_mb=lambda wildcards, input: max(500, int(10 * input.size_mb)),
+        mem_mb=memory(least=500, per_input=10),
         runtime=5,
     params:
         recipe=XMM_EXPECTATION.document,
@@ -203,7 +203,7 @@ rule xmm_detect:
     benchmark:
         XMM_DETECT.benchmark("{obsid}")
     resources:
-        mem_mb=lambda wildcards, input: max(500, int(10 * input.size_mb)),
+        mem_mb=memory(least=500, per_input=10),
         runtime=5,
     params:
         recipe=XMM_DETECT.document,
@@ -229,7 +229,7 @@ rule xmm_regions:
     benchmark:
         XMM_REGIONS.benchmark("{obsid}")
     resources:
-        mem_mb=lambda wildcards, input: max(500, int(10 * input.size_mb)),
+        mem_mb=memory(least=500, per_input=10),
         runtime=5,
     params:
         recipe=XMM_REGIONS.document,
@@ -252,7 +252,7 @@ rule xmm_features:
     benchmark:
         XMM_FEATURES.benchmark("{obsid}")
     resources:
-        mem_mb=lambda wildcards, input: max(500, int(10 * input.size_mb)),
+        mem_mb=memory(least=500, per_input=10),
         runtime=5,
     params:
         recipe=XMM_FEATURES.document,

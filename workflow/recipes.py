@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ephemera.config.project import Configuration
-from ephemera.recipes.code import package_folder
+from ephemera.recipes.code import SourceTree, memory_of, package_folder
 from ephemera.recipes.recipe import Recipe, make_recipe
 from ephemera.recipes.versions import record
 
@@ -25,6 +25,7 @@ class Recipes:
             raise RuntimeError(message)
         self.configuration = configuration
         self.made: list[Recipe] = []
+        self.sources = SourceTree(memory=memory_of(package_folder()))
 
     def step(
         self,
@@ -47,6 +48,7 @@ class Recipes:
             reads=reads,
             tables=[table for table in tables if table is not None],
             results=self.configuration.results_folder,
+            sources=self.sources,
         )
         self.made.append(recipe)
         return recipe

@@ -142,9 +142,11 @@ def _compare(sample: Sample, before: dict[str, Any], manifest: dict[str, Any], p
     changed = looks.keys() != known.keys()
     for name, entry in known.items():
         look = looks[name]
-        if look in ([entry["size"], entry["mtime_ns"]], verified.get(name)):
+        if look is None:
+            changed = True
+        elif look in ([entry["size"], entry["mtime_ns"]], verified.get(name)):
             continue
-        if look is not None and sha256_of(name) == entry["sha256"]:
+        elif sha256_of(name) == entry["sha256"]:
             verified[name] = look
         else:
             changed = True

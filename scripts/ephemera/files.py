@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +22,45 @@ def partial_path(path: Path) -> Path:
     does not depend on the process: a leftover of a killed job is overwritten by the next one.
     """
     return path.with_name(PARTIAL_PREFIX + path.name)
+
+
+def begin_attempt(path: Path) -> Path:
+    """Path under which this process writes the output `path`: `.partial.<name>/<host>-<process>/<name>`.
+
+    What earlier attempts left is removed first. An earlier attempt that still runs, because only the
+    workflow that started it was killed or its node was lost from sight, then writes into files that have
+    no name any more: it can neither spoil nor name what this process writes.
+    """
+    attempts = partial_path(path)
+    if attempts.is_dir():
+        # An attempt that still runs may add files meanwhile; what then stays is found by the next one.
+        shutil.rmtree(attempts, ignore_errors=True)
+    else:
+        remove(attempts)
+    folder = attempts / f"{socket.gethostname()}-{os.getpid()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / path.name
+
+
+def end_attempt(partial: Path) -> None:
+    """Remove what this process wrote under the path of `begin_attempt` and did not commit."""
+    shutil.rmtree(partial.parent, ignore_errors=True)
+    with contextlib.suppress(OSError):  # another attempt is there, or has removed it
+        partial.parents[1].rmdir()
+
+
+def final_path(partial: Path) -> Path:
+    """Where the output goes that is written under a path of `begin_attempt`; other paths as they are."""
+    if len(partial.parts) > 2 and partial.parents[1].name == PARTIAL_PREFIX + partial.name:
+        return partial.parents[2] / partial.name
+    return partial
+
+
+def make_newer(path: Path, inputs: Iterable[Path]) -> None:
+    """Give `path` the time of its newest input where its own is older: the clock may have been set back."""
+    newest = max((each.stat().st_mtime_ns for each in inputs if each.exists()), default=0)
+    if path.stat().st_mtime_ns < newest:
+        os.utime(path, ns=(newest, newest))
 
 
 def commit(partial: Path, path: Path) -> None:

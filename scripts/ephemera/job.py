@@ -70,6 +70,7 @@ def run_step(snakemake: Any) -> None:
     log.info("%s %s starts", step, unit)
     try:
         import_module(f"{PACKAGE}.{step}").main(_job(snakemake, partials))
+        _note_checksums(snakemake, outputs, partials)
         for name, path in outputs.items():
             commit_file(partials[name], path)
         _write_recipe(snakemake.params.recipe)
@@ -108,6 +109,35 @@ def _open_log(path: Path) -> None:
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
+
+
+def _note_checksums(snakemake: Any, outputs: Mapping[str, Path], partials: Mapping[str, Path]) -> None:
+    """Note size and SHA-256 of each file of the job, before the files get their final names."""
+    from ephemera.recipes import checksums
+
+    recipe = snakemake.params.recipe
+    folder = Path(recipe["folder"])
+    inside: dict[str, checksums.Checksum] = {}
+    elsewhere: dict[str, checksums.Checksum] = {}
+    for name, path in outputs.items():
+        if path.is_relative_to(folder):
+            inside |= checksums.measured(partials[name], path.relative_to(folder).as_posix())
+        else:
+            elsewhere |= checksums.measured(partials[name], path.as_posix())
+    inputs = {
+        name: tuple(str(p) for p in (path if isinstance(path, list) else [path]))
+        for name, path in snakemake.input.items()
+    }
+    record = checksums.Record(
+        step=recipe["step"],
+        key=recipe["key"],
+        made_by=recipe.get("made_by", recipe["key"]),
+        unit={name: str(value) for name, value in snakemake.wildcards.items()},
+        inputs=inputs,
+        outputs=inside,
+        elsewhere=elsewhere,
+    )
+    checksums.write(folder, record)
 
 
 def _write_recipe(recipe: Mapping[str, Any]) -> None:

@@ -22,8 +22,14 @@ def test_a_file_appears_under_its_name_only_when_complete(tmp_path):
 def test_a_failure_leaves_the_old_file_and_no_leftover(tmp_path):
     final = tmp_path / "a.txt"
     write_text(final, "old")
-    with pytest.raises(IsADirectoryError), atomic_path(final) as partial:
-        tmp_path.write_text(partial.write_text("new"))
+
+    def fail_half_way():
+        with atomic_path(final) as partial:
+            partial.write_text("new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
     assert final.read_text() == "old"
     assert names(tmp_path) == ["a.txt"]
 

@@ -75,7 +75,9 @@ class EventSelection(Section):
 class Cube(Section):
     """`xmm_cube`: bins events into sparse cells (pixel x frame) for all frame lengths and bands."""
 
-    size_arcsec: Positive = option(20.0, "Pixel size, a multiple of 0.05 arcsec.", unit="arcsec")
+    size_arcsec: Annotated[float, Ge(0.1)] = option(
+        20.0, "Pixel size, a multiple of 0.05 arcsec.", unit="arcsec"
+    )
     time_bins_s: list[Annotated[float, Ge(0.1)]] = option(
         [5.0, 50.0, 200.0], "Frame lengths searched.", unit="s", min_length=1
     )

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ephemera.cosmic.flags import BadMessage, Flag
 from ephemera.cosmic.frames import Buffer, Frame
-from ephemera.cosmic.metadata import FILTERBANK, SIGNAL
+from ephemera.cosmic.metadata import FILTERBANK, LEAST_WORDS, SIGNAL
 from ephemera.cosmic.wire import (
     FOUR_BYTES,
     StructAt,
@@ -144,13 +144,16 @@ def _decode(buffer: Buffer, frame: Frame) -> tuple[StructAt | None, StructAt | N
         )
     signal = _child(buffer, frame, top, 0)
     filterbank = _child(buffer, frame, top, 1)
+    for name, found in (("signal", signal), ("filterbank", filterbank)):
+        if found is not None and found.data_words < LEAST_WORDS[name]:
+            raise BadMessage(Flag.WRONG_SCHEMA, f"a {name} of {found.data_words} data words")
     if filterbank is None:
         return signal, None, b"", 0, 0
     name = pointer_word(filterbank, 0)
     data = pointer_word(filterbank, 1)
     source = b"" if name is None else text_at(buffer, frame, filterbank.segment, name)
-    found = None if data is None else list_at(buffer, frame, filterbank.segment, data, FOUR_BYTES)
-    start, count = found or (0, 0)
+    numbers = None if data is None else list_at(buffer, frame, filterbank.segment, data, FOUR_BYTES)
+    start, count = numbers or (0, 0)
     return signal, filterbank, source, start, count
 
 

@@ -62,6 +62,9 @@ STAMP = np.dtype(
     ]
 )
 
+#: Data words without which a struct means nothing: up to snr, numChannels, numAntennas.
+LEAST_WORDS = {"signal": 4, "filterbank": 8, "stamp": 9}
+
 #: Pointers of a stamp by name.
 STAMP_POINTERS = ("sourceName", "data", "seticoreVersion", "signal", "obsid")
 

@@ -19,7 +19,15 @@ import numpy.typing as npt
 
 from ephemera.cosmic.flags import BadMessage, Flag
 from ephemera.cosmic.frames import Buffer, Frame
-from ephemera.cosmic.metadata import SIGNAL, STAMP, STAMP_POINTERS, Signal, StampMetadata, stored
+from ephemera.cosmic.metadata import (
+    LEAST_WORDS,
+    SIGNAL,
+    STAMP,
+    STAMP_POINTERS,
+    Signal,
+    StampMetadata,
+    stored,
+)
 from ephemera.cosmic.schema import TRAVERSAL_LIMIT, schema
 from ephemera.cosmic.wire import FOUR_BYTES, StructAt, list_at, pointer_word, root, struct_at
 
@@ -48,12 +56,14 @@ class MappedFile:
 def read_metadata(buffer: Buffer, frame: Frame) -> StampMetadata:
     """Metadata of the stamp in a frame; its voltages are not touched. Raises BadMessage."""
     top = root(buffer, frame)
-    if top.data_words == 0 or top.pointers < 2:
+    if top.data_words < LEAST_WORDS["stamp"] or top.pointers < 2:
         raise BadMessage(
             Flag.WRONG_SCHEMA, f"not a stamp: {top.data_words} data words, {top.pointers} pointers"
         )
     word = pointer_word(top, STAMP_POINTERS.index("signal"))
     signal = None if word is None else struct_at(buffer, frame, top.segment, word)
+    if signal is not None and signal.data_words < LEAST_WORDS["signal"]:
+        raise BadMessage(Flag.WRONG_SCHEMA, f"a signal of {signal.data_words} data words")
     with _message(buffer, frame) as stamp:
         values = {
             field.name: _present(stamp, field.name, top)

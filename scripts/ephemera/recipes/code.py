@@ -9,38 +9,133 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
+import os
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = "ephemera"
 
 
+@cache
 def package_folder() -> Path:
     """Folder of the package that runs."""
     return Path(__file__).resolve().parents[1]
 
 
-def module_digests(module: str, package: Path | None = None) -> dict[str, str]:
-    """Digest of `module` (dotted name) and of each module of the package that it imports, transitively.
+class Parsed(NamedTuple):
+    """Digest of one file's tree and the dotted names it may import."""
 
-    Imports inside functions count. Raises ValueError when `module` is not in the package.
+    digest: str
+    imports: tuple[str, ...]
+
+
+class SourceTree:
+    """Modules of the package as they are when first asked for.
+
+    Each file is read once and parsed only when its content has not been parsed before: `memory` (None
+    for none) is a file in which `save` keeps what is known, by the content of the sources.
     """
-    folder = package or package_folder()
-    found: dict[str, str] = {}
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        path = _path_of(name, folder)
-        if path is None:
-            message = f"{name} is not a module of {folder}"
+
+    def __init__(self, package: Path | None = None, memory: Path | None = None) -> None:
+        self.folder = package or package_folder()
+        self.memory = memory
+        self._remembered = _read_memory(memory)
+        self._used: dict[str, Parsed] = {}
+        self._paths: dict[str, str | None] = {}
+        self._modules: dict[str, tuple[str, list[str]]] = {}
+
+    def digests(self, module: str) -> dict[str, str]:
+        """Digest of `module` (dotted name) and of each module of the package it imports, transitively.
+
+        Imports inside functions count. Raises ValueError when `module` is not in the package.
+        """
+        if self._path_of(module) is None:
+            message = f"{module} is not a module of {self.folder}"
             raise ValueError(message)
-        digest, imported = _parsed(path, path.stat().st_mtime_ns)
-        found[name] = digest
-        waiting += [m for candidate in imported for m in _existing(candidate, folder)]
-    return dict(sorted(found.items()))
+        found: dict[str, str] = {}
+        waiting = [module]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found[name], imported = self._module(name)
+                waiting += imported
+        return dict(sorted(found.items()))
+
+    def save(self) -> None:
+        """Keep what was parsed for the next process; a place that cannot be written to is no error."""
+        if self.memory is None or self._used.keys() <= self._remembered.keys():
+            return
+        fresh = self.memory.with_name(f"{self.memory.name}.{os.getpid()}")
+        with suppress(OSError):
+            self.memory.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(json.dumps({"maker": _maker(), "sources": self._used}), encoding="utf-8")
+            fresh.replace(self.memory)
+
+    def _module(self, name: str) -> tuple[str, list[str]]:
+        """Digest of a module and the modules of the package that run when it is imported."""
+        known = self._modules.get(name)
+        if known is None:
+            path = self._path_of(name)
+            assert path is not None
+            parsed = self._parsed(path)
+            known = parsed.digest, [m for candidate in parsed.imports for m in self._existing(candidate)]
+            self._modules[name] = known
+        return known
+
+    def _parsed(self, path: str) -> Parsed:
+        content = Path(path).read_bytes()
+        key = hashlib.sha256(content).hexdigest()
+        if key not in self._used:
+            self._used[key] = self._remembered.get(key) or parse(content, path)
+        return self._used[key]
+
+    def _path_of(self, name: str) -> str | None:
+        if name not in self._paths:
+            head, *rest = name.split(".")
+            base = os.path.join(self.folder, *rest)  # noqa: PTH118  thousands of names at each start
+            places = (os.path.join(base, "__init__.py"), f"{base}.py") if head == PACKAGE else ()  # noqa: PTH118
+            self._paths[name] = next((p for p in places if os.path.isfile(p)), None)  # noqa: PTH113
+        return self._paths[name]
+
+    def _existing(self, name: str) -> list[str]:
+        """Modules that run when `name` is imported: it and the packages around it, where they exist."""
+        parts = name.split(".")
+        names = [".".join(parts[: k + 1]) for k in range(len(parts))]
+        return [n for n in names if self._path_of(n) is not None]
+
+
+def memory_of(package: Path) -> Path:
+    """Where digests of a package's sources are kept between runs: beside its byte code."""
+    return package / "__pycache__" / f"digests.{sys.implementation.cache_tag}.json"
+
+
+def _read_memory(path: Path | None) -> dict[str, Parsed]:
+    """What was saved by the same code and the same Python; nothing when it cannot be read."""
+    if path is None:
+        return {}
+    try:
+        content = json.loads(path.read_bytes())
+        if content["maker"] != _maker():
+            return {}
+        return {key: Parsed(digest, tuple(imports)) for key, (digest, imports) in content["sources"].items()}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+@cache
+def _maker() -> str:
+    """What a remembered digest depends on besides the source: this module and the version of Python."""
+    return f"{sys.version} {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}"
+
+
+def module_digests(module: str, package: Path | None = None) -> dict[str, str]:
+    """Digest of `module` and of all it imports in the package now; see `SourceTree.digests`."""
+    return SourceTree(package).digests(module)
 
 
 def code_digest(modules: Mapping[str, str]) -> str:
@@ -49,30 +144,11 @@ def code_digest(modules: Mapping[str, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _path_of(name: str, folder: Path) -> Path | None:
-    head, *rest = name.split(".")
-    if head != PACKAGE:
-        return None
-    base = folder.joinpath(*rest)
-    for path in (base / "__init__.py", base.with_suffix(".py")):
-        if path.is_file():
-            return path
-    return None
-
-
-def _existing(name: str, folder: Path) -> list[str]:
-    """Modules that run when `name` is imported: it and the packages around it, where they exist."""
-    parts = name.split(".")
-    names = [".".join(parts[: k + 1]) for k in range(len(parts))]
-    return [n for n in names if _path_of(n, folder) is not None]
-
-
-@cache
-def _parsed(path: Path, _modified: int) -> tuple[str, tuple[str, ...]]:
-    """Digest of one file's tree and the dotted names it may import; read once for each change."""
-    tree = _Stripped().visit(ast.parse(path.read_bytes(), filename=str(path)))
+def parse(content: bytes, path: str) -> Parsed:
+    """Digest and imports of a source file; `path` stands in the message of a SyntaxError."""
+    tree = _Stripped().visit(ast.parse(content, filename=path))
     digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return digest, tuple(sorted(set(_imports(tree))))
+    return Parsed(digest, tuple(sorted(set(_imports(tree)))))
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:

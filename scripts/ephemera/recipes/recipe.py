@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ephemera.files import sha256_of
-from ephemera.recipes.code import PACKAGE, code_digest, module_digests
+from ephemera.recipes.code import PACKAGE, SourceTree, code_digest
 
 #: Letters of a key: enough for a few thousand recipes without a chance of confusion.
 KEY_LENGTH = 10
@@ -86,11 +86,12 @@ def make_recipe(
     reads: Sequence[Recipe] = (),
     tables: Sequence[str] = (),
     results: str = "results",
-    package: Path | None = None,
+    sources: SourceTree | None = None,
 ) -> Recipe:
     """Recipe of a step as the code and tables are now.
 
-    `tables` are paths of small files whose content is part of the recipe. Raises FileNotFoundError
+    `tables` are paths of small files whose content is part of the recipe, `sources` modules that have been
+    read already. Raises FileNotFoundError
     that names a table which is not there, ValueError for a step without a module.
     """
     missing = [path for path in tables if not Path(path).is_file()]
@@ -100,7 +101,7 @@ def make_recipe(
     return Recipe(
         step=step,
         parameters=parameters,
-        modules=module_digests(f"{PACKAGE}.{step}", package),
+        modules=(sources or SourceTree()).digests(f"{PACKAGE}.{step}"),
         reads=tuple(reads),
         tables={path: sha256_of(path) for path in sorted(tables)},
         results=results,

@@ -72,6 +72,7 @@ def periodogram(series: Series, frequency: FloatArray, n_terms: int = 1) -> Floa
             fmin=float(frequency[0]),
             fmax=float(frequency[-1]),
             Nf=len(frequency),
+            nthreads=1,  # jobs already run side by side
             **kind,
         )
         return np.nan_to_num(np.asarray(found.power, np.float64))

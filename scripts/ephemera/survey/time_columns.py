@@ -67,17 +67,17 @@ def find_time(names: list[str], told: str | None = None, column: str | None = No
 
     Raises ValueError when there is none, or when its meaning has to be told.
     """
-    candidates = [column] if column else [n for n in names if time_kind(n) is not None]
-    if not candidates:
-        candidates = [n for n in names if n.strip().lower() in ("time", "t", "epoch")]
-    if not candidates or candidates[0] not in names:
-        msg = (
-            f"there is no column of times among {', '.join(names)}: name it under survey.fetch.files.columns"
-        )
-        raise ValueError(msg)
+    vague = [n for n in names if n.strip().lower() in ("time", "t", "epoch")]
+    clear = [n for n in names if time_kind(n) is not None]
     # MJD wins over HJD where a table has both.
-    chosen = min(candidates, key=lambda n: (getattr(time_kind(n), "kind", "") != "mjd", names.index(n)))
-    kind = time_kind(told) if told else time_kind(chosen)
+    clear.sort(key=lambda n: getattr(time_kind(n), "kind", "") != "mjd")
+    candidates = [column] if column else (vague + clear if told else clear + vague)
+    if not candidates or candidates[0] not in names:
+        msg = f"there is no column of times among {', '.join(names)}: name it under survey.fetch.files.columns"
+        raise ValueError(msg)
+    chosen = candidates[0]
+    own = time_kind(chosen)
+    kind = own if own is not None and not (column and told) else time_kind(told or "")
     if kind is None:
         msg = f"the times in {chosen!r} may be anything: say what they are under survey.fetch.files.time"
         raise ValueError(msg)

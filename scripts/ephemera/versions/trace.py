@@ -42,7 +42,7 @@ def run(arguments: Namespace) -> int:
     store = open_store(arguments.results or str(results_of(path)))
     records = Records(store)
     found = lineage(records, path)
-    if not found.records and not found.raw:
+    if not found.records and not manifest_files(path):
         message = f"no job noted that it made {path}, and it is no manifest of raw files"
         raise CommandError(message)
     state = state_of(records, path)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from ephemera.command import CommandError
@@ -40,43 +41,71 @@ def run(arguments: Namespace) -> int:
     if not keys:
         message = f"{store.root} has no current version: a run that ends well links to one"
         raise CommandError(message)
-    found = list(problems(store, keys, content=not arguments.sizes_only, cores=max(arguments.cores, 1)))
-    for problem in found:
+    found = verify(store, keys, content=not arguments.sizes_only, cores=max(arguments.cores or 1, 1))
+    for problem in found.problems:
         sys.stdout.write(f"{problem.kind:10}  {problem.path}  {problem.detail}\n")
-    files, n_bytes = _recorded(store, keys)
-    bad = f"{number(len(found), 'problem')}" if found else "all as they were made"
-    sys.stdout.write(f"{number(len(keys), 'step')}, {number(files, 'file')}, {size(n_bytes)}: {bad}\n")
-    return 1 if found else 0
+    verdict = number(len(found.problems), "problem") if found.problems else "all as they were made"
+    counts = f"{number(len(keys), 'step')}, {number(found.n_files, 'file')}, {size(found.n_bytes)}"
+    sys.stdout.write(f"{counts}: {verdict}\n")
+    return 1 if found.problems else 0
 
 
-def problems(
-    store: Store, keys: Mapping[str, str], *, content: bool = True, cores: int = 1
-) -> Iterator[Problem]:
-    """What is not as recorded in the folders of `keys` (by step), in order of steps and units."""
-    jobs = []
+@dataclass(frozen=True)
+class Found:
+    """Problems in order of steps and units, and how many files of how many bytes were recorded."""
+
+    problems: tuple[Problem, ...]
+    n_files: int
+    n_bytes: int
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """One record against its files; `inputs` are the paths that the job read."""
+
+    problems: Sequence[Problem]
+    files: Mapping[Path, int]
+    inputs: Sequence[str]
+    reader: str
+
+
+def verify(store: Store, keys: Mapping[str, str], *, content: bool = True, cores: int = 1) -> Found:
+    """Compare what lies in the folders of `keys` (by step) with the records; `content` reads the files."""
+    problems: list[Problem] = []
+    jobs: list[tuple[Path, str]] = []
     for step, key in sorted(keys.items()):
         folder = store.folders.get(key)
         if folder is None:
-            yield Problem(Path(store.root, *step.split("."), key), "missing", "the folder of the key")
+            problems.append(
+                Problem(Path(store.root, *step.split("."), key), "missing", "the folder of the key")
+            )
         else:
             jobs += [(folder, unit) for unit in checksums.units(folder)]
-
-    def check(job: tuple[Path, str]) -> list[Problem]:
-        return list(checksums.verify(job[0], [job[1]], content=content))
-
-    named = set()
     with ThreadPoolExecutor(cores) as pool:
-        for found in pool.map(check, jobs):
-            named |= {problem.path for problem in found}
-            yield from found
+        checked = list(pool.map(lambda job: _check(*job, content=content), jobs))
+    files: dict[Path, int] = {}
+    for record in checked:
+        problems += record.problems
+        files |= record.files
     for key in sorted(set(keys.values()) & store.folders.keys()):
-        yield from (p for p in _without_record(store.folders[key]) if p.path not in named)
-    yield from (p for p in _read_but_gone(store, keys) if p.path not in named)
+        problems += _without_record(store.folders[key], files)
+    named = {problem.path for problem in problems}
+    problems += [p for p in _read_but_gone(store, checked) if p.path not in named]
+    return Found(tuple(problems), len(files), sum(files.values()))
 
 
-def _without_record(folder: Path) -> Iterator[Problem]:
+def _check(folder: Path, unit: str, *, content: bool) -> _Checked:
+    record = checksums.read(folder, unit)
+    if record is None:
+        return _Checked(list(checksums.verify(folder, [unit])), {}, (), unit)
+    files = {path: checksum.size for path, checksum in record.files(folder).items()}
+    inputs = [name for names in record.inputs.values() for name in names]
+    problems = checksums.problems(folder, record, content=content)
+    return _Checked(problems, files, inputs, f"{record.step} {record.name}")
+
+
+def _without_record(folder: Path, recorded: Mapping[Path, int]) -> Iterator[Problem]:
     """Files in the folder of a key that no record names."""
-    recorded = {path for record in checksums.records(folder) for path in record.files(folder)}
     for path in files_in(folder):
         parts = path.relative_to(folder).parts
         if path in recorded or parts[0] in NOT_OUTPUTS or any(part.startswith(".") for part in parts):
@@ -84,24 +113,14 @@ def _without_record(folder: Path) -> Iterator[Problem]:
         yield Problem(path, "unrecorded", "no job noted that it made this")
 
 
-def _read_but_gone(store: Store, keys: Mapping[str, str]) -> Iterator[Problem]:
+def _read_but_gone(store: Store, checked: Iterable[_Checked]) -> Iterator[Problem]:
     """Results that a later step read and that are gone together with their record."""
-    seen = set()
-    for key in sorted(set(keys.values()) & store.folders.keys()):
-        for record in checksums.records(store.folders[key]):
-            for name in (name for names in record.inputs.values() for name in names):
-                path = Path(name)
-                if name not in seen and not path.exists() and set(path.parts) & store.folders.keys():
-                    yield Problem(path, "missing", f"{record.step} {record.name} read it")
-                seen.add(name)
-
-
-def _recorded(store: Store, keys: Mapping[str, str]) -> tuple[int, int]:
-    """Number and bytes of the files that the records of `keys` name."""
-    entries = [
-        checksum
-        for key in sorted(set(keys.values()) & store.folders.keys())
-        for record in checksums.records(store.folders[key])
-        for checksum in record.files(store.folders[key]).values()
-    ]
-    return len(entries), sum(entry.size for entry in entries)
+    seen: set[str] = set()
+    for record in checked:
+        for name in record.inputs:
+            if name in seen:
+                continue
+            seen.add(name)
+            path = Path(name)
+            if store.folders.keys() & set(path.parts) and not path.exists():
+                yield Problem(path, "missing", f"{record.reader} read it")

@@ -19,6 +19,8 @@ from ephemera.xmm.observation import SKY_SIZE, UNIT_ARCSEC, FloatArray, IntArray
 Axis = Literal["x", "y"]
 ShiftMode = Literal["none", "time", "all"]
 
+#: Smallest pixel, in sky units: with smaller ones the number of a pixel would not fit 32 bits.
+LEAST_WIDTH = 2
 #: How far from a whole number of sky units a pixel size may be, for decimal sizes such as 4.1 arcsec.
 WHOLE_TOLERANCE = 1e-6
 
@@ -39,10 +41,10 @@ class PixelGrid:
     def __post_init__(self) -> None:
         units = self.size_arcsec / UNIT_ARCSEC
         whole = np.isfinite(units) and abs(units - round(units)) <= WHOLE_TOLERANCE
-        if not (whole and 1 <= round(units) <= SKY_SIZE):
+        if not (whole and LEAST_WIDTH <= round(units) <= SKY_SIZE):
             msg = (
-                f"size_arcsec must be a whole number of {UNIT_ARCSEC} arcsec, at most "
-                f"{SKY_SIZE * UNIT_ARCSEC:g} arcsec, got {self.size_arcsec!r}"
+                f"size_arcsec must be a whole number of {UNIT_ARCSEC} arcsec, from "
+                f"{LEAST_WIDTH * UNIT_ARCSEC:g} to {SKY_SIZE * UNIT_ARCSEC:g} arcsec, got {self.size_arcsec!r}"
             )
             raise ValueError(msg)
         for name, shift in (("shift_x", self.shift_x), ("shift_y", self.shift_y)):

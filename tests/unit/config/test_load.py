@@ -69,7 +69,7 @@ def test_all_problems_are_listed_at_once():
     assert "3 problem(s)" in message({"seed": -1, "projct": "x", "xmm": {"regions": {"max_area": 0}}})
 
 
-@given(st.floats(0.05, 60))
+@given(st.floats(0.1, 60))
 def test_pixel_sizes_are_whole_units_or_refused(size):
     whole = round(size / 0.05) * 0.05
     assert load({"xmm": {"cube": {"size_arcsec": whole}}}).xmm.cube.size_arcsec == whole

@@ -71,7 +71,7 @@ def test_stamps_come_one_at_a_time(tmp_path):
 def test_voltages_stay_valid_when_the_file_is_left(tmp_path):
     voltages = voltages_of((16, 96, 2, 5))
     path = file_of(tmp_path / "x.stamps", stamp_bytes(voltages), stamp_bytes())
-    kept = [stamp.voltages for stamp in open_stamps(path)][0]
+    kept = next(stamp.voltages for stamp in open_stamps(path))
     gc.collect()
     np.testing.assert_array_equal(kept, voltages)
     with pytest.raises(ValueError, match="read-only"):

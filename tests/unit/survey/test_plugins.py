@@ -50,7 +50,7 @@ def test_a_finder_finds():
 
 
 def test_a_simulator_injects():
-    options = settings_of("inject", inject={"n_per_source": 5})
+    options = settings_of("inject", inject={"n_per_source": 40})
     for name, value in vars(settings_of("search")).items():
         setattr(options, name, value)
     plugin = settings({"step": {"height": 30.0}}, simulator=named("step_simulator", "StepSimulator"))

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import time
 
 import pytest
 
@@ -175,10 +176,12 @@ def test_a_file_that_comes_into_the_folder_is_stale_and_an_old_bystander_is_not(
     unit.sample = unit.samples.Sample("0000000001", "folder", str(tmp_path))
     (tmp_path / "notes.txt").write_text("was here before")
     unit.note()
-    manifest = json.loads(unit.manifest.read_text())
-    unit.manifest.write_text(json.dumps(manifest))
+    # File systems tell times in ticks of a few milliseconds.
+    time.sleep(0.05)
+    unit.manifest.write_text(unit.manifest.read_text())
     unit.note()
     assert not unit.stale()
+    time.sleep(0.05)
     (tmp_path / "second.fits").write_bytes(b"more events")
     unit.note()
     assert unit.stale()

@@ -1,0 +1,173 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ephemera.survey.describing import (
+    FEATURES,
+    NAMES,
+    Extractor,
+    asymmetry,
+    autocorrelation,
+    feature_row,
+    numbers_of,
+    prepared,
+    stetson_j,
+)
+from ephemera.survey.features import period_columns
+from ephemera.survey.judging import Search, search_curve
+from ephemera.survey.parquet_tables import table_of_rows
+from ephemera.survey.periods import Series, find_boxes, find_period
+from survey_data import made_up
+
+PLAIN = Extractor("never")
+
+
+@pytest.fixture(scope="module")
+def extractor():
+    pytest.importorskip("light_curve", reason="PACKAGE ABSENT: light-curve is not installed")
+    return Extractor()
+
+
+def test_equal_times_are_averaged_by_weight():
+    time, flux, error = prepared(
+        np.array([2.0, 1.0, 2.0, np.nan]), np.array([10.0, 5.0, 20.0, 1.0]), np.array([1.0, 1.0, 2.0, 1.0])
+    )
+    assert time.tolist() == [1.0, 2.0]
+    assert flux == pytest.approx([5.0, (10 + 20 / 4) / 1.25])
+    assert error == pytest.approx([1.0, 1.25**-0.5])
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, np.nan, np.inf])
+def test_a_missing_error_makes_the_set_unweighted(wrong):
+    _, _, error = prepared(np.arange(3.0), np.ones(3), np.array([1.0, wrong, 1.0]))
+    assert error is None
+
+
+def test_a_periodic_wave_correlates_and_noise_does_not():
+    time = np.arange(400.0)
+    assert autocorrelation(np.sin(time / 10)) > 0.98
+    assert abs(autocorrelation(np.random.default_rng(0).normal(size=4000))) < 0.05
+    assert math.isnan(autocorrelation(np.ones(10)))
+
+
+def test_flares_and_dips_have_opposite_asymmetry():
+    flux = np.random.default_rng(0).normal(size=400)
+    flux[:20] += 20
+    assert asymmetry(flux) > 0.5
+    assert asymmetry(-flux) == pytest.approx(-asymmetry(flux))
+    assert math.isnan(asymmetry(np.ones(5)))
+
+
+def test_pairs_that_vary_together():
+    time = np.repeat(np.arange(50.0), 2) + np.tile([0, 0.05], 50)
+    wave = np.repeat(np.random.default_rng(1).normal(size=50), 2)
+    assert stetson_j(time, wave, np.full(100, 0.1)) > 5
+    assert abs(stetson_j(time, np.random.default_rng(2).normal(size=100), np.ones(100))) < 0.5
+    assert math.isnan(stetson_j(np.arange(10.0), np.arange(10.0), np.ones(10)))
+
+
+def test_the_library_gives_28_numbers(extractor):
+    assert len(NAMES) == 28
+    row = feature_row(search_curve(made_up(), Search()), extractor)
+    assert row["mean"] == pytest.approx(100, abs=0.5)
+    assert row["observation_count"] == 100
+    assert row["library"] is not None
+    assert table_of_rows(FEATURES, [row]).num_rows == 1
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4])
+def test_few_points_give_finite_numbers_or_null(extractor, n):
+    row = numbers_of(np.arange(float(n)), np.arange(float(n)), np.ones(n), extractor)
+    assert all(v is None or isinstance(v, str) or math.isfinite(v) for v in row.values())
+
+
+@given(st.lists(st.tuples(st.floats(0, 10), st.floats(-1e6, 1e6), st.floats(-1, 10)), max_size=30))
+def test_no_light_curve_is_too_odd(points):
+    time, flux, error = (np.array([p[k] for p in points], float) for k in range(3))
+    row = numbers_of(time, flux, error, PLAIN)
+    assert all(v is None or isinstance(v, str) or math.isfinite(v) for v in row.values())
+
+
+def test_awkward_light_curves(shared_data, extractor):
+    paths = sorted((shared_data / "survey/awkward_lc").glob("*.csv"))
+    sizes = []
+    for path in paths:
+        frame = pd.read_csv(path)
+        sizes.append(len(frame))
+        value, error = (("flux", "fluxerr") if "flux" in frame else ("mag", "magerr"))
+        for _, band in frame.groupby("band"):
+            time, values, errors = (band[c].to_numpy(float) for c in ("time", value, error))
+            row = numbers_of(time, values, errors, extractor)
+            assert all(v is None or isinstance(v, str) or math.isfinite(v) for v in row.values()), path
+    assert sorted(sizes) == sorted([103, 362, 361, 107, 100, 100, 135, 114, 37, 19, 1000])
+
+
+def stars(shared_data):
+    folder = shared_data / "survey/rrlyrae_s82"
+    periods = pd.read_csv(folder / "periods.csv").set_index("Num").Per
+    for path in sorted((folder / "light-curves").glob("*.csv")):
+        frame = pd.read_csv(path)
+        bands = {
+            name: Series(*(band[c].to_numpy(float) for c in ("time", "mag", "magerr")))
+            for name, band in frame.groupby("band")
+        }
+        yield bands, periods[int(path.stem)]
+
+
+def test_periods_of_rr_lyrae(shared_data):
+    """The floor is 42 of 61 by one term in g; four bands together find more."""
+    one = together = n = 0
+    for bands, true in stars(shared_data):
+        n += 1
+        one += abs(find_period([bands["g"]], 0.2, 1.0).period / true - 1) < 1e-3
+        found = find_period([bands[k] for k in "griz"], 0.2, 1.0)
+        together += abs(found.period / true - 1) < 1e-3
+    assert n == 61
+    assert one >= 42
+    assert together > one
+
+
+def test_a_period_and_its_aliases():
+    rng = np.random.default_rng(3)
+    time = np.sort(rng.uniform(0, 100, 300))
+    wave = Series(time, np.sin(2 * np.pi * time / 3.7) + 0.1 * rng.normal(size=300), np.full(300, 0.1))
+    found = find_period([wave], 0.5, 50)
+    assert found.period == pytest.approx(3.7, rel=1e-3)
+    assert found.power > 0.95
+    assert found.false_alarm < 1e-10
+    assert found.aliases == ()
+    daily = Series(time, np.sin(2 * np.pi * time) + 0.1 * rng.normal(size=300))
+    assert "day" in find_period([daily], 0.5, 50).aliases
+    noise = find_period([Series(time, rng.normal(size=300))], 0.5, 50)
+    assert noise.false_alarm > 0.01
+
+
+def test_two_terms_see_through_half_the_period():
+    rng = np.random.default_rng(4)
+    time = np.sort(rng.uniform(0, 100, 400))
+    phase = 2 * np.pi * time / 4.0
+    binary = Series(time, np.cos(2 * phase) + 0.4 * np.cos(phase) + 0.05 * rng.normal(size=400), np.full(400, 0.05))
+    assert find_period([binary], 1, 10).period == pytest.approx(2.0, rel=1e-2)
+    assert find_period([binary], 1, 10, n_terms=2).period == pytest.approx(4.0, rel=1e-2)
+
+
+def test_nothing_to_find_is_none():
+    assert find_period([Series(np.arange(3.0), np.arange(3.0))], 0.5, 5) is None
+    assert find_period([Series(np.arange(30.0), np.ones(30))], 0.5, 5) is None
+    assert find_period([Series(np.ones(30), np.arange(30.0))], 0.5, 5) is None
+    assert find_boxes(Series(np.arange(3.0), np.ones(3)), 0.5, 5) is None
+    with pytest.raises(ValueError, match="raise survey"):
+        find_period([Series(np.arange(10_000.0), np.arange(10_000.0))], 1e-3, 5)
+
+
+def test_columns_of_the_period_search():
+    time = np.arange(0, 60, 0.1)
+    flux = 100 + 20 * np.sin(2 * np.pi * time / 2.3) + np.random.default_rng(0).normal(size=len(time))
+    columns = period_columns(made_up(flux=flux, step=0.1), 0.5, 20)
+    assert columns["period"] == pytest.approx(2.3, rel=1e-2)
+    assert 0 <= columns["period_false_alarm"] < 1e-6
+    assert period_columns(made_up(2), 0.5, 20) == {}
