@@ -6,8 +6,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def begin_attempt(path: Path) -> Path:
         shutil.rmtree(attempts, ignore_errors=True)
     else:
         remove(attempts)
-    folder = attempts / f"{socket.gethostname()}-{os.getpid()}"
+    folder = attempts / f"{os.uname().nodename}-{os.getpid()}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / path.name
 
@@ -54,13 +53,6 @@ def final_path(partial: Path) -> Path:
     if len(partial.parts) > 2 and partial.parents[1].name == PARTIAL_PREFIX + partial.name:
         return partial.parents[2] / partial.name
     return partial
-
-
-def make_newer(path: Path, inputs: Iterable[Path]) -> None:
-    """Give `path` the time of its newest input where its own is older: the clock may have been set back."""
-    newest = max((each.stat().st_mtime_ns for each in inputs if each.exists()), default=0)
-    if path.stat().st_mtime_ns < newest:
-        os.utime(path, ns=(newest, newest))
 
 
 def commit(partial: Path, path: Path) -> None:

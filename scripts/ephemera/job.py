@@ -22,7 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ephemera.files import commit as commit_file
-from ephemera.files import partial_path, remove
+from ephemera.files import begin_attempt, end_attempt
 
 PACKAGE = "ephemera"
 log = logging.getLogger(PACKAGE)
@@ -66,7 +66,7 @@ def run_step(snakemake: Any) -> None:
     step = snakemake.params.recipe["step"]
     unit = " ".join(str(value) for value in snakemake.wildcards)
     outputs = {name: Path(str(path)) for name, path in snakemake.output.items()}
-    partials = {name: partial_path(path) for name, path in outputs.items()}
+    partials = {name: begin_attempt(path) for name, path in outputs.items()}
     log.info("%s %s starts", step, unit)
     try:
         import_module(f"{PACKAGE}.{step}").main(_job(snakemake, partials))
@@ -82,7 +82,7 @@ def run_step(snakemake: Any) -> None:
         sys.exit(1)
     finally:
         for partial in partials.values():
-            remove(partial)
+            end_attempt(partial)
     log.info("%s %s done in %.2f s", step, unit, time.perf_counter() - start)
 
 
@@ -154,6 +154,7 @@ def _write_recipe(recipe: Mapping[str, Any]) -> None:
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".recipe.{platform.node()}.{os.getpid()}")
+    fresh = begin_attempt(path)
     fresh.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     fresh.replace(path)
+    end_attempt(fresh)

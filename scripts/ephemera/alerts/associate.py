@@ -61,7 +61,9 @@ def associate(
     loci = empty_loci() if loci is None else loci
     alerts = deduplicate(alerts).alerts
     if history is not None and len(history):
-        alerts = alerts.filter(pc.invert(pc.is_in(alerts["alert_key"], history["alert_key"].combine_chunks())))
+        alerts = alerts.filter(
+            pc.invert(pc.is_in(alerts["alert_key"], history["alert_key"].combine_chunks()))
+        )
     batch = int(pc.max(alerts["night"]).as_py() or 0) if night is None else night
     joined = join(alerts, loci, radius_arcsec, weight, batch, split or {})
     return association_table(joined), update_loci(joined, loci, history, batch)
@@ -128,7 +130,7 @@ def _radii(alerts: pa.Table, radius_arcsec: float | Mapping[str, float]) -> Floa
         radius = np.array([radius_arcsec.get(survey, default) for survey in surveys], float)
     else:
         radius = np.full(len(alerts), float(radius_arcsec))
-    if len(radius) and not (0.1 <= radius.min() and radius.max() <= 30.0):
+    if len(radius) and not (radius.min() >= 0.1 and radius.max() <= 30.0):
         message = f"a radius must be in 0.1-30 arcsec, got {radius_arcsec!r}"
         raise ValueError(message)
     return radius
@@ -237,7 +239,11 @@ def read_split(path: str | None) -> dict[str, str]:
 def digest_of(alerts: pa.Table) -> str:
     """Digest of a night's alerts, whatever file they came from."""
     plain = alerts.drop_columns([*PROVENANCE, "extra"])
-    text = "\n".join(map(str, zip(*(plain[name].cast(pa.string()).to_pylist() for name in plain.column_names), strict=True)))
+    text = "\n".join(
+        map(
+            str, zip(*(plain[name].cast(pa.string()).to_pylist() for name in plain.column_names), strict=True)
+        )
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -246,7 +252,9 @@ def check_late(ledger: Path, night: int, digest: str, rebuild_from: int | None) 
 
     Raises LateNightError that names the night and the option that allows it.
     """
-    closed = {int(path.stem): path.read_text(encoding="utf-8").strip() for path in sorted(ledger.glob("*.digest"))}
+    closed = {
+        int(path.stem): path.read_text(encoding="utf-8").strip() for path in sorted(ledger.glob("*.digest"))
+    }
     newest = max(closed, default=night)
     if night >= newest or closed.get(night) == digest:
         return
@@ -255,7 +263,11 @@ def check_late(ledger: Path, night: int, digest: str, rebuild_from: int | None) 
             if later >= night:
                 (ledger / f"{later}.digest").unlink()
         return
-    what = "has other alerts than when it was closed" if night in closed else "came after later nights were closed"
+    what = (
+        "has other alerts than when it was closed"
+        if night in closed
+        else "came after later nights were closed"
+    )
     message = (
         f"night {night} {what} (newest is {newest}). Its alerts are late: take the delivery out of the "
         f"sheet, or set alerts.rebuild_from: {night} to make this and all later nights again"
@@ -280,7 +292,9 @@ def check_previous(previous: Path | None, settings: Settings) -> None:
         return
     note = previous / "state.json"
     if not note.is_file():
-        message = f"the state of the night before, {previous}, is not there or not complete: make that night again"
+        message = (
+            f"the state of the night before, {previous}, is not there or not complete: make that night again"
+        )
         raise ValueError(message)
     before = json.loads(note.read_text(encoding="utf-8"))
     if before["radii"] != radii(settings):

@@ -177,7 +177,9 @@ def read_container(handle: BinaryIO, file: str, *, priors: bool, cutouts: bool) 
         handle.seek(end)
 
 
-def _header(handle: BinaryIO, *, priors: bool, cutouts: bool) -> tuple[Schema, Callable[[bytes], bytes], bytes]:
+def _header(
+    handle: BinaryIO, *, priors: bool, cutouts: bool
+) -> tuple[Schema, Callable[[bytes], bytes], bytes]:
     if handle.read(4) != MAGIC:
         raise PacketError(Stage.OPEN, Reason.NOT_AVRO, "the file does not start like an Avro container")
     metadata: dict[str, bytes] = {}
@@ -258,7 +260,9 @@ def _decode_problem(error: Exception) -> PacketError:
     """Why a record was not decoded: its bytes choose a branch that the schema does not have, or end early."""
     detail = f"{type(error).__name__}: {str(error)[:200]}"
     if isinstance(error, IndexError):
-        return PacketError(Stage.DECODE, Reason.SCHEMA_INVALID, f"the record does not fit its schema, {detail}")
+        return PacketError(
+            Stage.DECODE, Reason.SCHEMA_INVALID, f"the record does not fit its schema, {detail}"
+        )
     if isinstance(error, EOFError):
         return PacketError(Stage.DECODE, Reason.TRUNCATED, detail)
     return PacketError(Stage.DECODE, Reason.OTHER, detail)

@@ -58,7 +58,9 @@ class ObjectScore:
     of: int
 
 
-def filter_scores(truth: Mapping[str, Mapping[str, Any]], verdicts: Sequence[Mapping[str, Any]]) -> list[FilterScore]:
+def filter_scores(
+    truth: Mapping[str, Mapping[str, Any]], verdicts: Sequence[Mapping[str, Any]]
+) -> list[FilterScore]:
     """Scores of filters that set a tag. `truth` by alert key, `verdicts` in time order."""
     first_alert: dict[str, float] = {}
     injected: set[str] = set()
@@ -112,13 +114,17 @@ def object_scores(
         loci = {locus_of[row["alert_key"]] for row in rows if row["alert_key"] in locus_of}
         delays = ", ".join(f"{name} (+{time - first:.2f} d)" for name, time in sorted(passed[source].items()))
         rank = min((ranks[name] for name in loci if name in ranks), default=None)
-        found.append(ObjectScore(source, rows[0]["label"], len(rows), len(loci), first, delays, rank, len(ranks)))
+        found.append(
+            ObjectScore(source, rows[0]["label"], len(rows), len(loci), first, delays, rank, len(ranks))
+        )
     return found
 
 
 def locus_ranks(alerts: Sequence[Mapping[str, Any]], seed: int) -> tuple[dict[str, int], str]:
     """Rank of oddness of each locus with at least three detections, 1 the oddest."""
-    curves: defaultdict[str, defaultdict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+    curves: defaultdict[str, defaultdict[str, list[tuple[float, float]]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for row in alerts:
         if row["kind"] == 0 and row["mag"] is not None:
             curves[row["locus_id"]][row["band"]].append((row["mjd_utc"], row["mag"]))
@@ -126,7 +132,9 @@ def locus_ranks(alerts: Sequence[Mapping[str, Any]], seed: int) -> tuple[dict[st
     rows = []
     for name in names:
         arrays = {band: np.array(points).T for band, points in curves[name].items()}
-        rows.append(features({b: (a[0], a[1], np.full(a.shape[1], np.nan)) for b, a in arrays.items()}, fluxes=False))
+        rows.append(
+            features({b: (a[0], a[1], np.full(a.shape[1], np.nan)) for b, a in arrays.items()}, fluxes=False)
+        )
     values, method = scores(rows, seed)
     order = sorted(range(len(names)), key=lambda k: (-values[k], names[k]))
     return {names[k]: rank for rank, k in enumerate(order, 1)}, method
@@ -151,14 +159,18 @@ def benchmark_page(
         Heading("Injected", numeric=True), Heading("Completeness", numeric=True), Heading("Purity", numeric=True),
         Heading("Median delay", "d", "after the object's first alert", numeric=True),
     )  # fmt: skip
-    parts = [section("Filters", table(headings, [astuple(one) for one in filters], caption="Sources, not alerts"))]
+    parts = [
+        section("Filters", table(headings, [astuple(one) for one in filters], caption="Sources, not alerts"))
+    ]
     columns = (
         Heading("Object"), Heading("Class"), Heading("Alerts", numeric=True), Heading("Loci", numeric=True),
         Heading("First alert", "MJD", numeric=True), Heading("Passed by"), Heading("Rank", numeric=True),
         Heading("Of", "loci", numeric=True),
     )  # fmt: skip
     caption = f"Injected objects; rank 1 is the oddest locus ({method})"
-    parts.append(section("Injected objects", table(columns, [astuple(one) for one in objects], caption=caption)))
+    parts.append(
+        section("Injected objects", table(columns, [astuple(one) for one in objects], caption=caption))
+    )
     return page("How filters do on the simulated survey", Markup("\n".join([*parts, *extra])))
 
 
@@ -177,13 +189,21 @@ def main(job: Job) -> None:
 
     settings: Settings = job.settings
     seed = job.settings.seed
-    truth = {row["alert_key"]: row for path in _many(job.input, "truths") for row in pq.read_table(path).to_pylist()}
+    truth = {
+        row["alert_key"]: row
+        for path in _many(job.input, "truths")
+        for row in pq.read_table(path).to_pylist()
+    }
     associations = _tables(_many(job.input, "associations"), ["alert_key", "locus_id"])
-    locus_of = dict(zip(associations["alert_key"].to_pylist(), associations["locus_id"].to_pylist(), strict=True))
+    locus_of = dict(
+        zip(associations["alert_key"].to_pylist(), associations["locus_id"].to_pylist(), strict=True)
+    )
     columns = ["filter", "alert_key", "mjd_utc", "tags", "locus_id"]
     verdicts = _tables(_many(job.input, "verdicts"), columns).to_pylist()
     alerts = _tables(_many(job.input, "alerts"), ["alert_key", "kind", "band", "mag", "mjd_utc"]).to_pylist()
-    joined = [{**row, "locus_id": locus_of[row["alert_key"]]} for row in alerts if locus_of.get(row["alert_key"])]
+    joined = [
+        {**row, "locus_id": locus_of[row["alert_key"]]} for row in alerts if locus_of.get(row["alert_key"])
+    ]
     ranks, method = locus_ranks(joined, seed)
     filters, objects = filter_scores(truth, verdicts), object_scores(truth, verdicts, locus_of, ranks)
     extra = [training_section(Path(settings.training_set), seed)] if settings.training_set else []

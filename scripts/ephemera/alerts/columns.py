@@ -70,7 +70,9 @@ class _Refusals:
     def __init__(self) -> None:
         self.rows: dict[int, tuple[Reason, str]] = {}
 
-    def mark(self, wrong: BoolArray, reason: Reason, detail: str, values: Sequence[Any] | None = None) -> None:
+    def mark(
+        self, wrong: BoolArray, reason: Reason, detail: str, values: Sequence[Any] | None = None
+    ) -> None:
         for k in np.flatnonzero(wrong).tolist():
             text = detail if values is None else f"{detail}, got {str(values[k])[:60]!r}"
             self.rows.setdefault(k, (reason, text))
@@ -100,7 +102,9 @@ def _record(value: Any) -> Record:
     return value if isinstance(value, Mapping) else {}
 
 
-def detections(records: Sequence[Record], context: Context, ids: Mapping[str, list[Any]] | None = None) -> Rows:
+def detections(
+    records: Sequence[Record], context: Context, ids: Mapping[str, list[Any]] | None = None
+) -> Rows:
     """Rows of the packets' own alerts. `ids` replaces columns of `pick` (identifiers already compared)."""
     values = {**pick(records, context.mapping.fields), **(ids or {})}
     kinds = values.pop("kind", None)
@@ -131,7 +135,9 @@ def _rows(
         needed = detected | (kind == Kind.LIMIT) if name in ("time", "band") else detected
         absent = np.array([v is None for v in values.get(name, [None] * n)], bool)
         reason = Reason.BAD_POSITION if name in ("ra", "dec") else Reason.MISSING_FIELD
-        refusals.mark(absent & (needed | (kind == Kind.FORCED)) & _needs(name, kind), reason, f"{name} is missing")
+        refusals.mark(
+            absent & (needed | (kind == Kind.FORCED)) & _needs(name, kind), reason, f"{name} is missing"
+        )
     columns: dict[str, Any] = {"kind": kind}
     ids = _identifiers(values.get("id", [None] * n), detected, context.mapping.text_ids, refusals)
     mjd = _times(values.get("time", [None] * n), context, refusals)
@@ -266,7 +272,9 @@ def _brightness(
         return np.where(np.isfinite(array), array, np.nan)
 
     if photometry.form == "magnitude":
-        mag, mag_err = (np.where(column(name) <= MISSING, np.nan, column(name)) for name in ("mag", "mag_err"))
+        mag, mag_err = (
+            np.where(column(name) <= MISSING, np.nan, column(name)) for name in ("mag", "mag_err")
+        )
         sign = _signs(values.get("positive", [None] * n))
         with np.errstate(over="ignore"):
             flux = np.where(sign == 0, np.nan, sign) * 10 ** ((AB_ZERO_NJY - mag) / 2.5)
@@ -296,14 +304,24 @@ def _brightness(
         "flux_err": flux_err,
         "mag": np.where(np.isfinite(magnitude), magnitude, np.nan),
         "mag_err": np.where(np.isfinite(magnitude_err), magnitude_err, np.nan),
-        "sign": np.where(np.isfinite(flux), np.nan_to_num(np.sign(flux)), np.nan_to_num(sign) * ~limit).astype(
-            np.int8
-        ),
+        "sign": np.where(
+            np.isfinite(flux), np.nan_to_num(np.sign(flux)), np.nan_to_num(sign) * ~limit
+        ).astype(np.int8),
         "maglim": maglim,
     }
 
 
-_SIGNS = {"t": 1.0, "1": 1.0, "true": 1.0, "1.0": 1.0, "f": -1.0, "0": -1.0, "false": -1.0, "-1": -1.0, "0.0": -1.0}
+_SIGNS = {
+    "t": 1.0,
+    "1": 1.0,
+    "true": 1.0,
+    "1.0": 1.0,
+    "f": -1.0,
+    "0": -1.0,
+    "false": -1.0,
+    "-1": -1.0,
+    "0.0": -1.0,
+}
 
 
 def _signs(values: Sequence[Any]) -> FloatArray:

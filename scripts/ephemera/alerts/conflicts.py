@@ -57,7 +57,9 @@ def find_conflicts(loci: pa.Table, history: pa.Table, touched: Collection[str]) 
     for pair in sorted(pairs):
         one, two = tracks.get((pair[1], pair[2], pair[4])), tracks.get((pair[1], pair[3], pair[5]))
         separation, overlap = _compared(one, two)
-        rows.append({**dict(zip(CONFLICTS.names, pair, strict=False)), "sep_arcsec": separation, "overlap_d": overlap})
+        rows.append(
+            {**dict(zip(CONFLICTS.names, pair, strict=False)), "sep_arcsec": separation, "overlap_d": overlap}
+        )
     return pa.Table.from_pylist(rows, CONFLICTS)
 
 
@@ -67,7 +69,8 @@ _Track = tuple[np.ndarray, float, float]
 def _tracks(history: pa.Table, names: Collection[str]) -> dict[tuple[str, str, str], _Track]:
     """Sum of unit vectors, first and last time of the detections of each (survey, locus, object)."""
     chosen = pc.and_(
-        pc.is_in(history["locus_id"], pa.array(sorted(names), pa.string())), pc.equal(history["kind"], int(Kind.DETECTION))
+        pc.is_in(history["locus_id"], pa.array(sorted(names), pa.string())),
+        pc.equal(history["kind"], int(Kind.DETECTION)),
     )
     some = history.filter(chosen)
     vectors = unit_vectors(some["ra"].to_numpy(), some["dec"].to_numpy()).reshape(-1, 3)

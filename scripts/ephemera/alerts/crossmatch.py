@@ -71,7 +71,9 @@ def read_columns(path: Path) -> pa.Table:
         columns = {}
         for name in table.colnames:
             values = table[name].tolist()
-            columns[name] = pa.array([v.decode() if isinstance(v, bytes) else v for v in values], from_pandas=True)
+            columns[name] = pa.array(
+                [v.decode() if isinstance(v, bytes) else v for v in values], from_pandas=True
+            )
         return pa.table(columns)
     message = f"catalogue {path}: the suffix must be .parquet, .csv, .fits or .vot"
     raise ValueError(message)
@@ -179,20 +181,28 @@ def main(job: Job) -> None:
     everything = before.get("sha256", hashes) != hashes
     cells = set(store.cells_in(job.input.state / "loci"))
     if not everything and previous is not None:
-        cells &= set(store.cells_of_alerts(job.input.alerts)) | (cells - set(store.cells_in(previous / "matches")))
+        cells &= set(store.cells_of_alerts(job.input.alerts)) | (
+            cells - set(store.cells_in(previous / "matches"))
+        )
     night = int(job.wildcards.night)
     catalogues = [read_catalogue(c, night + 0.5) for c in here]
     loci = store.read(job.input.state / "loci", sorted(cells), LOCI)
     old = store.read(previous and previous / "matches", loci, MATCHES)
-    changed = {cell: _matched(table, old.get(cell), catalogues, anew=everything) for cell, table in loci.items()}
+    changed = {
+        cell: _matched(table, old.get(cell), catalogues, anew=everything) for cell, table in loci.items()
+    }
     store.advance(previous and previous / "matches", job.output.state / "matches", changed)
     missing = sorted(c["name"] for c in settings if c["name"] not in hashes)
     note = {"sha256": hashes, "missing": missing}
-    (job.output.state / "catalogues.json").write_text(json.dumps(note, sort_keys=True) + "\n", encoding="utf-8")
+    (job.output.state / "catalogues.json").write_text(
+        json.dumps(note, sort_keys=True) + "\n", encoding="utf-8"
+    )
     log.info("%d cells matched to %d catalogues", len(changed), len(catalogues))
 
 
-def _matched(loci: pa.Table, old: pa.Table | None, catalogues: Sequence[Catalogue], *, anew: bool) -> pa.Table:
+def _matched(
+    loci: pa.Table, old: pa.Table | None, catalogues: Sequence[Catalogue], *, anew: bool
+) -> pa.Table:
     """Matches of a cell: those of before where the mean stayed, new ones elsewhere."""
     if old is None or anew or len(old) == 0:
         return match_all(loci, catalogues)
@@ -201,6 +211,8 @@ def _matched(loci: pa.Table, old: pa.Table | None, catalogues: Sequence[Catalogu
     place = [rows.get(name, -1) for name in loci["locus_id"].to_pylist()]
     moved = arcsec(np.linalg.norm(means_of(loci) - positions[place], axis=1)) > MOVED
     again = moved | (np.array(place) < 0)
-    kept = old.take(pa.array([k for k, new in zip(place, again.tolist(), strict=True) if not new], pa.int64()))
+    kept = old.take(
+        pa.array([k for k, new in zip(place, again.tolist(), strict=True) if not new], pa.int64())
+    )
     table = pa.concat_tables([kept, match_all(loci.filter(pa.array(again)), catalogues)])
     return table.take(pa.compute.sort_indices(table["locus_id"]))

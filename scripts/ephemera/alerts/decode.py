@@ -154,7 +154,10 @@ class Decoder:
         """A table that is canonical already, such as a simulated survey."""
         table = table.select(ALERTS.names).cast(ALERTS)
         for file, survey, night in zip(
-            table["source_file"].to_pylist(), table["survey"].to_pylist(), table["night"].to_pylist(), strict=True
+            table["source_file"].to_pylist(),
+            table["survey"].to_pylist(),
+            table["night"].to_pylist(),
+            strict=True,
         ):
             self.account.counts[file or "", survey, night, "packets", "mapped"] += 1
         return table.append_column("batch", table["night"])
@@ -167,7 +170,9 @@ class Decoder:
             mapping, warning = mapping_for(family, version)
         if warning:
             self.account.warnings[warning] += 1
-        options = self.surveys.get(mapping.survey, SurveyOptions(night_offset=0.5 * (mapping.survey == "lsst")))
+        options = self.surveys.get(
+            mapping.survey, SurveyOptions(night_offset=0.5 * (mapping.survey == "lsst"))
+        )
         simulated = options.simulated or self.simulated
         return Context(family, mapping, version, simulated, options.night_offset, options.flux_unit)
 
@@ -181,7 +186,9 @@ class Decoder:
         for k in sorted(rows.refused):
             reason, detail = rows.refused[k]
             error = PacketError(_stage(reason), reason, detail)
-            self._refuse(Failure(packets[k].file, packets[k].offset, 0, b"", error, 1, None), context.mapping.survey)
+            self._refuse(
+                Failure(packets[k].file, packets[k].offset, 0, b"", error, 1, None), context.mapping.survey
+            )
         good = rows.good
         own = arrow(rows, good, None, [packets[k].file for k in good], [packets[k].offset for k in good])
         nights = np.asarray(rows.columns["night"])
@@ -217,7 +224,10 @@ class Decoder:
         columns = rows.columns
         inherited = {"object": [columns["object_id"][k] for k in parent]}
         if prior.kind == Kind.FORCED or context.mapping.alert_list is not None:
-            inherited |= {"ra": [columns["ra"][k] for k in parent], "dec": [columns["dec"][k] for k in parent]}
+            inherited |= {
+                "ra": [columns["ra"][k] for k in parent],
+                "dec": [columns["dec"][k] for k in parent],
+            }
         found = priors(entries, prior.fields, kind, context, prior.photometry, inherited)
         nights = columns["night"]
         kinds = np.asarray(found.columns["kind"]).tolist()
@@ -291,7 +301,9 @@ def arrow(
     extra = []
     for name in EXTRA:
         column, kind = columns["extra"][name], EXTRA_TYPE.field(name).type
-        extra.append(pa.nulls(n, kind) if column is None else pa.array(values(column), kind, from_pandas=True))
+        extra.append(
+            pa.nulls(n, kind) if column is None else pa.array(values(column), kind, from_pandas=True)
+        )
     given: dict[str, Any] = {
         "extra": pa.StructArray.from_arrays(extra, fields=list(EXTRA_TYPE)),
         "carrier_key": pa.nulls(n, pa.string()) if carriers is None else pa.array(carriers, pa.string()),
@@ -331,7 +343,9 @@ def read_packets(
 
     require_codecs()
     paths = [Path(p) for p in ([path] if isinstance(path, str | Path) else path)]
-    decoder = Decoder(ReadOptions(priors=priors, schemas=Path(schemas) if schemas else None), simulated=simulated)
+    decoder = Decoder(
+        ReadOptions(priors=priors, schemas=Path(schemas) if schemas else None), simulated=simulated
+    )
     tables = list(decoder.tables(sorted(paths)))
     alerts = pa.concat_tables([t.drop_columns("batch") for t in tables]) if tables else empty_alerts()
     result = deduplicate(alerts)
@@ -432,7 +446,9 @@ def main(job: Job) -> None:
         own=own is not None,
     )
     decoder = Decoder(options, survey_options(settings), own)
-    paths = sorted(Path(entry["path"]) for entry in manifest["files"] if entry.get("role", "packets") == "packets")
+    paths = sorted(
+        Path(entry["path"]) for entry in manifest["files"] if entry.get("role", "packets") == "packets"
+    )
     job.output.nights.mkdir(parents=True)
     rows = write_nights(decoder.tables(paths), job.output.nights)
     pq.write_table(decoder.account.table(), job.output.account)
@@ -446,4 +462,3 @@ def main(job: Job) -> None:
     }
     job.output.list.write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     log.info("%d nights, %d packets refused", len(rows), decoder.account.total("packets", "rejected"))
-

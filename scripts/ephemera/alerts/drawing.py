@@ -88,7 +88,9 @@ def sky_offsets(points: Sequence[Point], radius_arcsec: float) -> Markup:
     for p in located:
         parts.append(_mark(p, frame.x(p.east or 0), frame.y(p.north or 0), frame, bars=False))
     x, y = frame.x(0), frame.y(0)
-    parts.append(f'<path d="M{x - 9:.1f} {y:.1f}h18M{x:.1f} {y - 9:.1f}v18" stroke="currentColor" stroke-width="2"/>')
+    parts.append(
+        f'<path d="M{x - 9:.1f} {y:.1f}h18M{x:.1f} {y - 9:.1f}v18" stroke="currentColor" stroke-width="2"/>'
+    )
     text = f"Offsets of {len(located)} detections from the mean; the circle is the radius, {radius_arcsec:g} arcsec"
     return _svg("".join(parts), 360, text, width=360)
 
@@ -114,7 +116,9 @@ class _Frame:
     def axes(self, horizontal: str, vertical: str) -> str:
         """Frame, ticks, numbers and labels."""
         left, right, top, bottom = _LEFT, self.width - _RIGHT, _TOP, self.height - _BOTTOM
-        parts = [f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" fill="none" stroke="currentColor"/>']
+        parts = [
+            f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" fill="none" stroke="currentColor"/>'
+        ]
         for value in nice_ticks(*sorted(self.across)):
             x = self.x(value)
             parts.append(f'<path d="M{x:.1f} {bottom}v-6" stroke="currentColor"/>')
@@ -124,9 +128,13 @@ class _Frame:
             parts.append(f'<path d="M{left} {y:.1f}h6" stroke="currentColor"/>')
             parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
         middle = (left + right) / 2
-        parts.append(f'<text x="{middle:.0f}" y="{self.height - 8}" text-anchor="middle">{escape(horizontal)}</text>')
+        parts.append(
+            f'<text x="{middle:.0f}" y="{self.height - 8}" text-anchor="middle">{escape(horizontal)}</text>'
+        )
         at = (top + bottom) / 2
-        parts.append(f'<text transform="translate(16 {at:.0f}) rotate(-90)" text-anchor="middle">{escape(vertical)}</text>')
+        parts.append(
+            f'<text transform="translate(16 {at:.0f}) rotate(-90)" text-anchor="middle">{escape(vertical)}</text>'
+        )
         return "".join(parts)
 
 

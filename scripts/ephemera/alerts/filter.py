@@ -73,7 +73,9 @@ def past_matches(
             ra, dec = positions(region.centre)
             vector = region.centre.reshape(1, 3)
             reach = max(region.radius_arcsec, 1.0)
-            cells = store.cells_near(vector, reach) if reach < 3600 else np.array(store.cells_in(state / "loci"))
+            cells = (
+                store.cells_near(vector, reach) if reach < 3600 else np.array(store.cells_in(state / "loci"))
+            )
             log.info("looking back around %s at %.4f %.4f", region.name, ra, dec)
             for table in store.read(state / "loci", cells, LOCI).values():
                 columns = (table[name].to_pylist() for name in ("locus_id", "ra", "dec", "mjd_last"))
@@ -118,7 +120,10 @@ def main(job: Job) -> None:
     pq.write_table(run.loci, job.output.loci, compression="zstd")
     rows = [{"locus_id": n, "tag": t, "region": str(p.get("watch_dynamic_name"))} for n, t, p in past]
     pq.write_table(pa.Table.from_pylist(rows, PAST), job.output.past)
-    counts = {name: {k: v for k, v in asdict(tally).items() if k != "seconds"} for name, tally in run.tallies.items()}
+    counts = {
+        name: {k: v for k, v in asdict(tally).items() if k != "seconds"}
+        for name, tally in run.tallies.items()
+    }
     summary = {"filters": counts, "loci": len(loci), "catalogues": note, "tags": _tag_counts(run)}
     job.output.counts.write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     times = {name: {"seconds": t.seconds, "loci": t.input} for name, t in run.tallies.items()}
@@ -137,7 +142,10 @@ def _before(previous: Path | None, names: list[str]) -> list[dict[str, Any]]:
     if len(table) == 0:
         return []
     last = pc.max(table["night_updated"])
-    return [plain_properties(row) for row in table.filter(pc.equal(table["night_updated"], last))["properties"].to_pylist()]
+    return [
+        plain_properties(row)
+        for row in table.filter(pc.equal(table["night_updated"], last))["properties"].to_pylist()
+    ]
 
 
 def _check(run: FilterRun, loci: int, trigger: str) -> None:
@@ -182,7 +190,9 @@ def _write_state(
     for cell in store.cells_in(state / "loci"):
         import pyarrow.parquet as pq
 
-        for name in pq.read_table(store.path_of(state / "loci", cell), columns=["locus_id"])["locus_id"].to_pylist():
+        for name in pq.read_table(store.path_of(state / "loci", cell), columns=["locus_id"])[
+            "locus_id"
+        ].to_pylist():
             home[name] = cell
     fresh = run.loci.select(TAGGED.names)
     rows: dict[int, dict[str, Any]] = {}
@@ -213,6 +223,9 @@ def _add_past(
             name, {"locus_id": name, "tags": [], "properties": [], "night_updated": None}
         )
         if tag not in [t["name"] for t in row["tags"] or ()]:
-            row["tags"] = [*(row["tags"] or ()), {"name": tag, "filter": tag, "version": "1", "mjd_set": None}]
+            row["tags"] = [
+                *(row["tags"] or ()),
+                {"name": tag, "filter": tag, "version": "1", "mjd_set": None},
+            ]
         stored = dict(row["properties"] or ()) | {key: as_value(value) for key, value in properties.items()}
         row["properties"] = sorted(stored.items())

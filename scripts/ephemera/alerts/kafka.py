@@ -48,7 +48,9 @@ def client() -> Any:
 Message = tuple[str, str, str]
 
 
-def send(messages: Iterable[Message], servers: str, timeout_s: float, options: Mapping[str, Any] | None = None) -> list[Message]:
+def send(
+    messages: Iterable[Message], servers: str, timeout_s: float, options: Mapping[str, Any] | None = None
+) -> list[Message]:
     """Send (topic, key, text) messages; returns those that were not acknowledged in time."""
     kafka = client()
     settings = {
@@ -73,7 +75,9 @@ def send(messages: Iterable[Message], servers: str, timeout_s: float, options: M
         waiting[number] = topic, key, text
         while True:
             try:
-                producer.produce(topic, value=text.encode(), key=key.encode(), on_delivery=acknowledged(number))
+                producer.produce(
+                    topic, value=text.encode(), key=key.encode(), on_delivery=acknowledged(number)
+                )
                 break
             except BufferError:
                 producer.poll(0.1)
@@ -166,7 +170,9 @@ def _messages(consumer: Any, idle_s: float, most: int) -> list[_Received]:
             last = time.monotonic()
             _, stamp = message.timestamp()
             mjd = _MJD_OF_UNIX_0 + stamp / 86_400_000
-            found.append((message.topic(), message.partition(), message.offset(), mjd, message.value() or b""))
+            found.append(
+                (message.topic(), message.partition(), message.offset(), mjd, message.value() or b"")
+            )
     return found
 
 

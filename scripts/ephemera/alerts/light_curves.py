@@ -64,7 +64,13 @@ def curve(time: npt.ArrayLike, mag: npt.ArrayLike, error: npt.ArrayLike) -> Curv
 
 def read_fake(path: Path) -> Source:
     """The notebook's fake source: columns t, V, I."""
-    rows = np.array([[float(cell) for cell in line.split(",")] for line in path.read_text().splitlines()[1:] if line.strip()])
+    rows = np.array(
+        [
+            [float(cell) for cell in line.split(",")]
+            for line in path.read_text().splitlines()[1:]
+            if line.strip()
+        ]
+    )
     curves = {band: curve(rows[:, 0], rows[:, k], np.zeros(len(rows))) for k, band in ((1, "V"), (2, "I"))}
     return Source(FAKE_ID, "fake", FAKE_RA, FAKE_DEC, curves, injected=True, zero=0.0)
 
@@ -89,7 +95,9 @@ def read_ogle(folder: Path, limit: int | None = None) -> list[Source]:
         if not paths:
             continue
         curves = {band: curve(*np.loadtxt(path, ndmin=2).T[:3]) for band, path in sorted(paths.items())}
-        sources.append(Source(name, f"cepheid {mode}", sexagesimal(ra, True), sexagesimal(dec, False), curves))
+        sources.append(
+            Source(name, f"cepheid {mode}", sexagesimal(ra, True), sexagesimal(dec, False), curves)
+        )
         if limit is not None and len(sources) >= limit:
             break
     return sources
@@ -133,7 +141,9 @@ def read_survey_table(path: Path) -> list[Source]:
 
     table = pq.read_table(path)
     names = {"time": "mjd", "err": "mag_err"}
-    columns = {n: table[names.get(n, n)].to_pylist() for n in ("source", "ra", "dec", "band", "time", "mag", "err")}
+    columns = {
+        n: table[names.get(n, n)].to_pylist() for n in ("source", "ra", "dec", "band", "time", "mag", "err")
+    }
     rows: dict[str, list[dict[str, Any]]] = {}
     for values in zip(*columns.values(), strict=True):
         row = dict(zip(columns, values, strict=True))
@@ -181,7 +191,9 @@ def invented_cepheids(number: int, generator: np.random.Generator, span_d: float
     return sources
 
 
-def injected(counts: Mapping[str, int], generator: np.random.Generator, bands: Iterable[str], span_d: float) -> list[Source]:
+def injected(
+    counts: Mapping[str, int], generator: np.random.Generator, bands: Iterable[str], span_d: float
+) -> list[Source]:
     """Sources of the classes that can be injected, at random times, in a field of their own."""
     shapes = {
         "nova": lambda x: np.where(x < 0, np.inf, 12.0 + 0.25 * x),
@@ -201,7 +213,9 @@ def injected(counts: Mapping[str, int], generator: np.random.Generator, bands: I
             error = np.full(len(time), 0.03)
             curves = {band: Curve(time, mag + 0.3 * n, error) for n, band in enumerate(bands)}
             motion = (float(generator.uniform(1500, 3000)), 400.0) if label == "moving" else (0.0, 0.0)
-            sources.append(Source(f"{label}-{k + 1}", label, ra, dec, curves, injected=True, motion=motion, zero=0.0))
+            sources.append(
+                Source(f"{label}-{k + 1}", label, ra, dec, curves, injected=True, motion=motion, zero=0.0)
+            )
     return sources
 
 

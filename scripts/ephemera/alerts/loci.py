@@ -23,7 +23,9 @@ FloatArray = npt.NDArray[np.float64]
 PREFIX = "EPH"
 _LETTERS = 13
 
-TAG = pa.struct([("name", pa.string()), ("filter", pa.string()), ("version", pa.string()), ("mjd_set", pa.float64())])
+TAG = pa.struct(
+    [("name", pa.string()), ("filter", pa.string()), ("version", pa.string()), ("mjd_set", pa.float64())]
+)
 #: A value of a property: exactly one of the three is not null.
 VALUE = pa.struct([("float", pa.float64()), ("int", pa.int64()), ("text", pa.string())])
 MATCH = pa.struct(
@@ -109,7 +111,7 @@ def value_of(value: Any) -> Any:
     return next((v for v in value.values() if v is not None), None) if isinstance(value, dict) else value
 
 
-def as_value(value: float | int | str) -> dict[str, Any]:
+def as_value(value: float | str) -> dict[str, Any]:
     """A property as it is stored."""
     kind = "text" if isinstance(value, str) else "int" if isinstance(value, int) else "float"
     return {"float": None, "int": None, "text": None, kind: value}

@@ -159,7 +159,9 @@ class _Touched:
         scatter, sep99 = scatter_and_sep99(vectors, group, means)
         # sigma^2 per axis is 1 - |sum| / n for a sum of n unit vectors.
         with np.errstate(invalid="ignore", divide="ignore"):
-            rough = np.sqrt(np.maximum(0, 1 - np.linalg.norm(sums, axis=1) / self.count(Kind.DETECTION))) / ARCSEC
+            rough = (
+                np.sqrt(np.maximum(0, 1 - np.linalg.norm(sums, axis=1) / self.count(Kind.DETECTION))) / ARCSEC
+            )
         return np.where(complete, scatter, rough), np.where(complete, sep99, np.nan)
 
     def texts(self) -> dict[str, list[Any]]:
@@ -172,7 +174,9 @@ class _Touched:
         flags = [set(f or ()) for f in self.lists_before("flags")]
         mjd = self.alerts["mjd_utc"].to_numpy()
         latest = self.before("mjd_last", -np.inf)
-        columns = (self.alerts[name].cast(pa.string()).to_pylist() for name in ("band", "survey", "object_id"))
+        columns = (
+            self.alerts[name].cast(pa.string()).to_pylist() for name in ("band", "survey", "object_id")
+        )
         mags = self.alerts["mag"].to_pylist()
         rows = zip(self.slot.tolist(), self.detected.tolist(), mjd.tolist(), mags, *columns, strict=True)
         for slot, detected, time, mag, band, survey, name in rows:

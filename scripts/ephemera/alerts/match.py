@@ -32,7 +32,8 @@ _REACH = 3.0
 @dataclass(frozen=True)
 class Matches:
     """For each detection: index of its locus or -1, separation, number of loci within the radius, and the
-    separation of the second; arcsec, NaN where there is none."""
+    separation of the second; arcsec, NaN where there is none.
+    """
 
     index: IntArray
     separation: FloatArray
@@ -72,7 +73,9 @@ class Index:
         if self.tree is None or n == 0:
             return Matches(index, separation, count, second)
         limit = chord(radius_arcsec)
-        distance, near = self.tree.query(vectors, k=[1, 2], distance_upper_bound=float(limit.max()) * (1 + 1e-12))
+        distance, near = self.tree.query(
+            vectors, k=[1, 2], distance_upper_bound=float(limit.max()) * (1 + 1e-12)
+        )
         joined = distance[:, 0] <= limit
         two = joined & (distance[:, 1] <= limit)
         index[joined], separation[joined] = near[joined, 0], arcsec(distance[joined, 0])
@@ -90,7 +93,9 @@ class Index:
         return min(nearest, key=lambda c: self.founders[c])
 
 
-def found(vectors: FloatArray, radius_arcsec: FloatArray, keys: Sequence[str], weights: FloatArray) -> Matches:
+def found(
+    vectors: FloatArray, radius_arcsec: FloatArray, keys: Sequence[str], weights: FloatArray
+) -> Matches:
     """New loci of detections in canonical order: numbers from 0 in order of founding.
 
     A founder has separation 0 and is its own only candidate.

@@ -170,7 +170,10 @@ def close_account(account: Account, alerts: pa.Table, result: Deduplicated) -> d
         "in": account.priors_in,
         **{name: found[name] for name in ("new_detections", "known_detections", "limits", "forced")},
     }
-    closed = {"packets": {**packets, "rejected": rejected["packets"]}, "priors": {**priors, "rejected": rejected["priors"]}}
+    closed = {
+        "packets": {**packets, "rejected": rejected["packets"]},
+        "priors": {**priors, "rejected": rejected["priors"]},
+    }
     check(closed)
     return {**closed, "changed": len(set(result.changed["alert_key"].to_pylist()))}
 

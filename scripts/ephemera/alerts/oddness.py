@@ -57,7 +57,9 @@ def features(curves: Mapping[str, Curve], *, fluxes: bool) -> dict[str, float]:
 def matrix(rows: Sequence[Mapping[str, float]]) -> tuple[FloatArray, list[str]]:
     """Rows as a table with the median where a feature is missing, and the names of its columns."""
     names = sorted({name for row in rows for name in row})
-    table = np.array([[row.get(name, np.nan) for name in names] for row in rows], float).reshape(len(rows), len(names))
+    table = np.array([[row.get(name, np.nan) for name in names] for row in rows], float).reshape(
+        len(rows), len(names)
+    )
     for k in range(len(names)):
         known = np.isfinite(table[:, k])
         table[~known, k] = np.median(table[known, k]) if known.any() else 0.0

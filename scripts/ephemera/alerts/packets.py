@@ -179,7 +179,9 @@ def _family_of_columns(columns: set[str], name: str, options: ReadOptions) -> st
         return "lsst"
     if "oid" in columns and "mjd" in columns:
         return "alerce"
-    message = f"{name}: columns {', '.join(sorted(columns)[:8])} are of no known survey; map them in own_columns"
+    message = (
+        f"{name}: columns {', '.join(sorted(columns)[:8])} are of no known survey; map them in own_columns"
+    )
     raise PacketError(Stage.SCHEMA, Reason.UNKNOWN_SCHEMA, message)
 
 
@@ -267,7 +269,9 @@ def _csv(handle: BinaryIO, name: str, options: ReadOptions) -> Iterator[Packet |
         columns: Sequence[str] = reader.fieldnames or []
         family = _family_of_columns({c.strip() for c in columns if c}, name, options)
         for row, record in enumerate(reader):
-            clean = {k.strip(): (v.strip() or None) if isinstance(v, str) else None for k, v in record.items() if k}
+            clean = {
+                k.strip(): (v.strip() or None) if isinstance(v, str) else None for k, v in record.items() if k
+            }
             if family == "alerce" and "candid" not in clean:
                 clean["kind"] = int(Kind.LIMIT)  # type: ignore[assignment]
             yield Packet(clean, family, "0", name, row)

@@ -49,7 +49,16 @@ def points_of(alerts: Sequence[Mapping[str, Any]], ra: float, dec: float) -> lis
             east, north = offsets(ra, dec, alert["ra"], alert["dec"])
         error = alert["mag_err"] if alert["kind"] != Kind.LIMIT else None
         points.append(
-            Point(alert["mjd_utc"], value, error, alert["band"] or "?", alert["kind"], alert["sign"] or 0, east, north)
+            Point(
+                alert["mjd_utc"],
+                value,
+                error,
+                alert["band"] or "?",
+                alert["kind"],
+                alert["sign"] or 0,
+                east,
+                north,
+            )
         )
     return points
 
@@ -125,7 +134,9 @@ def _tags(locus: Mapping[str, Any]) -> Markup:
     if not rows:
         return Markup("<p>None.</p>")
     headings = (Heading("Tag"), Heading("Filter"), Heading("Version"), Heading("Set at", "MJD", numeric=True))
-    return table(headings, [(n, f, v, _precise(m)) for n, f, v, m in rows], caption="Tags and when they were set")
+    return table(
+        headings, [(n, f, v, _precise(m)) for n, f, v, m in rows], caption="Tags and when they were set"
+    )
 
 
 def _precise(mjd: float | None) -> Cell | None:
@@ -151,7 +162,12 @@ def _matches(locus: Mapping[str, Any]) -> Markup:
         rows.append((match["catalogue"], match["sep_arcsec"], "yes" if match["nearest"] else "", text))
     if not rows:
         return Markup("<p>None within the radii of the catalogues.</p>")
-    headings = (Heading("Catalogue"), Heading("Separation", "arcsec", numeric=True), Heading("Nearest"), Heading("Columns"))
+    headings = (
+        Heading("Catalogue"),
+        Heading("Separation", "arcsec", numeric=True),
+        Heading("Nearest"),
+        Heading("Columns"),
+    )
     return table(headings, rows, caption="Rows of catalogues")
 
 
@@ -177,13 +193,24 @@ def _alerts(alerts: Sequence[Mapping[str, Any]]) -> Markup:
         Heading("Limit", "mag", numeric=True), Heading("Key"),
     )  # fmt: skip
     rows = [
-        (_precise(a["mjd_utc"]), names.get(a["kind"], "?"), a["band"], a["mag"], a["mag_err"], a["flux"], a["maglim"], a["alert_key"])
+        (
+            _precise(a["mjd_utc"]),
+            names.get(a["kind"], "?"),
+            a["band"],
+            a["mag"],
+            a["mag_err"],
+            a["flux"],
+            a["maglim"],
+            a["alert_key"],
+        )
         for a in alerts
     ]
     return table(headings, rows, caption="All measurements, the newest last")
 
 
-def index_page(loci: Sequence[Mapping[str, Any]], with_page: set[str], conflicted: set[str], night: int) -> str:
+def index_page(
+    loci: Sequence[Mapping[str, Any]], with_page: set[str], conflicted: set[str], night: int
+) -> str:
     """The sortable index of the night's loci."""
     headings = (
         Heading("Locus"), Heading("RA", "deg", numeric=True), Heading("Dec", "deg", numeric=True),
@@ -206,11 +233,19 @@ def index_page(loci: Sequence[Mapping[str, Any]], with_page: set[str], conflicte
             )
         )  # fmt: skip
     caption = f"{len(rows)} loci with a new alert; {len(with_page)} have a page"
-    return page(f"Loci of night {night}", section("Loci", table(headings, rows, caption=caption)), styles=[STYLE])
+    return page(
+        f"Loci of night {night}", section("Loci", table(headings, rows, caption=caption)), styles=[STYLE]
+    )
 
 
 def write_pages(
-    loci: pa.Table, history: pa.Table, conflicts: pa.Table, folder: Path, night: int, largest: int, radius: float
+    loci: pa.Table,
+    history: pa.Table,
+    conflicts: pa.Table,
+    folder: Path,
+    night: int,
+    largest: int,
+    radius: float,
 ) -> int:
     """Write the index and the pages of a night; returns the number of pages."""
     folder.mkdir(parents=True)
@@ -247,6 +282,12 @@ def main(job: Job) -> None:
     history = store.joined(store.read(job.input.state / "history", cells, HISTORY), HISTORY)
     night = int(job.wildcards.night)
     number = write_pages(
-        loci, history, conflicts, job.output.pages, night, settings.max_pages if settings.enabled else 0, job.settings.radius_arcsec
+        loci,
+        history,
+        conflicts,
+        job.output.pages,
+        night,
+        settings.max_pages if settings.enabled else 0,
+        job.settings.radius_arcsec,
     )
     log.info("%d pages", number)

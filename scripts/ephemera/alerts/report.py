@@ -49,7 +49,9 @@ def packets_account(
                 if row["of"] == "packets":
                     surveys.setdefault(row["survey"], Counter())[row["what"]] += row["number"]
     rejected = {
-        of: {what.removeprefix("rejected: "): n for what, n in sorted(c.items()) if what.startswith("rejected")}
+        of: {
+            what.removeprefix("rejected: "): n for what, n in sorted(c.items()) if what.startswith("rejected")
+        }
         for of, c in counts.items()
     }
     known_own = associated["known_own"]
@@ -95,7 +97,9 @@ def warnings_of(
     found = [f"unknown schema: {text}" for text in sorted(set(decode_warnings))]
     found += [f"unknown band: {band}" for band in sorted(set(bands)) if _UNKNOWN_BAND.fullmatch(band)]
     if before is not None and report["night"] - before["night"] > 1:
-        found.append(f"night gap: the night before is {before['night']}, {report['night'] - before['night'] - 1} are missing")
+        found.append(
+            f"night gap: the night before is {before['night']}, {report['night'] - before['night'] - 1} are missing"
+        )
     if rates:
         usual, now = median(rates), report["packets"]["out"]
         if usual > 0 and (now > usual * factor or now * factor < usual):
@@ -105,7 +109,10 @@ def warnings_of(
             found.append(f"filter {name} was switched off after {counts['errored']} errors")
         if counts["problem"]:
             found.append(f"filter {name} did not run: {counts['problem']}")
-    found += [f"catalogue {name} is missing: filters that need it were skipped" for name in report["catalogues_missing"]]
+    found += [
+        f"catalogue {name} is missing: filters that need it were skipped"
+        for name in report["catalogues_missing"]
+    ]
     return found
 
 
@@ -135,15 +142,22 @@ def report_page(
     rows = [(s, c["in"], c["out"], c["duplicates"], c["rejected"]) for s, c in report["surveys"].items()]
     total = report["packets"]
     rows.append(("all", total["in"], total["out"], total["duplicates"], sum(total["rejected"].values())))
-    headings = (Heading("Survey"), *(Heading(n, numeric=True) for n in ("In", "Out", "Duplicates", "Rejected")))
+    headings = (
+        Heading("Survey"),
+        *(Heading(n, numeric=True) for n in ("In", "Out", "Duplicates", "Rejected")),
+    )
     parts.append(section("Packets", table(headings, rows, caption="In = out + duplicates + rejected")))
-    reasons = [(of, reason, n) for of in ("packets", "priors") for reason, n in report[of]["rejected"].items()]
+    reasons = [
+        (of, reason, n) for of in ("packets", "priors") for reason, n in report[of]["rejected"].items()
+    ]
     if reasons:
         parts.append(section("Rejected", table((Heading("Of"), Heading("Reason"), number), reasons)))
     priors = [(name.replace("_", " "), n) for name, n in report["priors"].items() if name != "rejected"]
     priors.append(("rejected", sum(report["priors"]["rejected"].values())))
     caption = "In = new detections + already known + limits + forced + rejected"
-    parts.append(section("Measurements that packets repeat", table((Heading("What"), number), priors, caption=caption)))
+    parts.append(
+        section("Measurements that packets repeat", table((Heading("What"), number), priors, caption=caption))
+    )
     joined = [(name.replace("_", " "), n) for name, n in report["association"].items()]
     parts.append(section("Association", table((Heading("What"), number), joined)))
     parts.append(section("Filters", _filters(report["filters"], times)))
@@ -174,7 +188,9 @@ def _filters(filters: Mapping[str, Mapping[str, Any]], times: Mapping[str, Mappi
         spent = times.get(name, {"seconds": 0.0, "loci": 0})
         mean = 1000 * spent["seconds"] / spent["loci"] if spent["loci"] else None
         rows.append((name, c["version"], c["input"], c["skipped"], c["errored"], c["passed"], mean))
-    return table(headings, rows, caption="In the order in which they ran; before = skipped + errored + succeeded")
+    return table(
+        headings, rows, caption="In the order in which they ran; before = skipped + errored + succeeded"
+    )
 
 
 def _errors(errors: Sequence[Mapping[str, Any]]) -> Markup:
@@ -187,7 +203,10 @@ def _compared(report: Mapping[str, Any], before: Mapping[str, Any] | None) -> Ma
         return Markup("<p>This is the first night.</p>")
     now, then = numbers_of(report), numbers_of(before)
     rows = [(n, now.get(n, 0), then.get(n, 0), now.get(n, 0) - then.get(n, 0)) for n in sorted({*now, *then})]
-    headings = (Heading("What"), *(Heading(n, numeric=True) for n in ("This night", "Night before", "Difference")))
+    headings = (
+        Heading("What"),
+        *(Heading(n, numeric=True) for n in ("This night", "Night before", "Difference")),
+    )
     return table(headings, rows, caption=f"The night before is {before['night']}")
 
 
@@ -219,13 +238,17 @@ def main(job: Job) -> None:
     }
     bands = pq.read_table(job.input.alerts, columns=["band"])["band"].unique().to_pylist()
     texts = [text for one in lists for text in one["warnings"]]
-    report["warnings"] = warnings_of(report, before, texts, [b for b in bands if b], rates, settings.rate_factor)
+    report["warnings"] = warnings_of(
+        report, before, texts, [b for b in bands if b], rates, settings.rate_factor
+    )
     report["rates"] = [*rates, report["packets"]["out"]][-settings.nights_compared :]
     verdicts = pq.read_table(job.input.verdicts)
     errors = verdicts.filter(pc.equal(verdicts["outcome"], "errored")).slice(0, 50).to_pylist()
     job.output.json.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     target = Path(os.path.relpath(job.input.pages / "index.html", job.output.page.parent)).as_posix()
-    job.output.page.write_text(report_page(report, before, _json(job.input.times), errors, target), encoding="utf-8")
+    job.output.page.write_text(
+        report_page(report, before, _json(job.input.times), errors, target), encoding="utf-8"
+    )
     for warning in report["warnings"]:
         log.warning("night %d: %s", report["night"], warning)
 

@@ -119,7 +119,9 @@ def dithered(ra: float, dec: float, east: float, north: float) -> tuple[float, f
     return float(new_ra), float(new_dec)
 
 
-def simulate_survey(sources: Sequence[Source], config: SimulationConfig | Mapping[str, Any] | None = None) -> SimulatedSurvey:
+def simulate_survey(
+    sources: Sequence[Source], config: SimulationConfig | Mapping[str, Any] | None = None
+) -> SimulatedSurvey:
     """Alerts of a survey of `sources`; those that are injected are in every packet.
 
     The same seed gives the same alerts, whatever the number of cores. Raises ValueError for options that do
@@ -147,12 +149,16 @@ def simulation_config(options: Mapping[str, Any]) -> SimulationConfig:
     known = {one.name for one in fields(SimulationConfig)}
     unknown = sorted(set(options) - known)
     if unknown:
-        message = f"a simulated survey has no option {', '.join(unknown)}; there are {', '.join(sorted(known))}"
+        message = (
+            f"a simulated survey has no option {', '.join(unknown)}; there are {', '.join(sorted(known))}"
+        )
         raise ValueError(message)
     return SimulationConfig(**{**options, "bands": tuple(options.get("bands", ("I", "V")))})
 
 
-def _alert(source: Source, band: str, time: float, random: np.random.Generator, config: SimulationConfig) -> dict[str, Any] | None:
+def _alert(
+    source: Source, band: str, time: float, random: np.random.Generator, config: SimulationConfig
+) -> dict[str, Any] | None:
     """One alert; the same number of random draws whether it is there or not."""
     offsets = random.normal(0.0, config.dither_arcsec, 2) if config.dither_arcsec > 0 else np.zeros(2)
     draw, fake_error = random.normal(), abs(random.normal(0.01, 0.05))
@@ -253,7 +259,9 @@ def main(job: Job) -> None:
     seed = int(generator(options["seed"], source["location"], number).integers(2**31))
     chosen = {one.name for one in fields(SimulationConfig)} - {"seed", "survey", "options", "bands"}
     config = SimulationConfig(
-        **{name: options[name] for name in chosen if name in options}, bands=tuple(options["bands"]), seed=seed
+        **{name: options[name] for name in chosen if name in options},
+        bands=tuple(options["bands"]),
+        seed=seed,
     )
     survey = simulate_survey(sources_of(options, seed), config)
     pq.write_table(survey.alerts, job.output.alerts, compression="zstd")

@@ -37,7 +37,11 @@ SCHEMA: dict[str, Any] = {
                 ],
             },
         },
-        {"name": "prv_candidates", "type": ["null", {"type": "array", "items": "ztf.candidate"}], "default": None},
+        {
+            "name": "prv_candidates",
+            "type": ["null", {"type": "array", "items": "ztf.candidate"}],
+            "default": None,
+        },
     ],
 }
 #: Filter numbers of the simulated bands.
@@ -49,7 +53,9 @@ def write_packets(alerts: pa.Table, path: Path) -> None:
     import fastavro
 
     with path.open("wb") as handle:
-        fastavro.writer(handle, fastavro.parse_schema(SCHEMA), map(_packet, alerts.to_pylist()), sync_marker=bytes(16))
+        fastavro.writer(
+            handle, fastavro.parse_schema(SCHEMA), map(_packet, alerts.to_pylist()), sync_marker=bytes(16)
+        )
 
 
 def _packet(row: dict[str, Any]) -> dict[str, Any]:

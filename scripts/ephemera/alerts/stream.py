@@ -54,7 +54,13 @@ STREAM = pa.schema(
 
 
 def stream_rows(
-    loci: pa.Table, verdicts: pa.Table, alerts: pa.Table, night: int, aliases: Mapping[str, str], *, once: bool
+    loci: pa.Table,
+    verdicts: pa.Table,
+    alerts: pa.Table,
+    night: int,
+    aliases: Mapping[str, str],
+    *,
+    once: bool,
 ) -> list[dict[str, Any]]:
     """Rows of all streams of a night, by tag and locus.
 
@@ -70,7 +76,11 @@ def stream_rows(
         name = locus["locus_id"]
         for tag in locus["tags"] or ():
             set_tonight = (name, tag["name"]) in given
-            first_time = set_tonight and tag["mjd_set"] is not None and _is_first(tag, by_key, given[name, tag["name"]])
+            first_time = (
+                set_tonight
+                and tag["mjd_set"] is not None
+                and _is_first(tag, by_key, given[name, tag["name"]])
+            )
             if once and not first_time:
                 continue
             key = given.get((name, tag["name"])) or newest.get(name)
@@ -97,16 +107,31 @@ def _judged(verdicts: pa.Table) -> tuple[dict[tuple[str, str], str], dict[str, s
 
 
 def _alert_rows(alerts: pa.Table, keys: set[str]) -> list[dict[str, Any]]:
-    columns = ["alert_key", "alert_id_text", "survey", "object_id", "mjd_utc", "band", "mag", "mag_err", "flux"]
+    columns = [
+        "alert_key",
+        "alert_id_text",
+        "survey",
+        "object_id",
+        "mjd_utc",
+        "band",
+        "mag",
+        "mag_err",
+        "flux",
+    ]
     chosen = alerts.select(columns).filter(pc.is_in(alerts["alert_key"], pa.array(sorted(keys), pa.string())))
     return chosen.to_pylist()  # type: ignore[no-any-return]
 
 
-def _row(locus: Mapping[str, Any], tag: Mapping[str, Any], alert: Mapping[str, Any] | None, aliases: list[str]) -> dict[str, Any]:
+def _row(
+    locus: Mapping[str, Any], tag: Mapping[str, Any], alert: Mapping[str, Any] | None, aliases: list[str]
+) -> dict[str, Any]:
     alert = alert or {}
     properties = {name: value_of(value) for name, value in locus["properties"] or ()}
     return {
-        **{name: locus[name] for name in ("locus_id", "ra", "dec", "n_det", "scatter", "mjd_first", "mjd_last")},
+        **{
+            name: locus[name]
+            for name in ("locus_id", "ra", "dec", "n_det", "scatter", "mjd_first", "mjd_last")
+        },
         "aliases": aliases,
         "tag": tag["name"],
         "filter": tag["filter"],
@@ -173,6 +198,8 @@ def main(job: Job) -> None:
     if settings.kafka_servers:
         from ephemera.alerts.kafka import send_folder
 
-        left = send_folder(job.output.streams, settings.kafka_servers, settings.kafka_prefix, settings.kafka_timeout_s)
+        left = send_folder(
+            job.output.streams, settings.kafka_servers, settings.kafka_prefix, settings.kafka_timeout_s
+        )
         log.info("%d messages could not be sent and are listed in resend.jsonl", left)
     job.output.counts.write_text(json.dumps(counts, indent=1, sort_keys=True) + "\n", encoding="utf-8")

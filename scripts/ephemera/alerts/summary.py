@@ -14,7 +14,18 @@ from ephemera.pages import Heading, Markup, link, page, section, table
 if TYPE_CHECKING:
     from ephemera.job import Job
 
-COLUMNS = ("night", "packets", "alerts", "duplicates", "rejected", "new loci", "old loci", "tagged", "conflicts", "warnings")
+COLUMNS = (
+    "night",
+    "packets",
+    "alerts",
+    "duplicates",
+    "rejected",
+    "new loci",
+    "old loci",
+    "tagged",
+    "conflicts",
+    "warnings",
+)
 
 
 def row_of(report: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -29,7 +40,11 @@ def row_of(report: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def summary_page(project: str, reports: Sequence[Mapping[str, Any]], links: Sequence[tuple[str, str]]) -> str:
     """The page of a project."""
-    headings = [Heading("Night"), *(Heading(name.capitalize(), numeric=True) for name in COLUMNS[1:]), Heading("Loci")]
+    headings = [
+        Heading("Night"),
+        *(Heading(name.capitalize(), numeric=True) for name in COLUMNS[1:]),
+        Heading("Loci"),
+    ]
     rows = [
         (link(to_report, report["night"]), *row_of(report)[1:], link(to_pages, "pages"))
         for report, (to_report, to_pages) in zip(reports, links, strict=True)
@@ -39,7 +54,9 @@ def summary_page(project: str, reports: Sequence[Mapping[str, Any]], links: Sequ
     parts = [section("Nights", table(headings, rows, caption=f"{len(rows)} nights of {project}"))]
     if tags:
         columns = [Heading("Night", numeric=True), *(Heading(tag, numeric=True) for tag in tags)]
-        parts.append(section("Loci by tag", table(columns, by_tag, caption="Loci of the night that carry a tag")))
+        parts.append(
+            section("Loci by tag", table(columns, by_tag, caption="Loci of the night that carry a tag"))
+        )
     return page(f"Alerts of {project}", Markup("\n".join(parts)))
 
 
@@ -49,7 +66,10 @@ def main(job: Job) -> None:
     pages = job.input.pages if isinstance(job.input.pages, list) else [job.input.pages]
     reports = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     links = [
-        (_relative(path.with_suffix(".html"), job.output.page), _relative(folder / "index.html", job.output.page))
+        (
+            _relative(path.with_suffix(".html"), job.output.page),
+            _relative(folder / "index.html", job.output.page),
+        )
         for path, folder in zip(paths, pages, strict=True)
     ]
     job.output.page.write_text(summary_page(job.wildcards.project, reports, links), encoding="utf-8")

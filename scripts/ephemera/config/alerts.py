@@ -28,7 +28,9 @@ class Simulate(Section):
     )
     cepheids: int = option(60, "Number of invented Cepheids.", ge=1, le=100_000)
     fake: str | None = option("resources/alerts/fake.csv", "The fake source in each packet; null for none.")
-    inject: dict[InjectedClass, Annotated[int, Ge(0)]] = option({}, "Number of sources of each injected class.")
+    inject: dict[InjectedClass, Annotated[int, Ge(0)]] = option(
+        {}, "Number of sources of each injected class."
+    )
     epochs: int = option(10, "Nights with visits, every second one.", ge=1, le=10_000)
     visits: int = option(2, "Visits a night, an hour apart.", ge=1, le=20)
     bands: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,8}$")]] = option(
@@ -50,7 +52,9 @@ class Simulate(Section):
 class Decode(Section):
     """`alerts_decode`: brings packets of any survey into one table."""
 
-    priors: Literal["read", "skip"] = option("read", "Read the measurements that packets repeat, or skip them.")
+    priors: Literal["read", "skip"] = option(
+        "read", "Read the measurements that packets repeat, or skip them."
+    )
     keep_cutouts: bool = option(False, "Keep the cutouts of packets in files of their own.")
     schemas: str | None = option(None, "Folder of schemas by number, for messages without a schema.")
     simulated: list[str] = option([], "Surveys whose times may be anything, such as those of simulations.")
@@ -62,7 +66,9 @@ class Decode(Section):
         {}, "Columns of a table of your own by canonical name (id, time, ra, dec, band, mag or flux, ...)."
     )
     own_survey: str = option("own", "Survey name of your own table.", pattern=r"^[a-z][a-z0-9]{0,15}$")
-    own_time: Literal["utc_mjd", "utc_jd", "tai_mjd", "tai_jd"] = option("utc_mjd", "Time scale of your table.")
+    own_time: Literal["utc_mjd", "utc_jd", "tai_mjd", "tai_jd"] = option(
+        "utc_mjd", "Time scale of your table."
+    )
     own_flux_njy: Positive = option(1.0, "Unit of the fluxes of your own table.", unit="nJy")
 
 
@@ -78,7 +84,9 @@ class Associate(Section):
     radius_arcsec: Radius = option(2.0, "Largest separation from the mean of a locus.", unit="arcsec")
     radius_by_survey: dict[str, Radius] = option({}, "Radii of single surveys.", unit="arcsec")
     weight: Literal["count", "error"] = option("count", "Weight in the mean: one each, or 1 / error^2.")
-    merge: Literal["report", "yes"] = option("report", "Loci within half a radius: report them, or merge them.")
+    merge: Literal["report", "yes"] = option(
+        "report", "Loci within half a radius: report them, or merge them."
+    )
     split: str | None = option(None, "CSV (alert_key, group) of alerts that get a locus of their own.")
 
 
@@ -167,7 +175,9 @@ class Alerts(Section):
     samples: str | None = option(
         None, "Sheet of deliveries (delivery, source, location); null leaves the branch out."
     )
-    rebuild_from: int | None = option(None, "Night from which late alerts may change loci again.", ge=-(10**6))
+    rebuild_from: int | None = option(
+        None, "Night from which late alerts may change loci again.", ge=-(10**6)
+    )
     simulate: Simulate = subsection(Simulate, "Simulated deliveries.")
     decode: Decode = subsection(Decode, "Packets.")
     night: Night = subsection(Night, "Nights.")

@@ -131,7 +131,8 @@ def _response(
         delays = np.linalg.norm(array.positions - place, axis=1) / LIGHT_M_NS
         flat *= phasors(band.ghz, delays)[:, np.newaxis]
         return flat * np.float32(np.sqrt(what.snr / (np.sqrt(n_ant) * spread)))
-    delays = array.delays[band.row, what.beam]
+    # Without beams the sky shines from the phase centre.
+    delays = array.delays[band.row, what.beam] if len(array.beams) else np.zeros(n_ant)
     if what.kind is Kind.ELSEWHERE:
         delays = delays + (array.positions - array.positions[0]) @ rng.normal(0, 3e-4, 3) / LIGHT_M_NS
     gains = array.gains[band.channel].astype(np.complex128)

@@ -53,7 +53,7 @@ def column_medians(flux: SingleArray, rows: BoolArray) -> tuple[FloatArray, IntA
     chosen = slice(None) if rows.all() else rows
     for first in range(0, flux.shape[1], CHANNELS_AT_ONCE):
         block = slice(first, first + CHANNELS_AT_ONCE)
-        ordered = np.ascontiguousarray(flux[:, block][chosen].T)
+        ordered = np.array(flux[:, block][chosen].T, order="C")  # a copy, whatever the order of the input
         ordered.sort(axis=1)
         n = ordered.shape[1] - np.isnan(ordered).sum(axis=1)
         at = np.arange(len(n))

@@ -1,6 +1,9 @@
 """A recipe is one way to make one step; its key names the folder of everything made that way.
 
 key(step) = sha256(step name, parameters, digest of the code, keys of the steps it reads)[:10]
+
+A recipe that is known to give the same bytes as an older one (`ephemera.recipes.equality`) goes by the key of
+the older one: its outputs are those of the older key, and what reads them need not be made again.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ class Recipe:
 
     `step` is the dotted name (`xmm.cube`), `parameters` its validated options as JSON types,
     `modules` the digests of its code, `reads` the recipes of the steps it reads, `tables` the
-    checksums of small tables that the parameters name, `results` the root folder of results.
+    checksums of small tables that the parameters name, `results` the root folder of results,
+    `equal_to` the key of an older recipe that gives the same bytes.
     """
 
     step: str
@@ -35,9 +39,15 @@ class Recipe:
     reads: tuple[Recipe, ...]
     tables: Mapping[str, str]
     results: str
+    equal_to: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Key under which the outputs are: that of an equal older recipe if there is one, else its own."""
+        return self.equal_to or self.own_key
 
     @cached_property
-    def key(self) -> str:
+    def own_key(self) -> str:
         """Ten hexadecimal letters that change exactly when the recipe does."""
         content = {
             "step": self.step,
@@ -68,7 +78,7 @@ class Recipe:
     @cached_property
     def document(self) -> dict[str, Any]:
         """What `recipe.json` says, short of commit and library versions."""
-        return {
+        return ({} if self.equal_to is None else {"made_by": self.own_key}) | {
             "step": self.step,
             "key": self.key,
             "folder": self.folder,

@@ -2,7 +2,8 @@
 
 `results/current/<branch>/<step>` links to the folder of the key in use; `results/versions.jsonl`
 gains a line whenever a run ends well with other keys, another configuration or other units than the
-line before of the same project.
+line before of the same project. `keys` are those of the folders in use; where a step's recipe is known to
+be equal to an older one and its outputs are therefore those of the older key, `made_by` names its own key.
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ def recorded(results: Path) -> list[dict[str, Any]]:
     return versions
 
 
+def last(results: Path, project: str) -> dict[str, Any] | None:
+    """The version of a project that was made last."""
+    return next((v for v in reversed(recorded(results)) if v["project"] == project), None)
+
+
 def record(
     results: Path, project: str, configuration: Mapping[str, Any], recipes: Iterable[Recipe], units: int
 ) -> bool:
@@ -48,8 +54,11 @@ def record(
         "keys": {recipe.step: recipe.key for recipe in made},
         "units": units,
     }
-    before = [v for v in recorded(results) if v["project"] == project]
-    if before and all(before[-1].get(name) == value for name, value in version.items()):
+    made_by = {recipe.step: recipe.own_key for recipe in made if recipe.equal_to is not None}
+    if made_by:
+        version["made_by"] = made_by
+    before = last(results, project)
+    if before and {name: before[name] for name in before.keys() - {"date", "commit"}} == version:
         return False
     line = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit(), **version}
     with (results / VERSIONS).open("a", encoding="utf-8") as handle:

@@ -127,7 +127,8 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def again_path(raw: Path) -> Path:
     """Mark beside a table of statuses that says: not complete, try again."""
-    return raw.with_name(raw.name.removeprefix(".partial.").removesuffix(".parquet") + ".again")
+    final = final_path(raw)
+    return final.with_name(final.name.removesuffix(".parquet") + ".again")
 
 
 def main(job: Job) -> None:

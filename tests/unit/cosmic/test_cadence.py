@@ -18,7 +18,8 @@ PREFIXES = [f"scan{k}" for k in range(6)]
 
 def settings_of(**changed):
     base = {"prefixes": PREFIXES, "pattern": "ABACAD", "snr_min": 10.0, "off_share": 0.6}
-    return SimpleNamespace(**base, **{"drop_zero_drift": True, "tolerance": 10} | changed)
+    base |= {"drop_zero_drift": True, "tolerance": 10}
+    return SimpleNamespace(**(base | changed))
 
 
 def table(number, *signals, prefix=None):

@@ -63,6 +63,14 @@ def test_medians_are_those_of_numpy(seed, rows, channels):
     assert np.isnan(medians[~known]).all()
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_medians_leave_their_input_alone(order):
+    values = np.array(np.random.default_rng(1).random((9, 7)), np.float32, order=order)
+    before = values.copy()
+    column_medians(values, np.ones(9, bool))
+    np.testing.assert_array_equal(values, before)
+
+
 def test_channels_that_cannot_be_normalised_keep_their_flux():
     flux = np.ones((3, 20))
     flux[1] = -2.0

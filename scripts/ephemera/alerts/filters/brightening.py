@@ -83,7 +83,9 @@ class MovingObject(Filter):
     name = "moving_object"
     description = "A solar-system object"
     output_tags = (Tag("moving_object", "Known, or moving at 0.05-100 arcsec/min within a night"),)
-    output_properties = (Property("motion", float, "arcsec/min", "Motion between two detections of the night"),)
+    output_properties = (
+        Property("motion", float, "arcsec/min", "Motion between two detections of the night"),
+    )
 
     def setup(self, config: Mapping[str, Any], files: Mapping[str, Path]) -> None:  # noqa: ARG002
         """Limits."""

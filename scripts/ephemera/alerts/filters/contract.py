@@ -136,7 +136,9 @@ def check_declaration(candidate: Filter) -> None:
             raise ContractError(message)
     for output in candidate.output_properties:
         if not isinstance(output, Property) or output.kind not in (float, int, str):
-            message = f"{candidate.name}: output_properties must be Properties of float, int or str, got {output!r}"
+            message = (
+                f"{candidate.name}: output_properties must be Properties of float, int or str, got {output!r}"
+            )
             raise ContractError(message)
 
 

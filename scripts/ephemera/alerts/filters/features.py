@@ -59,7 +59,9 @@ def features_of(curve: LightCurve, extract: Any) -> dict[str, float]:
     error = np.where(curve.mag_err[good] > 0, curve.mag_err[good], np.nan)
     sigma = np.bincount(place, np.nan_to_num(error, nan=0.1)) / number
     values = extract(time, mag, sigma, sorted=True, check=False, fill_value=FILL)
-    return {name: float(v) if math.isfinite(v) else FILL for name, v in zip(extract.names, values, strict=True)}
+    return {
+        name: float(v) if math.isfinite(v) else FILL for name, v in zip(extract.names, values, strict=True)
+    }
 
 
 class FeatureExtract(Filter):
@@ -119,13 +121,17 @@ class Anomaly(Filter):
 
     def train(self, before: Sequence[Mapping[str, Any]]) -> None:
         """Train on the properties of the loci of the night before."""
-        self.columns = sorted({name for row in before for name in row if name.startswith(("feat_", "colour_"))})
+        self.columns = sorted(
+            {name for row in before for name in row if name.startswith(("feat_", "colour_"))}
+        )
         rows = [row for row in before if any(name in row for name in self.columns)]
         if len(rows) < self.fewest:
             return
         table = self._matrix(rows)
         with np.errstate(invalid="ignore"):
-            self.medians = np.array([np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else 0.0 for c in table.T])
+            self.medians = np.array(
+                [np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else 0.0 for c in table.T]
+            )
         forest = self.ensemble.IsolationForest(n_estimators=self.trees, random_state=self.seed, n_jobs=1)
         self.forest = forest.fit(np.where(np.isfinite(table), table, self.medians))
 
@@ -137,7 +143,9 @@ class Anomaly(Filter):
         if self.forest is None or not rows:
             return []
         table = self._matrix(rows)
-        return [float(-s) for s in self.forest.score_samples(np.where(np.isfinite(table), table, self.medians))]
+        return [
+            float(-s) for s in self.forest.score_samples(np.where(np.isfinite(table), table, self.medians))
+        ]
 
     def run(self, locus: Locus) -> Verdict | None:  # noqa: ARG002
         """Nothing yet: scores are given to all loci of the night together, by `finish`."""

@@ -30,7 +30,9 @@ class Jump(Filter):
         if locus.newest.kind != Kind.DETECTION:
             return None
         mag = locus.light_curve(locus.newest.band).mag
-        return float(mag[-1] - mag[-2]) if len(mag) >= 2 and mag[-1] == mag[-1] and mag[-2] == mag[-2] else None
+        return (
+            float(mag[-1] - mag[-2]) if len(mag) >= 2 and mag[-1] == mag[-1] and mag[-2] == mag[-2] else None
+        )
 
     def run(self, locus: Locus) -> Verdict | None:
         """Tag jumps up or down."""

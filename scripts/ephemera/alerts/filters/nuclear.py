@@ -57,7 +57,9 @@ class VariableStar(Filter):
     output_tags = (Tag("variable_star", "Coincides with a star of the reference image"),)
     output_properties = (
         Property("corrected_mag", float, "mag", "Magnitude of the total flux at the newest alert"),
-        Property("corrected", int, None, "1 when corrected, 0 when the total flux is not positive or unknown"),
+        Property(
+            "corrected", int, None, "1 when corrected, 0 when the total flux is not positive or unknown"
+        ),
     )
 
     def setup(self, config: Mapping[str, Any], files: Mapping[str, Path]) -> None:  # noqa: ARG002

@@ -87,7 +87,10 @@ class ProcessFilter(Filter):
         """Give the child the night's loci and alerts."""
         self.folder = tempfile.TemporaryDirectory(prefix="ephemera-filter-")
         for name, table in (("loci", loci), ("alerts", alerts)):
-            with pa.OSFile(f"{self.folder.name}/{name}.arrow", "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            with (
+                pa.OSFile(f"{self.folder.name}/{name}.arrow", "wb") as sink,
+                pa.ipc.new_file(sink, table.schema) as writer,
+            ):
                 writer.write_table(table)
         self.night = self.folder.name
         self._request({"do": "night", "folder": self.night}, START)

@@ -115,7 +115,9 @@ def run_filters(
 class Prepared:
     """A filter that is set up, or why it cannot run."""
 
-    def __init__(self, name: str, candidate: Filter | None, problem: str | None, *, skip: bool = False) -> None:
+    def __init__(
+        self, name: str, candidate: Filter | None, problem: str | None, *, skip: bool = False
+    ) -> None:
         self.name, self.filter, self.skip = name, candidate, skip
         self.tally = Tally(getattr(candidate, "version", "") or "", problem=problem)
 
@@ -131,7 +133,9 @@ def prepare(filters: Sequence[str | Filter], config: Mapping[str, Any], limits: 
     for given in filters:
         label = given if isinstance(given, str) else given.name
         try:
-            candidate = load_filter(given, limits.seconds, limits.memory_mb) if isinstance(given, str) else given
+            candidate = (
+                load_filter(given, limits.seconds, limits.memory_mb) if isinstance(given, str) else given
+            )
             check_declaration(candidate)
             files = {k: Path(v) for k, v in config.get("files", {}).get(candidate.name, {}).items()}
             candidate.setup(config.get(candidate.name, {}), files)
@@ -158,13 +162,18 @@ def ordered(prepared: Sequence[Prepared]) -> list[Prepared]:
         raise ValueError(message)
     makers: dict[str, set[str]] = {}
     for one in prepared:
-        for output in (*getattr(one.filter, "output_tags", ()), *getattr(one.filter, "output_properties", ())):
+        for output in (
+            *getattr(one.filter, "output_tags", ()),
+            *getattr(one.filter, "output_properties", ()),
+        ):
             makers.setdefault(output.name, set()).add(one.name)
     waits = {}
     for one in prepared:
         f = one.filter
         needed = (*getattr(f, "required_tags", ()), *getattr(f, "required_properties", ()))
-        before = {maker for name in needed for maker in makers.get(name, ())} | set(getattr(f, "order_after", ()))
+        before = {maker for name in needed for maker in makers.get(name, ())} | set(
+            getattr(f, "order_after", ())
+        )
         waits[one.name] = (before & set(names)) - {one.name}
     done: list[str] = []
     while len(done) < len(names):
@@ -181,7 +190,12 @@ class _Night:
     """One run of all filters over all loci."""
 
     def __init__(
-        self, loci: pa.Table, alerts: pa.Table, prepared: Sequence[Prepared], config: Mapping[str, Any], limits: Limits
+        self,
+        loci: pa.Table,
+        alerts: pa.Table,
+        prepared: Sequence[Prepared],
+        config: Mapping[str, Any],
+        limits: Limits,
     ) -> None:
         self.prepared, self.limits = prepared, limits
         self.loci = loci.take(pa.compute.sort_indices(loci["locus_id"]))
@@ -198,7 +212,10 @@ class _Night:
         """All loci in order of their identifiers."""
         spans = self.columns.spans()
         names = self.loci["locus_id"].to_pylist()
-        facts = {name: self.loci[name].to_pylist() for name in ("ra", "dec", "n_det", "scatter", "sep99", "mjd_first", "mjd_last")}
+        facts = {
+            name: self.loci[name].to_pylist()
+            for name in ("ra", "dec", "n_det", "scatter", "sep99", "mjd_first", "mjd_last")
+        }
         tags = [{t["name"]: t for t in row or ()} for row in self.loci["tags"].to_pylist()]
         properties = [plain_properties(row) for row in self.loci["properties"].to_pylist()]
         matches = self.loci["matches"].to_pylist()
@@ -211,7 +228,14 @@ class _Night:
             for row in self._triggers(first, end):
                 for one in self.prepared:
                     locus = Locus(
-                        self.columns, first, row, known, self.columns.get("night")[row], tags[k], properties[k], by_catalogue
+                        self.columns,
+                        first,
+                        row,
+                        known,
+                        self.columns.get("night")[row],
+                        tags[k],
+                        properties[k],
+                        by_catalogue,
                     )
                     self._one(one, locus, k, row, tags[k], properties[k])
         self._finish(names, properties)
@@ -241,7 +265,13 @@ class _Night:
         return rows if self.limits.trigger == "alert" else rows[-1:]
 
     def _one(
-        self, one: Prepared, locus: Locus, index: int, row: int, tags: dict[str, Any], properties: dict[str, Any]
+        self,
+        one: Prepared,
+        locus: Locus,
+        index: int,
+        row: int,
+        tags: dict[str, Any],
+        properties: dict[str, Any],
     ) -> None:
         tally = one.tally
         tally.input += 1
@@ -259,7 +289,9 @@ class _Night:
         tally.passed += passed
         time_set = locus.newest.mjd_utc
         for tag in verdict.tags:
-            tags.setdefault(tag, {"name": tag, "filter": one.name, "version": tally.version, "mjd_set": time_set})
+            tags.setdefault(
+                tag, {"name": tag, "filter": one.name, "version": tally.version, "mjd_set": time_set}
+            )
         properties.update(verdict.properties)
         self.rows.append(
             (one.name, tally.version, locus.locus_id, locus.newest.alert_key, time_set, outcome.value, passed,

@@ -1,6 +1,6 @@
 """The child of a `ProcessFilter`: imports a user's filter and judges loci, one line of JSON each.
 
-    python -m ephemera.alerts.filters.worker SPEC ANSWER_FD SECONDS MEMORY_MB
+python -m ephemera.alerts.filters.worker SPEC ANSWER_FD SECONDS MEMORY_MB
 """
 
 from __future__ import annotations
