@@ -106,7 +106,8 @@ def alerts_previous(recipe, wildcards, name="state"):
 def alerts_all_nights(recipe, name):
     """Paths of what a step makes of all nights."""
     return lambda wildcards: [
-        recipe.output(f"{wildcards.project}/{night}.{name}") for night in alerts_nights()
+        recipe.output(f"{wildcards.project}/{night}.{name}")
+        for night in alerts_nights()
     ]
 
 
@@ -120,11 +121,11 @@ rule alerts_simulate:
         ALERTS_SIMULATE.log("{delivery}"),
     benchmark:
         ALERTS_SIMULATE.benchmark("{delivery}")
-    params:
-        recipe=ALERTS_SIMULATE.document,
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        recipe=ALERTS_SIMULATE.document,
     message:
         "Simulating the alerts of {wildcards.delivery}"
     script:
@@ -149,11 +150,11 @@ rule alerts_collect:
         ALERTS_COLLECT.log("{delivery}"),
     benchmark:
         ALERTS_COLLECT.benchmark("{delivery}")
-    params:
-        recipe=ALERTS_COLLECT.document,
     resources:
         mem_mb=500,
         runtime=10,
+    params:
+        recipe=ALERTS_COLLECT.document,
     message:
         "Listing the files of delivery {wildcards.delivery}"
     script:
@@ -172,11 +173,11 @@ checkpoint alerts_decode:
         ALERTS_DECODE.log("{delivery}"),
     benchmark:
         ALERTS_DECODE.benchmark("{delivery}")
-    params:
-        recipe=ALERTS_DECODE.document,
     resources:
         mem_mb=1500,
         runtime=60,
+    params:
+        recipe=ALERTS_DECODE.document,
     message:
         "Decoding the packets of delivery {wildcards.delivery}"
     script:
@@ -197,11 +198,11 @@ rule alerts_night:
         ALERTS_NIGHT.log("{project}/{night}"),
     benchmark:
         ALERTS_NIGHT.benchmark("{project}/{night}")
-    params:
-        recipe=ALERTS_NIGHT.document,
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        recipe=ALERTS_NIGHT.document,
     message:
         "Bringing together the alerts of night {wildcards.night}"
     script:
@@ -223,11 +224,11 @@ rule alerts_associate:
         ALERTS_ASSOCIATE.log("{project}/{night}"),
     benchmark:
         ALERTS_ASSOCIATE.benchmark("{project}/{night}")
-    params:
-        recipe={**ALERTS_ASSOCIATE.document, "rebuild_from": ALERTS.rebuild_from},
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        recipe={**ALERTS_ASSOCIATE.document, "rebuild_from": ALERTS.rebuild_from},
     message:
         "Joining the alerts of night {wildcards.night} to loci"
     script:
@@ -246,11 +247,11 @@ rule alerts_crossmatch:
         ALERTS_CROSSMATCH.log("{project}/{night}"),
     benchmark:
         ALERTS_CROSSMATCH.benchmark("{project}/{night}")
-    params:
-        recipe=ALERTS_CROSSMATCH.document,
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        recipe=ALERTS_CROSSMATCH.document,
     message:
         "Matching the loci of night {wildcards.night} to catalogues"
     script:
@@ -276,11 +277,11 @@ rule alerts_filter:
         ALERTS_FILTER.log("{project}/{night}"),
     benchmark:
         ALERTS_FILTER.benchmark("{project}/{night}")
-    params:
-        recipe=ALERTS_FILTER.document,
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        recipe=ALERTS_FILTER.document,
     message:
         "Running the filters on night {wildcards.night}"
     script:
@@ -301,11 +302,11 @@ rule alerts_stream:
         ALERTS_STREAM.log("{project}/{night}"),
     benchmark:
         ALERTS_STREAM.benchmark("{project}/{night}")
-    params:
-        recipe=ALERTS_STREAM.document,
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        recipe=ALERTS_STREAM.document,
     message:
         "Writing the streams of night {wildcards.night}"
     script:
@@ -324,11 +325,11 @@ rule alerts_pages:
         ALERTS_PAGES.log("{project}/{night}"),
     benchmark:
         ALERTS_PAGES.benchmark("{project}/{night}")
-    params:
-        recipe=ALERTS_PAGES.document,
     resources:
         mem_mb=1000,
         runtime=20,
+    params:
+        recipe=ALERTS_PAGES.document,
     message:
         "Making the pages of night {wildcards.night}"
     script:
@@ -368,11 +369,11 @@ rule alerts_report:
         ALERTS_REPORT.log("{project}/{night}"),
     benchmark:
         ALERTS_REPORT.benchmark("{project}/{night}")
-    params:
-        recipe=ALERTS_REPORT.document,
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        recipe=ALERTS_REPORT.document,
     message:
         "Accounting for night {wildcards.night}"
     script:
@@ -395,11 +396,11 @@ rule alerts_summary:
         ALERTS_SUMMARY.log("{project}"),
     benchmark:
         ALERTS_SUMMARY.benchmark("{project}")
-    params:
-        recipe=ALERTS_SUMMARY.document,
     resources:
         mem_mb=500,
         runtime=10,
+    params:
+        recipe=ALERTS_SUMMARY.document,
     message:
         "Summing up the nights of {wildcards.project}"
     script:
@@ -425,11 +426,11 @@ rule alerts_benchmark:
         ALERTS_BENCHMARK.log("{project}"),
     benchmark:
         ALERTS_BENCHMARK.benchmark("{project}")
-    params:
-        recipe=ALERTS_BENCHMARK.document,
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        recipe=ALERTS_BENCHMARK.document,
     message:
         "Comparing filters of {wildcards.project} with the truth"
     script:

@@ -5,19 +5,34 @@ import os
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake_interface_executor_plugins.settings import ExecMode
 
+from clock import mend_times, was_set_back
 from ephemera.config.load import ConfigurationError, load
 from ephemera.recipes.code import code_digest
+from cut_off import runner, running_first
 from recipes import Recipes
 from samples import SampleSheetError, in_shard, note_sources, read_samples
 
 # The jobs of a plan live as long as the plan: looking for garbage among them again and again is in vain.
 gc.set_threshold(20_000, 20, 20)
 
+# Jobs on a cluster parse the workflow again; only the process that the user started takes notes.
+MAIN_PROCESS = workflow.exec_mode == ExecMode.DEFAULT
+STARTED_BY_USER = (
+    MAIN_PROCESS and not workflow.output_settings.dryrun and not running_first()
+)
+
 try:
     CONFIGURATION = load(config)
-    RECIPES = Recipes(CONFIGURATION, Path(workflow.basedir).parent)
+    RECIPES = Recipes(
+        CONFIGURATION,
+        Path(workflow.basedir).parent,
+        main_process=MAIN_PROCESS,
+        tell=logger.info,
+        run_first=runner() if STARTED_BY_USER else None,
+    )
 except (ConfigurationError, RuntimeError) as error:
     raise WorkflowError(str(error)) from None
 
@@ -28,10 +43,11 @@ PROJECT = CONFIGURATION.project
 if CONFIGURATION.shard != "1/1":
     PROJECT += ".shard-" + CONFIGURATION.shard.replace("/", "-of-")
 
-# Jobs on a cluster parse the workflow again; only the process that the user started takes notes.
-MAIN_PROCESS = workflow.exec_mode == ExecMode.DEFAULT
-STARTED_BY_USER = MAIN_PROCESS and not workflow.output_settings.dryrun
 UNITS = {}
+RECIPES.units["project"] = {PROJECT}
+
+if MAIN_PROCESS and was_set_back(Path(".snakemake/log")):
+    mend_times(Path(RESULTS), Path(RAW), Path(".snakemake/log"))
 
 
 def units_of(branch, sheet, unit, pattern):
@@ -43,8 +59,14 @@ def units_of(branch, sheet, unit, pattern):
     except SampleSheetError as error:
         raise WorkflowError(f"{branch}.samples: {error}") from None
     if MAIN_PROCESS:
-        note_sources(samples, Path(RAW, branch), lambda: simulator_digest(branch))
+        try:
+            note_sources(samples, Path(RAW, branch), lambda: simulator_digest(branch))
+        except OSError as error:
+            raise WorkflowError(
+                f"the raw folder {RAW} cannot be written: {error.strerror} ({error.filename})"
+            ) from None
     UNITS[branch] = len(samples)
+    RECIPES.units.setdefault(unit, set()).update(sample.unit for sample in samples)
     return {sample.unit: sample.source for sample in samples}
 
 
@@ -55,7 +77,12 @@ def simulator_digest(branch):
 
 def remember_version():
     """Link results/current to what this run made and note the version."""
-    RECIPES.record(sum(UNITS.values()))
+    try:
+        RECIPES.record(sum(UNITS.values()))
+    except OSError as error:
+        raise WorkflowError(
+            f"the results folder {RESULTS} cannot be written: {error.strerror} ({error.filename})"
+        ) from None
 
 
 def memory(least, per_input):

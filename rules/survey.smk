@@ -105,15 +105,19 @@ def survey_targets():
     return targets
 
 
+def survey_note(survey, batch):
+    """Note of how often a batch was tried; its content changes when it has to be tried again."""
+    return Path(RAW, "survey", "notes", SURVEY_FETCH.key, survey, f"{batch}.txt")
+
+
 def survey_try_again():
-    """Make batches that were not complete stale: their lists become younger than their tables."""
+    """Make batches that were not complete stale."""
     if SURVEY.network.offline:
         return
     for mark in Path(SURVEY_FETCH.folder).glob("*/*.again"):
-        for batch in Path(SURVEY_CATALOGUE.folder).glob(
-            f"*/batches/{mark.stem}.parquet"
-        ):
-            os.utime(batch)
+        note = survey_note(mark.parent.name, mark.stem)
+        if note.is_file() and note.stat().st_mtime_ns <= mark.stat().st_mtime_ns:
+            note.write_text(note.read_text() + "again\n")
 
 
 if MAIN_PROCESS and SURVEYS:
@@ -238,7 +242,7 @@ rule survey_populate:
 
 
 def survey_fetch_inputs(wildcards):
-    """The sources of a batch, and what was found on disk where that was looked for."""
+    """The sources of a batch, the note of tries, and what was found on disk where that was looked for."""
     inputs = {
         "batch": SURVEY_CATALOGUE.output(f"{PROJECT}/batches/{wildcards.batch}.parquet")
     }

@@ -21,15 +21,19 @@ class Checkout:
 
     root: Path
 
-    def snakemake(self, *arguments: str, check: bool = True, cores: int = 2) -> subprocess.CompletedProcess:
-        """Run Snakemake in the checkout; its own copy of the package is the one that is imported."""
+    def environment(self) -> dict[str, str]:
+        """Variables with which Snakemake runs: the checkout's own copy of the package is imported."""
         environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
         environment["PYTHONPATH"] = str(self.root / "scripts")
         environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+        return environment
+
+    def snakemake(self, *arguments: str, check: bool = True, cores: int = 2) -> subprocess.CompletedProcess:
+        """Run Snakemake in the checkout; its own copy of the package is the one that is imported."""
         answer = subprocess.run(
             ["snakemake", "--cores", str(cores), *arguments],
             cwd=self.root,
-            env=environment,
+            env=self.environment(),
             capture_output=True,
             text=True,
             timeout=600,

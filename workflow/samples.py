@@ -8,6 +8,7 @@ a change of place or of content makes the unit stale, and a mere touch does not.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import json
@@ -180,9 +181,13 @@ def _write_note(path: Path, note: Mapping[str, Any], newer_than: Path | None) ->
         moment = path.stat().st_mtime_ns
     else:
         # The clock may have been set back since the other file was written.
-        moment = max(time.time_ns(), newer_than.stat().st_mtime_ns + 1 if newer_than.exists() else 0)
+        moment = max(time.time_ns(), newer_than.stat().st_mtime_ns + 1000 if newer_than.exists() else 0)
     os.utime(fresh, ns=(moment, moment))
-    fresh.replace(path)
+    # Another process that plans at the same time has written the same note when ours is gone.
+    with contextlib.suppress(FileNotFoundError):
+        fresh.replace(path)
+    for leftover in path.parent.glob(".source.*"):  # of a run that was killed just here
+        leftover.unlink(missing_ok=True)
 
 
 def _look(path: Path) -> list[int] | None:

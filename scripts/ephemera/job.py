@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
+import contextlib
 import platform
 import sys
 import time
@@ -155,6 +155,8 @@ def _write_recipe(recipe: Mapping[str, Any]) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = begin_attempt(path)
-    fresh.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    fresh.replace(path)
+    # Jobs that end at the same time write it at the same time: the last one removes the others' attempts.
+    with contextlib.suppress(FileNotFoundError):
+        fresh.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        fresh.replace(path)
     end_attempt(fresh)

@@ -1,7 +1,7 @@
 """Times of the JWST branch: readers beside their plain twins, and a long observation from file to ZIP.
 
-    python tests/bench/jwst.py            a long observation of 2,000 x 400
-    python tests/bench/jwst.py --full     10,000 x 2,000, with its peak memory
+python tests/bench/jwst.py            a long observation of 2,000 x 400
+python tests/bench/jwst.py --full     10,000 x 2,000, with its peak memory
 """
 
 from __future__ import annotations
@@ -69,10 +69,21 @@ def layouts(folder: Path) -> list[Row]:
 
         slow = best_of(twin, 1)
         good = ~np.isnan(read_series([path])[0].flux.T)
-        same = np.allclose(np.where(good, twin().reshape(1000, -1), 0), np.where(good, read_series([path])[0].flux.T, 0))
-        rows.append((f"  astropy, one pass, {layout}", slow, "s", f"ratio {slow / rows[-1][1]:.1f}, equal: {same}"))
+        same = np.allclose(
+            np.where(good, twin().reshape(1000, -1), 0), np.where(good, read_series([path])[0].flux.T, 0)
+        )
+        rows.append(
+            (f"  astropy, one pass, {layout}", slow, "s", f"ratio {slow / rows[-1][1]:.1f}, equal: {same}")
+        )
     path = next((folder / "new").iterdir())
-    rows.append(("load + align + normalise 1000 x 400", best_of(lambda: normalise(read_series([path])[0])), "s", "target 0.1"))
+    rows.append(
+        (
+            "load + align + normalise 1000 x 400",
+            best_of(lambda: normalise(read_series([path])[0])),
+            "s",
+            "target 0.1",
+        )
+    )
     return rows
 
 
@@ -113,7 +124,9 @@ def chain(folder: Path, source: Path) -> dict[str, float]:
 def long_observation(folder: Path, size: tuple[int, int]) -> list[Row]:
     """A product of the new layout from file to ZIP: total, shares, peak memory."""
     n, channels = size
-    scenario = Scenario(n_integrations=n, cadence_s=8.0, detectors=(("NIS", 1, 0.85, 2.8, channels),), t0_hours=n / 900)
+    scenario = Scenario(
+        n_integrations=n, cadence_s=8.0, detectors=(("NIS", 1, 0.85, 2.8, channels),), t0_hours=n / 900
+    )
     simulate(folder / "source", scenario)
     before = peak_mb()
     times = chain(folder, folder / "source")

@@ -94,7 +94,9 @@ def test_links_lead_to_stamps_on_other_pages_and_to_hits(browser, pages):
     links = browser.driver.find_elements(By.CSS_SELECTOR, "#stamps tbody a")
     links[-1].click()
     assert browser.driver.current_url.endswith("gallery-2.html#item-simulated-0001-0001-6")
-    browser.driver.find_element(By.CSS_SELECTOR, "dl.facts a").click()
+    hit = browser.driver.find_element(By.CSS_SELECTOR, "dl.facts a")
+    browser.run("arguments[0].scrollIntoView({block: 'center'})", hit)
+    hit.click()
     assert "hits.html#item-simulated-0001-hit-" in browser.driver.current_url
     assert browser.problems() == []
     assert browser.requests() == []

@@ -17,10 +17,11 @@ OVERLAY = """\
 project: night
 xmm:
   samples: sheet.tsv
-  cube: {time_bins_s: [200.0], bands_kev: [[0.2, 12.0]]}
+  cube: {time_bins_s: [50.0, 200.0], bands_kev: [[0.2, 12.0]]}
+  detect: {threshold_sigma: 3}
   figures: {enabled: false}
 """
-HIGHER = ("--config", "xmm={detect: {threshold_sigma: 5}}")
+HIGHER = ("--config", "xmm={detect: {threshold_sigma: 8}}")
 
 
 def ephemera(checkout, *words, check=True):
@@ -37,7 +38,7 @@ def ephemera(checkout, *words, check=True):
 
 @pytest.fixture(scope="module")
 def night(repository, tmp_path_factory):
-    """A checkout with two versions of one observation, at 3 and at 5 sigma."""
+    """A checkout with two versions of one observation, at 3 and at 8 sigma."""
     from workflow_checkout import copy_checkout
 
     checkout = copy_checkout(repository, tmp_path_factory.mktemp("versions") / "checkout")
@@ -62,7 +63,7 @@ def test_the_walk_through(night):
     assert re.search(r"  2  night.*\[current\]", listed)
 
     differs = ephemera(night, "versions", "diff", "1", "2").stdout
-    assert re.search(r"xmm\.detect\.threshold_sigma +3\.0 -> 5\.0", differs)
+    assert re.search(r"xmm\.detect\.threshold_sigma +3\.0 -> 8\.0", differs)
     assert "the same: " in differs
     n_a, n_b, appear, vanish, change, stay = map(
         int,

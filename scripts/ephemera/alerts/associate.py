@@ -8,7 +8,6 @@ delivered again changes nothing, and a night older than the newest is refused un
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -22,13 +21,14 @@ import pyarrow.compute as pc
 
 from ephemera.alerts import store
 from ephemera.alerts.conflicts import find_conflicts
+from ephemera.alerts.ledger import check_late, close_night, digest_of
 from ephemera.alerts.loci import ASSOCIATION, LOCI, empty_loci, locus_id, means_of
 from ephemera.alerts.loci_update import Joined, update_loci
 from ephemera.alerts.match import Index, Matches, found
 from ephemera.alerts.merges import ALIASES, find_merges, find_splits, merge_loci
 from ephemera.alerts.night import deduplicate
-from ephemera.alerts.outcomes import AccountError, Kind, LateNightError
-from ephemera.alerts.schema import ALERTS, PROVENANCE
+from ephemera.alerts.outcomes import AccountError, Kind
+from ephemera.alerts.schema import ALERTS
 from ephemera.sky.sphere import unit_vectors
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def join(
     matches = Index(means_of(loci), founders).match(vectors, radius[detected])
     apart = _split_groups(detected_keys, split)
     index = matches.index.copy()
-    index[[k for k in apart]] = -1
+    index[list(apart)] = -1
     rest = np.flatnonzero(index < 0)
     weights = _weights(located, weight)
     new = _found(rest, vectors, radius[detected], detected_keys, weights, apart)
@@ -236,51 +236,6 @@ def read_split(path: str | None) -> dict[str, str]:
         return {row["alert_key"]: row.get("group") or "" for row in csv.DictReader(handle)}
 
 
-def digest_of(alerts: pa.Table) -> str:
-    """Digest of a night's alerts, whatever file they came from."""
-    plain = alerts.drop_columns([*PROVENANCE, "extra"])
-    text = "\n".join(
-        map(
-            str, zip(*(plain[name].cast(pa.string()).to_pylist() for name in plain.column_names), strict=True)
-        )
-    )
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def check_late(ledger: Path, night: int, digest: str, rebuild_from: int | None) -> None:
-    """Refuse a night that is older than the newest and not what it was when it was closed.
-
-    Raises LateNightError that names the night and the option that allows it.
-    """
-    closed = {
-        int(path.stem): path.read_text(encoding="utf-8").strip() for path in sorted(ledger.glob("*.digest"))
-    }
-    newest = max(closed, default=night)
-    if night >= newest or closed.get(night) == digest:
-        return
-    if rebuild_from is not None and rebuild_from <= night:
-        for later in closed:
-            if later >= night:
-                (ledger / f"{later}.digest").unlink()
-        return
-    what = (
-        "has other alerts than when it was closed"
-        if night in closed
-        else "came after later nights were closed"
-    )
-    message = (
-        f"night {night} {what} (newest is {newest}). Its alerts are late: take the delivery out of the "
-        f"sheet, or set alerts.rebuild_from: {night} to make this and all later nights again"
-    )
-    raise LateNightError(message)
-
-
-def close_night(ledger: Path, night: int, digest: str) -> None:
-    """Note that a night is complete."""
-    ledger.mkdir(parents=True, exist_ok=True)
-    (ledger / f"{night}.digest").write_text(digest + "\n", encoding="utf-8")
-
-
 def radii(settings: Settings) -> dict[str, float]:
     """Radius of each survey and of all others."""
     return {**vars(settings.radius_by_survey), "default": settings.radius_arcsec}
@@ -349,8 +304,7 @@ def _write_state(
     target.mkdir(parents=True)
     order = np.argsort(np.array(loci["locus_id"].to_pylist(), dtype=object), kind="stable")
     loci = loci.take(pa.array(order.astype(np.int64)))
-    sums = np.stack([loci[f"sum_{axis}"].to_numpy() for axis in "xyz"], axis=1).reshape(-1, 3)
-    cells = _home_cells(loci, history, sums)
+    cells = _home_cells(loci, history)
     names = loci["locus_id"].to_pylist()
     changed = {cell: loci.filter(pa.array(cells == cell)) for cell in np.unique(cells).tolist()}
     store.advance(previous and previous / "loci", target / "loci", changed)
@@ -367,7 +321,7 @@ def _write_state(
     (target / "state.json").write_text(json.dumps(note, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _home_cells(loci: pa.Table, history: pa.Table, sums: FloatArray) -> IntArray:
+def _home_cells(loci: pa.Table, history: pa.Table) -> IntArray:
     """Cell of the founding alert of each locus."""
     if len(loci) == 0:
         return np.zeros(0, np.int64)

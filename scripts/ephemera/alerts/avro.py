@@ -161,13 +161,13 @@ def read_container(handle: BinaryIO, file: str, *, priors: bool, cutouts: bool) 
         if not handle.read(1):
             return
         handle.seek(offset)
-        count, data, error = _block(handle, marker)
-        if error is not None:
-            if error.reason == Reason.SYNC_MARKER and data:
-                error = _misfit(schema, expand, data) or error
+        count, data, problem = _block(handle, marker)
+        if problem is not None:
+            if problem.reason == Reason.SYNC_MARKER and data:
+                problem = _misfit(schema, expand, data) or problem
             found = _next_marker(handle, offset, marker)
             raw = _between(handle, offset, found)
-            yield Failure(file, offset, len(raw), raw[:64], error, 1, raw)
+            yield Failure(file, offset, len(raw), raw[:64], problem, 1, raw)
             if found is None:
                 return
             handle.seek(found)
@@ -297,7 +297,7 @@ def _records(
         stream = io.BytesIO(expand(data))
         wanted = schema.start if count == 1 else schema.whole
         for _ in range(count):
-            record = fastavro.schemaless_reader(stream, wanted, None)
+            record: Any = fastavro.schemaless_reader(stream, wanted, None)
             yield Packet(record, schema.family, packet_version(schema, record), file, offset)
             done += 1
     except Exception as error:  # noqa: BLE001  hostile bytes make codecs raise anything
@@ -318,7 +318,7 @@ def read_message(data: bytes, file: str, schemas: Path | None, *, priors: bool) 
         path = _schema_file(schemas, number)
         schema = parse_schema(path.read_bytes(), priors=priors, cutouts=False)
         try:
-            record = fastavro.schemaless_reader(io.BytesIO(data[5:]), schema.start, None)
+            record: Any = fastavro.schemaless_reader(io.BytesIO(data[5:]), schema.start, None)
         except DECODE_ERRORS as error:
             detail = f"{type(error).__name__}: {str(error)[:200]}"
             raise PacketError(Stage.DECODE, Reason.TRUNCATED, detail) from None

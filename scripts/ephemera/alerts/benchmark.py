@@ -33,7 +33,7 @@ _ODDEST = 10
 
 @dataclass(frozen=True)
 class FilterScore:
-    """One filter on the truth: sources it passed, of which injected, completeness, purity, median delay (d)."""
+    """One filter on the truth: sources passed, of which injected, completeness, purity, median delay."""
 
     filter: str
     sources_passed: int
@@ -73,10 +73,10 @@ def filter_scores(
     names: set[str] = set()
     for verdict in verdicts:
         names.add(verdict["filter"])
-        row = truth.get(verdict["alert_key"])
-        if row is not None and verdict["tags"]:
+        known = truth.get(verdict["alert_key"])
+        if known is not None and verdict["tags"]:
             times = first_pass[verdict["filter"]]
-            times[row["source_id"]] = min(verdict["mjd_utc"], times.get(row["source_id"], np.inf))
+            times[known["source_id"]] = min(verdict["mjd_utc"], times.get(known["source_id"], np.inf))
     found = []
     for name in sorted(names):
         passed = first_pass[name]
@@ -94,8 +94,8 @@ def filter_scores(
 
 
 def object_scores(
-    truth: Mapping[str, Mapping[str, Any]], verdicts: Sequence[Mapping[str, Any]], locus_of: Mapping[str, str],
-    ranks: Mapping[str, int],
+    truth: Mapping[str, Mapping[str, Any]], verdicts: Sequence[Mapping[str, Any]],
+    locus_of: Mapping[str, str], ranks: Mapping[str, int],
 ) -> list[ObjectScore]:  # fmt: skip
     """Scores of injected objects; the rank is the best of the loci that hold at least half of its alerts."""
     alerts: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
@@ -156,7 +156,8 @@ def benchmark_page(
     """The page with both tables."""
     headings = (
         Heading("Filter"), Heading("Sources passed", numeric=True), Heading("Injected passed", numeric=True),
-        Heading("Injected", numeric=True), Heading("Completeness", numeric=True), Heading("Purity", numeric=True),
+        Heading("Injected", numeric=True), Heading("Completeness", numeric=True),
+        Heading("Purity", numeric=True),
         Heading("Median delay", "d", "after the object's first alert", numeric=True),
     )  # fmt: skip
     parts = [

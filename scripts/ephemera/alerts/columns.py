@@ -1,7 +1,7 @@
 """From mappings (packets as dictionaries) to canonical columns, a chunk at a time, and what is refused.
 
-Equations. ZTF: f = s 10^((31.4 - m) / 2.5) nJy with the sign s of `isdiffpos`, its error |f| sigma ln(10) / 2.5.
-Fluxes: f = flux x unit, or flux 10^((31.4 - zero point) / 2.5); m = 31.4 - 2.5 log10 |f|; a limit is the
+Equations. ZTF: f = s 10^((31.4 - m) / 2.5) nJy with the sign s of `isdiffpos`, and its error is
+|f| sigma ln(10) / 2.5. Fluxes: f = flux x unit, or flux 10^((31.4 - zero point) / 2.5); m = 31.4 - 2.5 log10 |f|; a limit is the
 magnitude of five times the noise.
 """
 
@@ -145,7 +145,7 @@ def _rows(
     columns["ra"], columns["dec"] = _positions(values, kind, refusals)
     columns |= _brightness(values, kind, photometry, context, refusals)
     band = _bands(values.get("band", [None] * n), context.mapping)
-    extra = _extra(values, n, context.mapping, refusals)
+    extra = _extra(values, context.mapping)
     objects = [_name(v) for v in values.get("object", [None] * n)]
     survey = context.mapping.survey
     columns |= {
@@ -338,9 +338,7 @@ def _bands(values: Sequence[Any], mapping: PacketMapping) -> list[str | None]:
     return [None if v is None or v == "" else known[str(v)] for v in values]
 
 
-def _extra(
-    values: Mapping[str, Sequence[Any]], n: int, mapping: PacketMapping, refusals: _Refusals
-) -> dict[str, Any]:
+def _extra(values: Mapping[str, Sequence[Any]], mapping: PacketMapping) -> dict[str, Any]:
     extra: dict[str, Any] = {}
     for name, kind in EXTRA.items():
         given = values.get(name)

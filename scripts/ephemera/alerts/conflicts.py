@@ -1,4 +1,4 @@
-"""Where surveys' own objects and loci disagree: two objects of a survey in a locus, one object in two loci."""
+"""Where surveys' objects and loci disagree: two objects of a survey in a locus, one object in two loci."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def _tracks(history: pa.Table, names: Collection[str]) -> dict[tuple[str, str, s
     some = history.filter(chosen)
     vectors = unit_vectors(some["ra"].to_numpy(), some["dec"].to_numpy()).reshape(-1, 3)
     keys = zip(
-        some["survey"].cast(pa.string()).to_pylist(), some["locus_id"].to_pylist(), some["object_id"].to_pylist(),
-        strict=True,
+        some["survey"].cast(pa.string()).to_pylist(), some["locus_id"].to_pylist(),
+        some["object_id"].to_pylist(), strict=True,
     )  # fmt: skip
     tracks: dict[tuple[str, str, str], _Track] = {}
     for k, (key, time) in enumerate(zip(keys, some["mjd_utc"].to_pylist(), strict=True)):

@@ -117,7 +117,7 @@ def match(means: FloatArray, catalogue: Catalogue) -> list[list[dict[str, Any]]]
     if len(catalogue.vectors) == 0 or len(means) == 0:
         return [[] for _ in means]
     tree = cKDTree(catalogue.vectors)
-    near = tree.query_ball_point(means, float(chord(catalogue.radius_arcsec)))
+    near: Any = tree.query_ball_point(means, float(chord(catalogue.radius_arcsec)))
     found = []
     for vector, rows in zip(means, near, strict=True):
         apart = arcsec(np.linalg.norm(catalogue.vectors[rows] - vector, axis=1)) if rows else np.zeros(0)
@@ -166,8 +166,8 @@ def match_all(loci: pa.Table, catalogues: Sequence[Catalogue]) -> pa.Table:
     for catalogue in catalogues:
         for rows, found in zip(per_locus, match(means, catalogue), strict=True):
             rows += found
-    return pa.table([loci["locus_id"], loci["ra"], loci["dec"], pa.array(per_locus, MATCHES.field("matches").type)],
-                    schema=MATCHES)  # fmt: skip
+    matches = pa.array(per_locus, MATCHES.field("matches").type)
+    return pa.table([loci["locus_id"], loci["ra"], loci["dec"], matches], schema=MATCHES)
 
 
 def main(job: Job) -> None:

@@ -10,20 +10,19 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from ephemera.alerts.avro import Failure, Packet, require_codecs
-from ephemera.alerts.columns import Context, Rows, detections, priors
-from ephemera.alerts.mapping import PacketMapping, PriorList, mapping_for
-from ephemera.alerts.outcomes import Kind, PacketError, Reason, Stage
-from ephemera.alerts.packets import ReadOptions, read_all
-from ephemera.alerts.schema import ALERTS, EXTRA, EXTRA_TYPE, empty_alerts, fact, with_facts
+from ephemera.alerts.avro import require_codecs
+from ephemera.alerts.decoder import QUARANTINE, Decoder, SurveyOptions
+from ephemera.alerts.mapping import PacketMapping, Photometry
+from ephemera.alerts.night import close_account, deduplicate
+from ephemera.alerts.packets import ReadOptions
+from ephemera.alerts.schema import ALERTS, empty_alerts, fact, with_facts
 
 if TYPE_CHECKING:
     from ephemera.config.alerts import Decode as Settings
@@ -31,301 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Rows of a chunk.
-CHUNK = 10_000
-#: Packets that are smaller are copied into the quarantine.
-LARGEST_COPY = 1_000_000
-#: Suffix of the name under which a packet that is an object keeps the alerts that are not its newest.
-REST = "*"
 #: Nights whose files are open at the same time.
 OPEN_NIGHTS = 64
-
-QUARANTINE = pa.schema(
-    [
-        ("file", pa.string()),
-        ("offset", pa.int64()),
-        ("size", pa.int64()),
-        ("head", pa.binary()),
-        ("stage", pa.string()),
-        ("reason", pa.string()),
-        ("detail", pa.string()),
-        ("packets", pa.int64()),
-        ("packet", pa.binary()),
-    ]
-)
-ACCOUNT = pa.schema(
-    [
-        ("file", pa.string()),
-        ("survey", pa.string()),
-        ("night", pa.int32()),
-        ("of", pa.string()),
-        ("what", pa.string()),
-        ("number", pa.int64()),
-    ]
-)
-
-
-@dataclass
-class Account:
-    """Counts by (file, survey, night or None, `packets` or `priors`, what became of them)."""
-
-    counts: Counter[tuple[str, str, int | None, str, str]] = field(default_factory=Counter)
-    packets_in: int = 0
-    priors_in: int = 0
-    warnings: Counter[str] = field(default_factory=Counter)
-
-    def table(self) -> pa.Table:
-        """The counts as a table in a fixed order."""
-        keys = sorted(self.counts, key=lambda key: tuple("" if part is None else str(part) for part in key))
-        rows = [dict(zip(ACCOUNT.names, (*key, self.counts[key]), strict=True)) for key in keys]
-        return pa.Table.from_pylist(rows, ACCOUNT)
-
-    def total(self, of: str, what: str) -> int:
-        """Sum over files, surveys and nights; `what` may be the start of a name, such as `rejected`."""
-        return sum(n for key, n in self.counts.items() if key[3] == of and key[4].startswith(what))
-
-
-@dataclass(frozen=True)
-class SurveyOptions:
-    """Options of one survey: times of a simulation are allowed, offset of its nights, unit of its fluxes."""
-
-    simulated: bool = False
-    night_offset: float = 0.0
-    flux_unit: float | None = None
-
-
-class Decoder:
-    """Collects packets and gives canonical tables, an account and a quarantine."""
-
-    def __init__(
-        self, options: ReadOptions | None = None, surveys: Mapping[str, SurveyOptions] | None = None,
-        own: PacketMapping | None = None, *, simulated: bool = False,
-    ) -> None:  # fmt: skip
-        self.options = options or ReadOptions()
-        self.surveys = dict(surveys or {})
-        self.simulated, self.own = simulated, own
-        self.account = Account()
-        self.quarantine: list[dict[str, Any]] = []
-
-    def tables(self, paths: Iterable[Path]) -> Iterator[pa.Table]:
-        """Canonical tables of all packets; the column `batch` is the night of the packet."""
-        waiting: dict[tuple[str, str], list[Packet]] = {}
-        sizes: Counter[tuple[str, str]] = Counter()
-        for path in paths:
-            for item in read_all(path, self.options):
-                if isinstance(item, pa.Table):
-                    self.account.packets_in += len(item)
-                    yield self._canonical(item)
-                elif isinstance(item, Failure):
-                    self.account.packets_in += item.packets
-                    self._refuse(item)
-                else:
-                    self.account.packets_in += 1
-                    group = item.family, item.version
-                    waiting.setdefault(group, []).append(item)
-                    sizes[group] += 1 + _list_entries(item)
-                    if sizes[group] >= CHUNK:
-                        yield self._chunk(*group, waiting.pop(group))
-                        sizes[group] = 0
-        for group in sorted(waiting):
-            yield self._chunk(*group, waiting[group])
-
-    def _refuse(self, failure: Failure, survey: str = "unknown") -> None:
-        error = failure.error
-        raw = failure.raw if failure.raw is not None and len(failure.raw) < LARGEST_COPY else None
-        self.quarantine.append(
-            {
-                "file": failure.file,
-                "offset": failure.offset,
-                "size": failure.size,
-                "head": failure.head,
-                "stage": error.stage.value,
-                "reason": error.reason.value,
-                "detail": error.detail,
-                "packets": failure.packets,
-                "packet": raw,
-            }
-        )
-        key = (failure.file, survey, None, "packets", f"rejected: {error.reason.value}")
-        self.account.counts[key] += failure.packets
-        log.warning("%s at %d: %s", failure.file, failure.offset, error)
-
-    def _canonical(self, table: pa.Table) -> pa.Table:
-        """A table that is canonical already, such as a simulated survey."""
-        table = table.select(ALERTS.names).cast(ALERTS)
-        for file, survey, night in zip(
-            table["source_file"].to_pylist(),
-            table["survey"].to_pylist(),
-            table["night"].to_pylist(),
-            strict=True,
-        ):
-            self.account.counts[file or "", survey, night, "packets", "mapped"] += 1
-        return table.append_column("batch", table["night"])
-
-    def _context(self, family: str, version: str) -> Context:
-        if family == "own":
-            assert self.own is not None
-            mapping, warning = self.own, None
-        else:
-            mapping, warning = mapping_for(family, version)
-        if warning:
-            self.account.warnings[warning] += 1
-        options = self.surveys.get(
-            mapping.survey, SurveyOptions(night_offset=0.5 * (mapping.survey == "lsst"))
-        )
-        simulated = options.simulated or self.simulated
-        return Context(family, mapping, version, simulated, options.night_offset, options.flux_unit)
-
-    def _chunk(self, family: str, version: str, packets: list[Packet]) -> pa.Table:
-        context = self._context(family, version)
-        records = [_flattened(p.record, context.mapping) for p in packets]
-        ids, conflicts = _compared_ids(records, context.mapping)
-        rows = detections(records, context, {"id": ids} if ids is not None else None)
-        for k, detail in conflicts.items():
-            rows.refused[k] = (Reason.BAD_ID, detail)
-        for k in sorted(rows.refused):
-            reason, detail = rows.refused[k]
-            error = PacketError(_stage(reason), reason, detail)
-            self._refuse(
-                Failure(packets[k].file, packets[k].offset, 0, b"", error, 1, None), context.mapping.survey
-            )
-        good = rows.good
-        own = arrow(rows, good, None, [packets[k].file for k in good], [packets[k].offset for k in good])
-        nights = np.asarray(rows.columns["night"])
-        for k in good.tolist():
-            key = (packets[k].file, context.mapping.survey, int(nights[k]), "packets", "mapped")
-            self.account.counts[key] += 1
-        tables = [own.append_column("batch", pa.array(nights[good], pa.int32()))]
-        if self.options.priors:
-            for prior in context.mapping.priors:
-                tables += self._priors(prior, packets, records, rows, good, context)
-        return pa.concat_tables(tables)
-
-    def _priors(
-        self, prior: PriorList, packets: list[Packet], records: Sequence[Mapping[str, Any]], rows: Rows,
-        good: Any, context: Context,
-    ) -> list[pa.Table]:  # fmt: skip
-        """Rows of one list of priors of the good packets of a chunk."""
-        entries, parent = [], []
-        path = prior.path + REST * (prior.path == context.mapping.alert_list)
-        for k in good.tolist():
-            some = records[k].get(path)
-            if isinstance(some, Sequence):
-                good_entries = [e for e in some if isinstance(e, Mapping)]
-                entries += good_entries
-                parent += [k] * len(good_entries)
-        self.account.priors_in += len(entries)
-        if not entries:
-            return []
-        kind = np.full(len(entries), prior.kind, np.int64)
-        if prior.without_id is not None:
-            (name,) = prior.fields["id"]
-            kind[[e.get(name) is None for e in entries]] = prior.without_id
-        columns = rows.columns
-        inherited = {"object": [columns["object_id"][k] for k in parent]}
-        if prior.kind == Kind.FORCED or context.mapping.alert_list is not None:
-            inherited |= {
-                "ra": [columns["ra"][k] for k in parent],
-                "dec": [columns["dec"][k] for k in parent],
-            }
-        found = priors(entries, prior.fields, kind, context, prior.photometry, inherited)
-        nights = columns["night"]
-        kinds = np.asarray(found.columns["kind"]).tolist()
-        refused = {k: f"rejected: {reason.value}" for k, (reason, _) in found.refused.items()}
-        names = {Kind.DETECTION: "detections", Kind.LIMIT: "limits", Kind.FORCED: "forced"}
-        for j, k in enumerate(parent):
-            what = refused.get(j) or names[kinds[j]]
-            self.account.counts[packets[k].file, context.mapping.survey, int(nights[k]), "priors", what] += 1
-        keep = found.good
-        of = [parent[j] for j in keep]
-        table = arrow(
-            found, keep, [columns["alert_key"][k] for k in of],
-            [packets[k].file for k in of], [packets[k].offset for k in of],
-        )  # fmt: skip
-        return [table.append_column("batch", pa.array([int(nights[k]) for k in of], pa.int32()))]
-
-
-def _list_entries(packet: Packet) -> int:
-    """Number of entries in the lists of a packet."""
-    return sum(len(value) for value in packet.record.values() if isinstance(value, list))
-
-
-def _stage(reason: Reason) -> Stage:
-    return Stage.RANGE if reason in (Reason.BAD_POSITION, Reason.BAD_TIME) else Stage.MAP
-
-
-def _flattened(record: Mapping[str, Any], mapping: PacketMapping) -> Mapping[str, Any]:
-    """A packet that is an object with a list of alerts: its newest becomes the packet's own, the rest priors."""
-    if mapping.alert_list is None:
-        return record
-    entries = [e for e in record.get(mapping.alert_list) or () if isinstance(e, Mapping)]
-    times = [next((e[n] for n in ("time", "midpointMjdTai", "midPointTai") if n in e), None) for e in entries]
-    known = [k for k, time in enumerate(times) if isinstance(time, int | float) and time == time]
-    if not known:
-        return {**record, mapping.alert_list: {}, mapping.alert_list + REST: entries}
-    newest = max(known, key=lambda k: (times[k], -k))
-    rest = entries[:newest] + entries[newest + 1 :]
-    return {**record, mapping.alert_list: entries[newest], mapping.alert_list + REST: rest}
-
-
-def _compared_ids(
-    records: Sequence[Mapping[str, Any]], mapping: PacketMapping
-) -> tuple[list[Any] | None, dict[int, str]]:
-    """Identifiers of packets that carry them twice, and the rows in which the two differ."""
-    paths = mapping.fields.get("id", ())
-    if len(paths) < 2 or paths[0] != "candid":
-        return None, {}
-    ids, conflicts = [], {}
-    for k, record in enumerate(records):
-        inner = record.get("candidate")
-        above, below = record.get("candid"), inner.get("candid") if isinstance(inner, Mapping) else None
-        if above is not None and below is not None and above != below:
-            conflicts[k] = f"candid is {above} in the packet and {below} in its candidate"
-        ids.append(below if above is None else above)
-    return ids, conflicts
-
-
-def arrow(
-    rows: Rows, keep: Any, carriers: Sequence[str] | None, files: Sequence[str], offsets: Sequence[int]
-) -> pa.Table:
-    """Canonical table of the rows `keep`; NaN becomes null."""
-    columns, n = rows.columns, len(keep)
-    everything = n == len(columns["alert_key"])
-    indices = keep.tolist()
-
-    def values(column: Any) -> Any:
-        if isinstance(column, np.ndarray):
-            return column if everything else column[keep]
-        return column if everything else [column[k] for k in indices]
-
-    extra = []
-    for name in EXTRA:
-        column, kind = columns["extra"][name], EXTRA_TYPE.field(name).type
-        extra.append(
-            pa.nulls(n, kind) if column is None else pa.array(values(column), kind, from_pandas=True)
-        )
-    given: dict[str, Any] = {
-        "extra": pa.StructArray.from_arrays(extra, fields=list(EXTRA_TYPE)),
-        "carrier_key": pa.nulls(n, pa.string()) if carriers is None else pa.array(carriers, pa.string()),
-        "source_file": pa.array(files, pa.string()),
-        "offset": pa.array(offsets, pa.int64()),
-    }
-    arrays = []
-    for column in ALERTS:
-        if column.name in given:
-            arrays.append(given[column.name])
-            continue
-        content = columns[column.name]
-        if content is None:
-            arrays.append(pa.nulls(n, column.type))
-            continue
-        plain = values(content)
-        if isinstance(plain, np.ndarray) and plain.dtype == np.float64 and column.type == pa.float32():
-            plain = plain.astype(np.float32)
-        target = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-        array = pa.array(plain, target, from_pandas=True)
-        arrays.append(array.dictionary_encode() if pa.types.is_dictionary(column.type) else array)
-    return pa.Table.from_arrays(arrays, schema=ALERTS)
 
 
 def read_packets(
@@ -339,8 +45,6 @@ def read_packets(
     is a folder of schemas by number for single-object messages. Raises AccountError when packets in are
     not alerts out plus duplicates plus rejected.
     """
-    from ephemera.alerts.night import close_account, deduplicate
-
     require_codecs()
     paths = [Path(p) for p in ([path] if isinstance(path, str | Path) else path)]
     decoder = Decoder(
@@ -406,8 +110,6 @@ def write_nights(tables: Iterable[pa.Table], folder: Path) -> dict[int, int]:
 
 def own_mapping(settings: Settings) -> PacketMapping | None:
     """Mapping of a user's own table of columns, if the configuration has one."""
-    from ephemera.alerts.mapping import Photometry
-
     if not settings.own_columns:
         return None
     fields = {name: (column,) for name, column in vars(settings.own_columns).items()}

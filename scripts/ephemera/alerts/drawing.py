@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ephemera.alerts.outcomes import Kind
 from ephemera.pages import Markup, escape
 
-#: Colours that people with any common colour vision tell apart (Okabe and Ito 2008), by the band's last letter.
+#: Colours by the last letter of the band, told apart with any common colour vision (Okabe and Ito 2008).
 COLOURS: Mapping[str, str] = {
     "u": "#CC79A7", "g": "#009E73", "r": "#D55E00", "i": "#8a6d00", "z": "#0072B2", "y": "#7f7f7f",
     "c": "#0072B2", "o": "#D55E00", "V": "#009E73", "I": "#8a6d00",
@@ -42,10 +42,10 @@ def colour(band: str) -> str:
     return COLOURS.get(band[-1:], _OTHER)
 
 
-def nice_ticks(low: float, high: float, number: int = 5) -> list[float]:
-    """About `number` round values between low and high."""
+def nice_ticks(low: float, high: float) -> list[float]:
+    """About five round values between low and high."""
     span = max(high - low, 1e-9)
-    raw = span / number
+    raw = span / 5
     power = 10 ** math.floor(math.log10(raw))
     step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
@@ -63,13 +63,13 @@ def light_curve(points: Sequence[Point]) -> Markup:
     pad = max(0.05 * (faint - bright), 0.1)
     width = max(max(times) - min(times), 0.02)
     frame = _Frame((min(times) - 0.03 * width, max(times) + 0.03 * width), (faint + pad, bright - pad))
-    parts = [frame.axes(f"MJD (UTC) - {start} [d]", "magnitude [AB]")]
     order = {Kind.LIMIT: 0, Kind.FORCED: 1, Kind.DETECTION: 2}
-    for p in sorted(points, key=lambda p: (order.get(Kind(p.kind), 0), p.mjd)):
-        parts.append(_mark(p, frame.x(p.mjd - start), frame.y(p.value), frame))
+    drawn = sorted(points, key=lambda p: (order.get(Kind(p.kind), 0), p.mjd))
+    parts = [frame.axes(f"MJD (UTC) - {start} [d]", "magnitude [AB]")]
+    parts += [_mark(p, frame.x(p.mjd - start), frame.y(p.value), frame) for p in drawn]
     bands = sorted({p.band for p in points})
     alternative = f"Light curve with {len(points)} measurements in {', '.join(bands)}"
-    return _svg("".join(parts), _HEIGHT, alternative) + _legend(points)
+    return Markup(_svg("".join(parts), _HEIGHT, alternative) + _legend(points))
 
 
 def sky_offsets(points: Sequence[Point], radius_arcsec: float) -> Markup:
@@ -82,16 +82,17 @@ def sky_offsets(points: Sequence[Point], radius_arcsec: float) -> Markup:
     unit = frame.x(0) - frame.x(1)
     parts = [
         frame.axes("offset east [arcsec]", "offset north [arcsec]"),
-        f'<circle cx="{frame.x(0):.1f}" cy="{frame.y(0):.1f}" r="{unit * radius_arcsec:.1f}" fill="none" '
-        'stroke="currentColor" stroke-dasharray="5 4"/>',
+        (
+            f'<circle cx="{frame.x(0):.1f}" cy="{frame.y(0):.1f}" r="{unit * radius_arcsec:.1f}" fill="none" '
+            'stroke="currentColor" stroke-dasharray="5 4"/>'
+        ),
     ]
-    for p in located:
-        parts.append(_mark(p, frame.x(p.east or 0), frame.y(p.north or 0), frame, bars=False))
+    parts += [_mark(p, frame.x(p.east or 0), frame.y(p.north or 0), frame, bars=False) for p in located]
     x, y = frame.x(0), frame.y(0)
     parts.append(
         f'<path d="M{x - 9:.1f} {y:.1f}h18M{x:.1f} {y - 9:.1f}v18" stroke="currentColor" stroke-width="2"/>'
     )
-    text = f"Offsets of {len(located)} detections from the mean; the circle is the radius, {radius_arcsec:g} arcsec"
+    text = f"Offsets of {len(located)} detections from the mean, in a circle of {radius_arcsec:g} arcsec"
     return _svg("".join(parts), 360, text, width=360)
 
 
@@ -117,7 +118,10 @@ class _Frame:
         """Frame, ticks, numbers and labels."""
         left, right, top, bottom = _LEFT, self.width - _RIGHT, _TOP, self.height - _BOTTOM
         parts = [
-            f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" fill="none" stroke="currentColor"/>'
+            (
+                f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" fill="none" '
+                'stroke="currentColor"/>'
+            )
         ]
         for value in nice_ticks(*sorted(self.across)):
             x = self.x(value)
@@ -133,7 +137,8 @@ class _Frame:
         )
         at = (top + bottom) / 2
         parts.append(
-            f'<text transform="translate(16 {at:.0f}) rotate(-90)" text-anchor="middle">{escape(vertical)}</text>'
+            f'<text transform="translate(16 {at:.0f}) rotate(-90)" text-anchor="middle">'
+            f"{escape(vertical)}</text>"
         )
         return "".join(parts)
 
@@ -151,7 +156,10 @@ def _mark(p: Point, x: float, y: float, frame: _Frame, *, bars: bool = True) -> 
         bar = f'<path d="M{x:.1f} {top:.1f}V{bottom:.1f}" stroke="{paint}"/>'
     size = 2.2 if p.kind == Kind.FORCED else 4.2
     fill = paint if p.sign >= 0 else "var(--paper, #fff)"
-    return f'{bar}<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" fill="{fill}" stroke="{paint}" stroke-width="1.5">{title}</circle>'
+    circle = (
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" fill="{fill}" stroke="{paint}" stroke-width="1.5">'
+    )
+    return f"{bar}{circle}{title}</circle>"
 
 
 def _svg(content: str, height: int, alternative: str, width: int = _WIDTH) -> Markup:
@@ -166,7 +174,8 @@ def _legend(points: Iterable[Point]) -> Markup:
     points = list(points)
     parts = []
     for band in sorted({p.band for p in points}):
-        dot = f'<svg width="12" height="12" aria-hidden="true"><circle cx="6" cy="6" r="4.5" fill="{colour(band)}"/></svg>'
+        circle = f'<circle cx="6" cy="6" r="4.5" fill="{colour(band)}"/>'
+        dot = f'<svg width="12" height="12" aria-hidden="true">{circle}</svg>'
         parts.append(f'<span class="key">{dot} {escape(band)}</span>')
     signs = (
         (any(p.kind == Kind.DETECTION and p.sign < 0 for p in points), "open: negative difference"),
@@ -181,5 +190,6 @@ STYLE = """
 .drawing { width: 100%; height: auto; display: block; }
 .legend .key { margin-right: 1.2rem; white-space: nowrap; } .legend svg { vertical-align: -1px; }
 .two { display: flex; flex-wrap: wrap; gap: 1.5rem; } .two > * { flex: 1 1 22rem; min-width: 0; }
-dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; } dl.facts dd { margin: 0; overflow-wrap: anywhere; }
+dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; }
+dl.facts dd { margin: 0; overflow-wrap: anywhere; }
 """

@@ -127,7 +127,7 @@ def consume(
     servers: str, topics: Sequence[str], folder: Path, *, idle_s: float = 10.0, most: int = 100_000,
     options: Mapping[str, Any] | None = None,
 ) -> dict[str, int]:  # fmt: skip
-    """Write new packets to `<folder>/<night>/<topic>.<partition>.<first offset>.tar`; returns packets by night.
+    """Write new packets to `<folder>/<night>/<topic>.<partition>.<first offset>.tar`; returns them by night.
 
     The night is that of the message's time stamp. Ends when nothing came for `idle_s` or `most` came.
     """

@@ -1,10 +1,10 @@
-"""Light curves that a simulated survey draws from: OGLE, PyTables, CSV, the notebook's fake source, invented ones."""
+"""Light curves that a simulated survey draws from: OGLE, PyTables, CSV, the fake source, invented ones."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ def sexagesimal(text: str, hours: bool) -> float:
 
 
 def read_ogle(folder: Path, limit: int | None = None) -> list[Source]:
-    """OGLE Cepheids: `ident.dat`, and `phot/V` and `phot/I` with three columns (HJD - 2450000, mag, error)."""
+    """OGLE Cepheids: `ident.dat`, `phot/V` and `phot/I` with three columns (HJD - 2450000, mag, error)."""
     sources = []
     files = {band: {p.stem: p for p in (folder / "phot" / band).glob("*.dat")} for band in "VI"}
     for line in (folder / "ident.dat").read_text().splitlines():
@@ -195,7 +195,7 @@ def injected(
     counts: Mapping[str, int], generator: np.random.Generator, bands: Iterable[str], span_d: float
 ) -> list[Source]:
     """Sources of the classes that can be injected, at random times, in a field of their own."""
-    shapes = {
+    shapes: dict[str, Callable[[FloatArray], FloatArray]] = {
         "nova": lambda x: np.where(x < 0, np.inf, 12.0 + 0.25 * x),
         "supernova": lambda x: np.where(x < -15, np.inf, 18.0 + (x / 15) ** 2 * np.where(x < 0, 2.5, 0.8)),
         "microlensing": lambda x: 18.5 - 2.5 * np.log10(_magnification(x / 6.0, 0.05)),
@@ -222,4 +222,4 @@ def injected(
 def _magnification(time: FloatArray, impact: float) -> FloatArray:
     """Paczynski's magnification of a point lens: (u^2 + 2) / (u sqrt(u^2 + 4))."""
     u = np.hypot(time, impact)
-    return (u**2 + 2) / (u * np.sqrt(u**2 + 4))
+    return np.asarray((u**2 + 2) / (u * np.sqrt(u**2 + 4)), float)

@@ -44,7 +44,7 @@ class Joined:
 
 
 def update_loci(joined: Joined, loci: pa.Table, history: pa.Table | None, night: int) -> pa.Table:
-    """Loci table after the batch: untouched rows as they are, then the touched ones, ordered by identifier."""
+    """Loci table after the batch, ordered by identifier; untouched rows are as they were."""
     touched, slot = np.unique(joined.locus[joined.locus >= 0], return_inverse=True)
     if len(touched) == 0:
         return loci

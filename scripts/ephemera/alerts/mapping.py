@@ -118,12 +118,14 @@ _RUBIN_FORCED = PriorList(
     Kind.FORCED,
     {
         "object": ("diaObjectId",), "time": ("midpointMjdTai",), "ra": ("ra",), "dec": ("dec",),
-        "band": ("band",), "flux": ("psfFlux",), "flux_err": ("psfFluxErr",), **_same("", "visit", "detector"),
+        "band": ("band",), "flux": ("psfFlux",), "flux_err": ("psfFluxErr",),
+        **_same("", "visit", "detector"),
     },
     Photometry(),
 )  # fmt: skip
 _RUBIN = PacketMapping(
-    "lsst", "10", "11.99", {**_inside("diaSource", _RUBIN_POINT), "broker": ("broker",)}, Photometry(), "tai_mjd", 1, _LSST_BANDS, "lsst",
+    "lsst", "10", "11.99", {**_inside("diaSource", _RUBIN_POINT), "broker": ("broker",)}, Photometry(),
+    "tai_mjd", 1, _LSST_BANDS, "lsst",
     (PriorList("prvDiaSources", Kind.DETECTION, _RUBIN_POINT, Photometry()), _RUBIN_FORCED),
     scale={"pos_err": 3600.0},
 )  # fmt: skip
@@ -184,7 +186,8 @@ _AMPEL_POINT: Paths = {
 }  # fmt: skip
 _AMPEL = PacketMapping(
     "lsst", "0", "99",
-    {**_inside("photometry", _AMPEL_POINT), "object": ("object.id",), "ra": ("object.ra",), "dec": ("object.dec",)},
+    {**_inside("photometry", _AMPEL_POINT), "object": ("object.id",), "ra": ("object.ra",),
+     "dec": ("object.dec",)},
     Photometry(), "tai_jd", 1, {f"lsst{band}": band for band in "ugrizy"}, "lsst",
     (PriorList("photometry", Kind.DETECTION, _AMPEL_POINT, Photometry()),),
     alert_list="photometry", broker="ampel",
@@ -208,7 +211,8 @@ _LASAIR = PacketMapping(
         ),
         PriorList(
             "diaNondetectionLimitsList", Kind.LIMIT,
-            {"time": ("midpointMjdTai", "midPointTai"), "band": ("band", "filterName"), "noise": ("diaNoise",)},
+            {"time": ("midpointMjdTai", "midPointTai"), "band": ("band", "filterName"),
+             "noise": ("diaNoise",)},
             Photometry(),
         ),
     ),
@@ -228,8 +232,9 @@ _ANTARES = PacketMapping(
 _ALERCE = PacketMapping(
     "ztf", "0", "99",
     {
-        **_same("", *_ZTF_EXTRA), "id": ("candid",), "object": ("oid",), "time": ("mjd",), "ra": ("ra", "meanra"),
-        "dec": ("dec", "meandec"), "band": ("fid",), "mag": ("magpsf", "mag"), "mag_err": ("sigmapsf", "e_mag"),
+        **_same("", *_ZTF_EXTRA), "id": ("candid",), "object": ("oid",), "time": ("mjd",),
+        "ra": ("ra", "meanra"), "dec": ("dec", "meandec"), "band": ("fid",), "mag": ("magpsf", "mag"),
+        "mag_err": ("sigmapsf", "e_mag"),
         "positive": ("isdiffpos",), "maglim": ("diffmaglim",), "kind": ("kind",),
     },
     _MAGNITUDE, "utc_mjd", 0, _ZTF_BANDS, "ztf", broker="alerce",
@@ -278,7 +283,7 @@ def family_of_schema(schema: Mapping[str, object], versions: Mapping[str, object
     name = str(schema.get("name", ""))
     namespace = str(schema.get("namespace", "")) or name.rpartition(".")[0]
     full = name if "." in name else f"{namespace}.{name}"
-    top = {str(f["name"]) for f in schema.get("fields", ())}  # type: ignore[index,attr-defined]
+    top = {str(f["name"]) for f in schema.get("fields", ())}  # type: ignore[attr-defined]
     version = str(versions.get("schemavsn") or schema.get("version") or "0")
     if match := re.match(r"lsst\.v(\d+)_(\d+)", full):
         return "lsst", f"{match[1]}.{match[2]}"

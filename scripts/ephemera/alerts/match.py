@@ -31,8 +31,10 @@ _REACH = 3.0
 
 @dataclass(frozen=True)
 class Matches:
-    """For each detection: index of its locus or -1, separation, number of loci within the radius, and the
-    separation of the second; arcsec, NaN where there is none.
+    """For each detection the index of its locus (-1 for none) and its separation from the mean, arcsec.
+
+    `n_candidates` counts the loci within the radius, `second` is the separation of the second; NaN where
+    there is none.
     """
 
     index: IntArray
@@ -180,7 +182,7 @@ def _cells_around(x: float, y: float, z: float) -> itertools.product[tuple[int, 
     return itertools.product(
         (i, i + 1 if x - i >= 0.5 else i - 1), (j, j + 1 if y - j >= 0.5 else j - 1),
         (k, k + 1 if z - k >= 0.5 else k - 1),
-    )  # type: ignore[return-value]  # fmt: skip
+    )  # fmt: skip
 
 
 def _move(
@@ -224,7 +226,7 @@ def close_pairs(means: FloatArray, reach_arcsec: float) -> list[tuple[int, int, 
     if len(means) < 2:
         return []
     pairs = _tree(means).query_pairs(float(chord(reach_arcsec)), output_type="ndarray")
-    apart = arcsec(np.linalg.norm(means[pairs[:, 0]] - means[pairs[:, 1]], axis=1)) if len(pairs) else []
+    apart = arcsec(np.linalg.norm(means[pairs[:, 0]] - means[pairs[:, 1]], axis=1))
     return sorted((int(min(a, b)), int(max(a, b)), float(s)) for (a, b), s in zip(pairs, apart, strict=True))
 
 
@@ -233,6 +235,6 @@ def groups_of(pairs: Sequence[tuple[int, int, float]], n: int) -> IntArray:
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    rows, columns = [p[0] for p in pairs], [p[1] for p in pairs]
+    rows, columns = (np.array([p[k] for p in pairs], np.int64) for k in (0, 1))
     graph = coo_matrix((np.ones(len(pairs)), (rows, columns)), (n, n))
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)

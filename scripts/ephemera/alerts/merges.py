@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,7 @@ def _age(loci: pa.Table) -> list[tuple[int, float, str]]:
 
 
 def merge_loci(loci: pa.Table, history: pa.Table, merges: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Loci and history with each group of merge candidates joined to its oldest, and the aliases old -> new."""
+    """Loci and history with each group of candidates joined to its oldest, and the aliases old -> new."""
     if len(merges) == 0:
         return loci, history, ALIASES.empty_table()
     names, age = loci["locus_id"].to_pylist(), _age(loci)
@@ -124,7 +124,7 @@ def _merged(loci: pa.Table, members: list[int], history: pa.Table) -> pa.Table:
     last: dict[str, Any] = {}
     for row in sorted(rows, key=lambda r: r["mjd_last"]):
         last |= row["last_mag"] or {}
-    columns = {name: [oldest[name]] for name in loci.column_names}
+    columns: dict[str, Sequence[Any]] = {name: [oldest[name]] for name in loci.column_names}
     columns |= {name: [sum(r[name] for r in rows)] for name in ("n_det", "n_limit", "n_forced")}
     columns |= {f"sum_{axis}": [float(sums[0, k])] for k, axis in enumerate("xyz")}
     columns |= {"ra": [float(ra[0])], "dec": [float(dec[0])]}

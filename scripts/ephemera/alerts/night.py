@@ -24,7 +24,7 @@ from ephemera.alerts.outcomes import AccountError, Kind
 from ephemera.alerts.schema import ALERTS, empty_alerts
 
 if TYPE_CHECKING:
-    from ephemera.alerts.decode import Account
+    from ephemera.alerts.decoder import Account
     from ephemera.config.alerts import Night as Settings
     from ephemera.job import Job
 
@@ -229,7 +229,7 @@ def main(job: Job) -> None:
     folders = job.input.deliveries if isinstance(job.input.deliveries, list) else [job.input.deliveries]
     alerts = pa.concat_tables([rows_of(folder, night) for folder in folders]).unify_dictionaries()
     result = deduplicate(alerts, settings.good_procstatus)
-    account = {
+    account: dict[str, Any] = {
         "night": night,
         "files": by_survey_and_file(alerts, result.dropped),
         **counted(alerts, result.dropped),

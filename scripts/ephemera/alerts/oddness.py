@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 import tarfile
 from collections.abc import Mapping, Sequence
+from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +50,7 @@ def features(curves: Mapping[str, Curve], *, fluxes: bool) -> dict[str, float]:
         found |= {f"{band}_{name}": value for name, value in band_features(ordered).items()}
         means.append((band, float(ordered.mean()) if len(ordered) else math.nan))
     if fluxes:
-        for (a, fa), (b, fb) in zip(means, means[1:], strict=False):
+        for (a, fa), (b, fb) in pairwise(means):
             if fa > 0 and fb > 0:
                 found[f"{a}-{b}"] = -2.5 * math.log10(fa / fb)
     return found
@@ -72,13 +74,13 @@ def scores(rows: Sequence[Mapping[str, float]], seed: int, trees: int = 300) -> 
     if len(rows) < 3 or not names:
         return np.zeros(len(rows)), "too few"
     try:
-        from sklearn.ensemble import IsolationForest
+        ensemble = import_module("sklearn.ensemble")
     except ImportError:
         centre = np.median(table, axis=0)
         width = np.median(np.abs(table - centre), axis=0)
         deviation = (table - centre) / np.where(width > 0, width, 1.0)
         return np.asarray(np.mean(deviation**2, axis=1)), "robust deviation"
-    forest = IsolationForest(n_estimators=trees, random_state=seed, n_jobs=1).fit(table)
+    forest = ensemble.IsolationForest(n_estimators=trees, random_state=seed, n_jobs=1).fit(table)
     return np.asarray(-forest.score_samples(table)), f"isolation forest of {trees} trees"
 
 

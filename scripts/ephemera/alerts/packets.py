@@ -190,8 +190,8 @@ _PACKET_COLUMNS = {
     "lsst": {"diaSource", "prvDiaSources", "prvDiaForcedSources"},
 }
 _NOT_KEPT = {
-    "cutoutScience", "cutoutTemplate", "cutoutDifference", "publisher", "diaSourceId", "diaObject", "ssSource",
-    "mpc_orbits", "observation_reason", "target_name", "lsst_schema_version", "prvDiaNondetectionLimits",
+    "cutoutScience", "cutoutTemplate", "cutoutDifference", "publisher", "diaSourceId", "diaObject",
+    "ssSource", "mpc_orbits", "observation_reason", "target_name", "lsst_schema_version", "prvDiaNondetectionLimits",
 }  # fmt: skip
 
 

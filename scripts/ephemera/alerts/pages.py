@@ -74,7 +74,7 @@ def offsets(ra0: float, dec0: float, ra: float, dec: float) -> tuple[float, floa
 
 def chosen(loci: pa.Table, largest: int) -> list[dict[str, Any]]:
     """Loci with a page: tagged ones first, then those with most detections."""
-    rows = loci.to_pylist()
+    rows: list[dict[str, Any]] = loci.to_pylist()
     rows.sort(key=lambda row: (not row["tags"], -len(row["tags"] or ()), -row["n_det"], row["locus_id"]))
     return rows[:largest]
 
@@ -140,7 +140,12 @@ def _tags(locus: Mapping[str, Any]) -> Markup:
 
 
 def _precise(mjd: float | None) -> Cell | None:
-    return None if mjd is None else Cell(f"{mjd:.5f}", mjd)
+    return _fixed(mjd, 5)
+
+
+def _fixed(value: float | None, digits: int) -> Cell | None:
+    """A number with so many digits after the point, which sorts by its value."""
+    return None if value is None else Cell(f"{value:.{digits}f}", value)
 
 
 def _properties(locus: Mapping[str, Any]) -> Markup:
@@ -174,12 +179,13 @@ def _matches(locus: Mapping[str, Any]) -> Markup:
 def _conflicts(conflicts: Sequence[Mapping[str, Any]]) -> Markup:
     words = {"two_ids_in_locus": "two objects in this locus", "id_in_two_loci": "one object in two loci"}
     rows = [
-        (words.get(c["what"], c["what"]), c["survey"], c["object_id"], c["other_object_id"], c["other_locus_id"],
-         c["sep_arcsec"], c["overlap_d"])
+        (words.get(c["what"], c["what"]), c["survey"], c["object_id"], c["other_object_id"],
+         c["other_locus_id"], c["sep_arcsec"], c["overlap_d"])
         for c in conflicts
     ]  # fmt: skip
     headings = (
-        Heading("What"), Heading("Survey"), Heading("Object"), Heading("Other object"), Heading("Other locus"),
+        Heading("What"), Heading("Survey"), Heading("Object"), Heading("Other object"),
+        Heading("Other locus"),
         Heading("Separation", "arcsec", numeric=True), Heading("Overlap", "d", "negative: gap", numeric=True),
     )  # fmt: skip
     return table(headings, rows, caption="Where the survey's objects and this locus disagree")
@@ -188,7 +194,8 @@ def _conflicts(conflicts: Sequence[Mapping[str, Any]]) -> Markup:
 def _alerts(alerts: Sequence[Mapping[str, Any]]) -> Markup:
     names = {0: "detection", 1: "limit", 2: "forced"}
     headings = (
-        Heading("Time", "MJD", numeric=True), Heading("Kind"), Heading("Band"), Heading("Magnitude", "mag", numeric=True),
+        Heading("Time", "MJD", numeric=True), Heading("Kind"), Heading("Band"),
+        Heading("Magnitude", "mag", numeric=True),
         Heading("Error", "mag", numeric=True), Heading("Flux", "nJy", "signed", numeric=True),
         Heading("Limit", "mag", numeric=True), Heading("Key"),
     )  # fmt: skip
@@ -214,7 +221,8 @@ def index_page(
     """The sortable index of the night's loci."""
     headings = (
         Heading("Locus"), Heading("RA", "deg", numeric=True), Heading("Dec", "deg", numeric=True),
-        Heading("Detections", numeric=True), Heading("First", "MJD", numeric=True), Heading("Last", "MJD", numeric=True),
+        Heading("Detections", numeric=True), Heading("First", "MJD", numeric=True),
+        Heading("Last", "MJD", numeric=True),
         Heading("Brightest", "mag", numeric=True), Heading("Range", "mag", numeric=True),
         Heading("Scatter", "arcsec", numeric=True), Heading("Tags"), Heading("Flags"), Heading("Objects"),
     )  # fmt: skip
@@ -226,8 +234,9 @@ def index_page(
         rows.append(
             (
                 link(f"{name}.html", name) if name in with_page else name,
-                Cell(f"{locus['ra']:.6f}", locus["ra"]), Cell(f"{locus['dec']:+.6f}", locus["dec"]), locus["n_det"],
-                _precise(locus["mjd_first"]), _precise(locus["mjd_last"]), locus["mag_min"], spread, locus["scatter"],
+                Cell(f"{locus['ra']:.6f}", locus["ra"]), Cell(f"{locus['dec']:+.6f}", locus["dec"]),
+                locus["n_det"], _precise(locus["mjd_first"]), _precise(locus["mjd_last"]),
+                _fixed(locus["mag_min"], 3), _fixed(spread, 3), _fixed(locus["scatter"], 3),
                 ", ".join(tag["name"] for tag in locus["tags"] or ()), ", ".join(flags),
                 ", ".join(one for _, names in locus["object_ids"] or () for one in names),
             )

@@ -90,15 +90,15 @@ def _by_survey(surveys: Mapping[str, Counter[str]], night: Mapping[str, Any]) ->
 
 
 def warnings_of(
-    report: Mapping[str, Any], before: Mapping[str, Any] | None, decode_warnings: Sequence[str], bands: Sequence[str],
-    rates: Sequence[int], factor: float,
+    report: Mapping[str, Any], before: Mapping[str, Any] | None, decode_warnings: Sequence[str],
+    bands: Sequence[str], rates: Sequence[int], factor: float,
 ) -> list[str]:  # fmt: skip
     """What someone should look at."""
     found = [f"unknown schema: {text}" for text in sorted(set(decode_warnings))]
     found += [f"unknown band: {band}" for band in sorted(set(bands)) if _UNKNOWN_BAND.fullmatch(band)]
     if before is not None and report["night"] - before["night"] > 1:
         found.append(
-            f"night gap: the night before is {before['night']}, {report['night'] - before['night'] - 1} are missing"
+            f"night gap: {report['night'] - before['night'] - 1} nights are missing after {before['night']}"
         )
     if rates:
         usual, now = median(rates), report["packets"]["out"]
@@ -152,7 +152,9 @@ def report_page(
     ]
     if reasons:
         parts.append(section("Rejected", table((Heading("Of"), Heading("Reason"), number), reasons)))
-    priors = [(name.replace("_", " "), n) for name, n in report["priors"].items() if name != "rejected"]
+    priors: list[tuple[str, int]] = [
+        (name.replace("_", " "), n) for name, n in report["priors"].items() if name != "rejected"
+    ]
     priors.append(("rejected", sum(report["priors"]["rejected"].values())))
     caption = "In = new detections + already known + limits + forced + rejected"
     parts.append(
@@ -179,9 +181,11 @@ def _warnings(warnings: Sequence[str]) -> Markup:
 
 def _filters(filters: Mapping[str, Mapping[str, Any]], times: Mapping[str, Mapping[str, float]]) -> Markup:
     headings = (
-        Heading("Filter"), Heading("Version"), Heading("Before", "loci", "what the filter was given", numeric=True),
-        Heading("Skipped", description="a requirement was missing", numeric=True), Heading("Errored", numeric=True),
-        Heading("After", "loci", "what it passed", numeric=True), Heading("Time per locus", "ms", numeric=True),
+        Heading("Filter"), Heading("Version"),
+        Heading("Before", "loci", "what the filter was given", numeric=True),
+        Heading("Skipped", description="a requirement was missing", numeric=True),
+        Heading("Errored", numeric=True), Heading("After", "loci", "what it passed", numeric=True),
+        Heading("Time per locus", "ms", numeric=True),
     )  # fmt: skip
     rows = []
     for name, c in filters.items():

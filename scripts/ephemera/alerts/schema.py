@@ -27,7 +27,8 @@ EXTRA: Mapping[str, str] = {
     **dict.fromkeys(
         ("rb", "drb", "fwhm", "elong", "magdiff", "distnr", "magnr", "sgscore1", "distpsnr1", "ssdistnr",
          "magap", "reliability", "extendedness", "snr", "pos_err"), "f8"),
-    **dict.fromkeys(("nbad", "programid", "field", "rcid", "fid", "pid", "ndethist", "visit", "detector"), "i8"),
+    **dict.fromkeys(
+        ("nbad", "programid", "field", "rcid", "fid", "pid", "ndethist", "visit", "detector"), "i8"),
     **dict.fromkeys(("ssnamenr", "procstatus", "broker"), "text"),
 }  # fmt: skip
 EXTRA_TYPE = pa.struct([pa.field(name, _TYPES[kind]) for name, kind in EXTRA.items()])

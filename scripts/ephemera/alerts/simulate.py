@@ -135,7 +135,9 @@ def simulate_survey(
         band = config.bands[k]
         random = generator(config.seed, "packet", epoch, visit, band)
         able = [s for s in background if noiseless(s, band, time, hold=config.hold) is not None]
-        drawn = random.choice(len(able), min(config.background, len(able)), replace=False) if able else []
+        drawn: Any = (
+            random.choice(len(able), min(config.background, len(able)), replace=False) if able else []
+        )
         for slot, source in enumerate([*guests, *(able[int(j)] for j in drawn)]):
             row = _alert(source, band, time, random, config)
             if row is not None:
@@ -173,7 +175,8 @@ def _alert(
     noisy = mag + draw * error if config.noise else mag
     return {
         "source": source, "ra": seen[0], "dec": seen[1], "true_ra": ra, "true_dec": dec, "mag": noisy,
-        "true_mag": mag, "err": max(error, 1e-4), "mjd": config.start_mjd + time, "band": f"{config.survey}_{band}",
+        "true_mag": mag, "err": max(error, 1e-4), "mjd": config.start_mjd + time,
+        "band": f"{config.survey}_{band}",
     }  # fmt: skip
 
 
@@ -227,8 +230,8 @@ def _truth(rows: Sequence[Mapping[str, Any]], config: SimulationConfig) -> pa.Ta
     """Truth of each alert."""
     table = [
         {
-            "alert_key": f"{config.survey}:{r['id']}", "source_id": r["source"].source_id, "label": r["source"].label,
-            "injected": r["source"].injected, "ra": r["true_ra"], "dec": r["true_dec"], "mag": r["true_mag"],
+            "alert_key": f"{config.survey}:{r['id']}", "source_id": r["source"].source_id,
+            "label": r["source"].label, "injected": r["source"].injected, "ra": r["true_ra"], "dec": r["true_dec"], "mag": r["true_mag"],
             "mjd_utc": r["mjd"], "epoch": r["epoch"], "visit": r["visit"], "band": r["plain_band"],
         }
         for r in rows

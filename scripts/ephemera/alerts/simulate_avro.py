@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from ephemera.alerts.times import JD_OF_MJD_0
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _OPTIONAL_FLOAT: list[Any] = ["null", "float"]
 SCHEMA: dict[str, Any] = {

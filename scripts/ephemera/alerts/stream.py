@@ -57,7 +57,6 @@ def stream_rows(
     loci: pa.Table,
     verdicts: pa.Table,
     alerts: pa.Table,
-    night: int,
     aliases: Mapping[str, str],
     *,
     once: bool,
@@ -179,8 +178,8 @@ def past_rows(past: pa.Table) -> list[dict[str, Any]]:
     for row in past.to_pylist():
         blank = dict.fromkeys(STREAM.names)
         properties = json.dumps({"watch_dynamic_name": row["region"]})
-        rows.append({**blank, "locus_id": row["locus_id"], "aliases": [], "tag": row["tag"], "filter": row["tag"],
-                     "tags": [row["tag"]], "properties": properties, "past": True})  # fmt: skip
+        rows.append({**blank, "locus_id": row["locus_id"], "aliases": [], "tag": row["tag"],
+                     "filter": row["tag"], "tags": [row["tag"]], "properties": properties, "past": True})  # fmt: skip
     return rows
 
 
@@ -192,7 +191,7 @@ def main(job: Job) -> None:
     loci, verdicts = pq.read_table(job.input.loci), pq.read_table(job.input.verdicts)
     alerts, aliases = pq.read_table(job.input.alerts), pq.read_table(job.input.aliases)
     names = dict(zip(aliases["old"].to_pylist(), aliases["new"].to_pylist(), strict=True))
-    rows = stream_rows(loci, verdicts, alerts, int(job.wildcards.night), names, once=settings.once)
+    rows = stream_rows(loci, verdicts, alerts, names, once=settings.once)
     rows += past_rows(pq.read_table(job.input.past))
     counts = write_streams(rows, job.output.streams)
     if settings.kafka_servers:

@@ -32,7 +32,8 @@ def row_of(report: Mapping[str, Any]) -> tuple[Any, ...]:
     """A night in one line."""
     packets = report["packets"]
     return (
-        report["night"], packets["in"], packets["out"], packets["duplicates"], sum(packets["rejected"].values()),
+        report["night"], packets["in"], packets["out"], packets["duplicates"],
+        sum(packets["rejected"].values()),
         report["association"]["new_loci"], report["association"]["to_old_loci"], sum(report["tags"].values()),
         sum(report["conflicts"].values()), len(report["warnings"]),
     )  # fmt: skip

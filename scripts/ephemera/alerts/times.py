@@ -33,4 +33,4 @@ def utc_from_tai(mjd_tai: npt.ArrayLike) -> FloatArray:
 
 def night_of(mjd_utc: npt.ArrayLike, offset_d: npt.ArrayLike = 0.0) -> npt.NDArray[np.int32]:
     """Number of the night: floor(mjd_utc - offset_d)."""
-    return np.floor(np.asarray(mjd_utc, float) - np.asarray(offset_d, float)).astype(np.int32)
+    return np.asarray(np.floor(np.asarray(mjd_utc, float) - np.asarray(offset_d, float)), np.int32)

@@ -1,4 +1,4 @@
-"""Options of the alert branch, one section a step: `alerts.associate` configures the rule `alerts_associate`."""
+"""Options of the alert branch, one section a step: `alerts.night` configures the rule `alerts_night`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ InjectedClass = Literal["nova", "supernova", "microlensing", "dip", "flare", "mo
 #: Filters that run unless the configuration names others.
 FILTERS = [
     "everything", "quality_basic", "quality_strict", "jump", "nuclear_transient", "variable_star",
-    "nightly_brightening", "young", "moving_object", "long_lived", "single_point", "negative_only", "new_band",
+    "nightly_brightening", "young", "moving_object", "long_lived", "single_point", "negative_only",
+    "new_band",
 ]  # fmt: skip
 
 

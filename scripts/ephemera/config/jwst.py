@@ -84,9 +84,9 @@ def _baseline(value: Any) -> Any:
 class SeriesOptions(Section):
     """`jwst_series`: normalisation, visits, light curves, quality metrics, cube."""
 
-    baseline: Annotated[
-        Literal["all", "out_of_transit"] | list[ClosedRange], BeforeValidator(_baseline)
-    ] = option("all", "Integrations whose median is 1: all, out_of_transit, or intervals of time [d].")
+    baseline: Annotated[Literal["all", "out_of_transit"] | list[ClosedRange], BeforeValidator(_baseline)] = (
+        option("all", "Integrations whose median is 1: all, out_of_transit, or intervals of time [d].")
+    )
     normalise: Literal["series", "visit"] = option("series", "One median spectrum, or one a visit.")
     visit_gap_hours: Positive = option(0.5, "A longer gap begins a new visit.", unit="h")
     wavelength_range: OpenRange | None = option(None, "Range shown; null ends are open.", unit="um")
@@ -109,7 +109,14 @@ class Pages(Section):
 
     wavelength_unit: Literal["um", "nm", "Angstrom"] = option("um", "Unit of wavelength on pages.")
     flux_unit: Literal[
-        "native", "Jy", "mJy", "MJy", "W m-2 Hz-1", "erg s-1 cm-2 Hz-1", "W m-2 um-1", "erg s-1 cm-2 Angstrom-1"
+        "native",
+        "Jy",
+        "mJy",
+        "MJy",
+        "W m-2 Hz-1",
+        "erg s-1 cm-2 Hz-1",
+        "W m-2 um-1",
+        "erg s-1 cm-2 Angstrom-1",
     ] = option("native", "Unit of flux on pages, of the same kind as that of the data.")
     z_mode: Literal["variability", "flux"] = option("variability", "What pages show first.")
     z_range: OpenRange | None = option(None, "Limits of colours; null takes percentiles.")

@@ -38,6 +38,11 @@ class Configuration(Section):
     shard: Annotated[str, AfterValidator(_shard)] = option(
         "1/1", "Share i/n of the units of every branch that this run works on."
     )
+    early_cut_off: bool = option(
+        True,
+        "Run a step whose code alone changed before all others; where its results are the same, nothing "
+        "that reads them is made again.",
+    )
     seed: int = option(0, "Seed of everything random.", ge=0, lt=2**63)
     xmm: Xmm = subsection(Xmm, "X-ray event lists.")
     survey: Survey = subsection(Survey, "Survey light curves.")

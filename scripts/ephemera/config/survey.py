@@ -224,6 +224,7 @@ class Features(Section):
 
     library: Literal["auto", "never"] = option("auto", "Use the package light-curve where installed.")
     periods: bool = option(False, "Search for periods by Lomb-Scargle and box fits.")
+    period_terms: int = option(1, "Sines of a periodic light curve: 1, or more for steep ones.", ge=1, le=5)
     min_period: Positive = option(0.05, "Shortest period.", unit="d")
     max_period: Positive = option(100.0, "Longest period.", unit="d")
 

@@ -14,6 +14,9 @@ from ephemera.figures.style import OKABE_ITO, figure, margins
 from ephemera.pages import Cell, Heading, Markup, escape, figure_tag, page, section, table
 
 
+STYLE = "code { overflow-wrap: anywhere; }"
+
+
 @dataclass(frozen=True)
 class Summary:
     """Everything on the page."""
@@ -47,7 +50,7 @@ def summary_page(summary: Summary) -> str:
     if summary.completeness:
         parts.append(section("Simulated signals", _table(summary.completeness, _COMPLETENESS)))
     parts.append(section("Bad inputs", _table(summary.bad_inputs, _BAD)))
-    return page(f"Hits and stamps of {summary.project}", Markup("".join(parts)))
+    return page(f"Hits and stamps of {summary.project}", Markup("".join(parts)), styles=[STYLE])
 
 
 #: Columns of each table: key, heading, unit, whether a number.

@@ -96,7 +96,9 @@ def check_directory(archive: zipfile.ZipFile, file: str, limits: Limits, free_by
         wanted = bool(WANTED.search(original))
         if reason is not None:
             if wanted or WANTED.search(original.split("\x00", maxsplit=1)[0]):
-                raise Unusable("zip_bad_name", f"member {_shown(original)} has {reason}: the archive is refused")
+                raise Unusable(
+                    "zip_bad_name", f"member {_shown(original)} has {reason}: the archive is refused"
+                )
             problems.append(Problem(shown, "", "zip_bad_name", f"the name has {reason}", Action.REFUSED))
         elif entry.is_dir():
             continue
@@ -105,8 +107,12 @@ def check_directory(archive: zipfile.ZipFile, file: str, limits: Limits, free_by
         elif not wanted:
             problems.append(_ignored(original, shown))
         elif original.casefold().replace("\\", "/") in members:
-            problems.append(Problem(shown, "", "zip_duplicate", "a member of that name was there before", Action.REFUSED))
-        elif entry.file_size > limits.ratio_above_bytes and entry.file_size > limits.ratio * max(entry.compress_size, 1):
+            problems.append(
+                Problem(shown, "", "zip_duplicate", "a member of that name was there before", Action.REFUSED)
+            )
+        elif entry.file_size > limits.ratio_above_bytes and entry.file_size > limits.ratio * max(
+            entry.compress_size, 1
+        ):
             message = f"{entry.file_size} bytes from {entry.compress_size}: more than {limits.ratio:g} to 1"
             problems.append(Problem(shown, "", "zip_ratio", message, Action.REFUSED))
         else:
@@ -144,7 +150,14 @@ def unpack(
         target = folder / f"{number:05d}{suffix}"
         try:
             written += _copy(archive, member, target, limits.total_bytes - written)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            NotImplementedError,
+            RuntimeError,
+            OSError,
+        ) as error:
             target.unlink(missing_ok=True)
             yield member, Unusable("zip_damaged", f"cannot be unpacked: {error}")
             continue

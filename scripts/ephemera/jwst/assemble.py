@@ -149,14 +149,19 @@ def _one_series(
     time = stamps.time
     if not stamps.keep.all():
         keep = stamps.keep
-        rows = _Rows(rows.wavelength, rows.flux[keep], rows.error[keep], rows.mask[keep], rows.regridded[keep])
+        rows = _Rows(
+            rows.wavelength, rows.flux[keep], rows.error[keep], rows.mask[keep], rows.regridded[keep]
+        )
         time, number, flags = time[keep], number[keep], flags[keep]
         outside = None if outside is None else outside[keep]
     _mask_more(rows, time, options)
     flags[_few_channels(rows)] |= np.uint8(Integration.FEW_CHANNELS)
     good = valid(rows.mask)
     if not good.any():
-        raise Unusable("all_masked", f"no valid value in {rows.flux.shape[0]} integrations of {rows.flux.shape[1]} channels")
+        raise Unusable(
+            "all_masked",
+            f"no valid value in {rows.flux.shape[0]} integrations of {rows.flux.shape[1]} channels",
+        )
     np.copyto(rows.flux, np.float32(np.nan), where=~good)
     np.copyto(rows.error, np.float32(np.nan), where=~good)
     result.problems += problems
@@ -165,8 +170,20 @@ def _one_series(
     files = {p.file: checksums.get(p.file, "") for p in sorted(pieces, key=lambda p: p.file)}
     result.series.append(
         Series(
-            rows.wavelength, time, chosen.scale, rows.flux.T, rows.error.T, rows.mask.T, pieces[0].detector,
-            pieces[0].order, number, pieces[0].flux_unit, flags, _key(pieces[0])[0], outside, files,
+            rows.wavelength,
+            time,
+            chosen.scale,
+            rows.flux.T,
+            rows.error.T,
+            rows.mask.T,
+            pieces[0].detector,
+            pieces[0].order,
+            number,
+            pieces[0].flux_unit,
+            flags,
+            _key(pieces[0])[0],
+            outside,
+            files,
             pieces[0].facts,
         )  # fmt: skip
     )
@@ -177,7 +194,9 @@ def _aligned(
 ) -> _Rows:
     """All integrations in the order of time on the most frequent grid."""
     channels = [[usable(grid) for grid in piece.grids] for piece in pieces]
-    counts = [np.bincount(p.grid_of[good], minlength=len(p.grids)) for p, good in zip(pieces, timed, strict=True)]
+    counts = [
+        np.bincount(p.grid_of[good], minlength=len(p.grids)) for p, good in zip(pieces, timed, strict=True)
+    ]
     candidates = [
         (c.wavelength, int(n)) for cs, ns in zip(channels, counts, strict=True)
         for c, n in zip(cs, ns, strict=True) if n and len(c.wavelength)
@@ -186,9 +205,16 @@ def _aligned(
         raise Unusable("no_wavelengths", "no finite, positive wavelength")
     target = reference_grid(candidates)
     _check_size(len(order), len(target), options)
-    if len(pieces) == 1 and len(pieces[0].grids) == 1 and timed[0].all() and _in_place(channels[0][0], pieces[0], order):
+    if (
+        len(pieces) == 1
+        and len(pieces[0].grids) == 1
+        and timed[0].all()
+        and _in_place(channels[0][0], pieces[0], order)
+    ):
         piece = pieces[0]
-        flux, error, mask = (np.array(a, copy=not a.flags.writeable) for a in (piece.flux, piece.error, piece.mask))
+        flux, error, mask = (
+            np.array(a, copy=not a.flags.writeable) for a in (piece.flux, piece.error, piece.mask)
+        )
         return _Rows(target, flux, error, mask, np.zeros(len(order), bool))
     shape = (len(order), len(target))
     rows = _Rows(
@@ -210,7 +236,9 @@ def _aligned(
 
 
 def _in_place(channel: Channels, piece: Piece, order: IntArray) -> bool:
-    return np.array_equal(channel.places, np.arange(piece.flux.shape[1])) and np.array_equal(order, np.arange(len(order)))
+    return np.array_equal(channel.places, np.arange(piece.flux.shape[1])) and np.array_equal(
+        order, np.arange(len(order))
+    )
 
 
 def _place(rows: _Rows, targets: IntArray, piece: Piece, index: IntArray, channel: Channels) -> None:
@@ -269,7 +297,9 @@ def _stamp_problems(pieces: Sequence[Piece], stamps: Stamps) -> list[Problem]:
 def _outside(pieces: Sequence[Piece], timed: Sequence[BoolArray], order: IntArray) -> BoolArray | None:
     if any(piece.out_of_transit is None for piece in pieces):
         return None
-    parts = [p.out_of_transit[good] for p, good in zip(pieces, timed, strict=True) if p.out_of_transit is not None]
+    parts = [
+        p.out_of_transit[good] for p, good in zip(pieces, timed, strict=True) if p.out_of_transit is not None
+    ]
     return np.concatenate(parts)[order]
 
 

@@ -51,7 +51,9 @@ def provenance(recipe: Mapping[str, Any], manifest: Mapping[str, Any], files: Ma
         "code": recipe["code"]["digest"],
         "libraries": {name: version(name) for name in LIBRARIES},
         "ephemera": version("ephemera"),
-        "products": {name: {"size": path.stat().st_size, "sha256": sha256_of(path)} for name, path in files.items()},
+        "products": {
+            name: {"size": path.stat().st_size, "sha256": sha256_of(path)} for name, path in files.items()
+        },
     }
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
 

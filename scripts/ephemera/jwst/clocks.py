@@ -128,9 +128,7 @@ def _first(piece: Piece, sources: Sequence[tuple[str, _Source]]) -> tuple[str, F
     return None
 
 
-def _checked(
-    pieces: Sequence[Piece], days: Sequence[FloatArray], names: Sequence[str], scale: str
-) -> Times:
+def _checked(pieces: Sequence[Piece], days: Sequence[FloatArray], names: Sequence[str], scale: str) -> Times:
     problems = []
     mjd = [reduced(values) for values in days]
     for piece, name, values in zip(pieces, names, mjd, strict=True):
@@ -143,7 +141,9 @@ def _checked(
             problems.append(Problem(piece.file, piece.extension, "times", message, Action.USED))
         known = values[np.isfinite(values)]
         if np.any((known < PLAUSIBLE[0]) | (known > PLAUSIBLE[1])):
-            message = f"times such as {known[0]:.5f} are outside {PLAUSIBLE[0]:.0f} to {PLAUSIBLE[1]:.0f} (MJD)"
+            message = (
+                f"times such as {known[0]:.5f} are outside {PLAUSIBLE[0]:.0f} to {PLAUSIBLE[1]:.0f} (MJD)"
+            )
             problems.append(Problem(piece.file, piece.extension, "odd_times", message, Action.USED))
     return Times(tuple(mjd), scale, tuple(problems))
 
@@ -182,9 +182,7 @@ class Stamps:
     n_other: int
 
 
-def resolve_duplicates(
-    time: FloatArray, number: IntArray, same_flux: Callable[[int, int], bool]
-) -> Stamps:
+def resolve_duplicates(time: FloatArray, number: IntArray, same_flux: Callable[[int, int], bool]) -> Stamps:
     """Make times strictly increasing; `time` ascends, `same_flux(i, j)` compares two rows.
 
     A row less than 0.1 cadence after the one before: dropped when its flux is the same; moved to

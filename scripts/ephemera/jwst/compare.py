@@ -84,9 +84,18 @@ def rows(stores: Mapping[str, Store]) -> list[tuple[Any, ...]]:
             for band, curve in one.curves.items():
                 found.append(
                     (
-                        name, facts["target"], facts["keywords"].get("INSTRUME", ""), one.name, band, len(one.time),
-                        facts["cadence_s"], float(one.wavelength[0]), float(one.wavelength[-1]),
-                        one.metrics.get("scatter_ppm"), one.metrics.get("beta"), amplitude(curve.flux),
+                        name,
+                        facts["target"],
+                        facts["keywords"].get("INSTRUME", ""),
+                        one.name,
+                        band,
+                        len(one.time),
+                        facts["cadence_s"],
+                        float(one.wavelength[0]),
+                        float(one.wavelength[-1]),
+                        one.metrics.get("scatter_ppm"),
+                        one.metrics.get("beta"),
+                        amplitude(curve.flux),
                     )  # fmt: skip
                 )
     return found
@@ -145,11 +154,11 @@ def draw_amplitudes(path: Path, stores: Mapping[str, Store]) -> None:
         save(drawn, path)
 
 
-def comparison_page(listed: Sequence[tuple[Any, ...]], remarks: Sequence[str], pictures: Sequence[tuple[str, bytes]]) -> str:
+def comparison_page(
+    listed: Sequence[tuple[Any, ...]], remarks: Sequence[str], pictures: Sequence[tuple[str, bytes]]
+) -> str:
     """Page with the table and the pictures."""
-    headings = [
-        Heading(c.name, c.unit or "", c.description, numeric=c.dtype != "str") for c in COMPARISON
-    ]
+    headings = [Heading(c.name, c.unit or "", c.description, numeric=c.dtype != "str") for c in COMPARISON]
     notes = "".join(f'<p class="warning">{Markup(remark)}</p>' for remark in map(_escaped, remarks))
     body = Markup(notes + section("Datasets", table(headings, [list(row) for row in listed])))
     for title, content in pictures:
@@ -180,6 +189,9 @@ def main(job: Job) -> None:
         draw_amplitudes(folder / "amplitudes.png", stores)
         pictures = [
             (title, (folder / name).read_bytes())
-            for title, name in (("Light curves", "light_curves.png"), ("Scatter against wavelength", "amplitudes.png"))
+            for title, name in (
+                ("Light curves", "light_curves.png"),
+                ("Scatter against wavelength", "amplitudes.png"),
+            )
         ]
     (folder / "comparison.html").write_text(comparison_page(listed, remarks, pictures), encoding="utf-8")

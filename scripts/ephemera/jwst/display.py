@@ -15,8 +15,16 @@ import numpy as np
 from ephemera.jwst.analysis import Analysis
 from ephemera.jwst.normalised import Normalised
 from ephemera.jwst.observation import FloatArray, IntArray, SingleArray
-from ephemera.jwst.smooth import bin_edges, bin_time, bin_wavelength, bridge_gaps, edges_by_count, sample, smooth
-from ephemera.jwst.visits import DRAWN_GAP, segments
+from ephemera.jwst.smooth import (
+    bin_edges,
+    bin_time,
+    bin_wavelength,
+    bridge_gaps,
+    edges_by_count,
+    sample,
+    smooth,
+)
+from ephemera.jwst.visits import segments
 
 if TYPE_CHECKING:
     from ephemera.config.jwst import Pages as Settings
@@ -25,6 +33,8 @@ if TYPE_CHECKING:
 MOST_COLUMNS, MOST_ROWS = 1000, 500
 #: With more parts than this a gap inside a visit is no longer drawn.
 MOST_SEGMENTS = 40
+#: A step of wavelength longer than this many usual ones is drawn as a gap.
+ROW_GAP = 2.5
 
 
 @dataclass(frozen=True)
@@ -73,9 +83,7 @@ def make_display(
     else:
         chosen = np.arange(len(hours))
         factor = _factor(hours, analysis.ranges, most)
-    ranges = [
-        (int(np.searchsorted(chosen, a)), int(np.searchsorted(chosen, b))) for a, b in analysis.ranges
-    ]
+    ranges = [(int(np.searchsorted(chosen, a)), int(np.searchsorted(chosen, b))) for a, b in analysis.ranges]
     ranges = [(a, b) for a, b in ranges if b > a]
     parts = _segments(hours[chosen], ranges)
     whole = slice(None) if len(chosen) == len(hours) else chosen
@@ -142,7 +150,12 @@ def _curves(
 
 
 def _bare(
-    norm: Normalised, chosen: IntArray, level: SingleArray, parts: list[tuple[int, int]], factor: int, edges: list[int]
+    norm: Normalised,
+    chosen: IntArray,
+    level: SingleArray,
+    parts: list[tuple[int, int]],
+    factor: int,
+    edges: list[int],
 ) -> dict[int, SingleArray]:
     """Flux of rows that have no median and so no variability."""
     rows = np.flatnonzero(~np.isfinite(level).any(axis=0))
@@ -154,7 +167,9 @@ def _bare(
             binned = bin_time(flux, error, np.isfinite(flux), np.arange(len(chosen)), factor, parts)
             count = np.isfinite(binned.values).sum(axis=0)
             with np.errstate(invalid="ignore"):
-                found[int(row)] = (np.nansum(binned.values, axis=0) / np.where(count > 0, count, np.nan)).astype(np.float32)
+                found[int(row)] = (
+                    np.nansum(binned.values, axis=0) / np.where(count > 0, count, np.nan)
+                ).astype(np.float32)
     return found
 
 
@@ -193,7 +208,7 @@ def _with_row_gaps(display: Display) -> Display:
         return display
     steps = np.diff(wavelength)
     usual = np.array([np.median(steps[max(0, k - 5) : k + 6]) for k in range(len(steps))])
-    gaps = np.flatnonzero(steps > DRAWN_GAP * usual)
+    gaps = np.flatnonzero(steps > ROW_GAP * usual)
     if not len(gaps):
         return display
     places = np.repeat(gaps + 1, 2)
@@ -229,5 +244,3 @@ def flux_matrix(display: Display) -> SingleArray:
     for row, values in display.bare.items():
         flux[row] = values
     return flux
-
-

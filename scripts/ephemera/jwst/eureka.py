@@ -60,7 +60,11 @@ def _read(handle: Any, file: str, preferred: str, axis_order: str) -> Contents:
     flux_name = _first(names, wanted)
     wave_name = _first(names, ("wave_mid", "wavelength") if light_curves else WAVES)
     time_name = _first(names, TIMES)
-    for what, name, accepted in (("flux", flux_name, FLUXES), ("wavelength", wave_name, WAVES), ("time", time_name, TIMES)):
+    for what, name, accepted in (
+        ("flux", flux_name, FLUXES),
+        ("wavelength", wave_name, WAVES),
+        ("time", time_name, TIMES),
+    ):
         if name is None:
             message = f"no {what}: found {', '.join(names) or 'nothing'}; accepted {', '.join(accepted)}"
             raise Unusable("unknown_names", message)
@@ -72,7 +76,9 @@ def _read(handle: Any, file: str, preferred: str, axis_order: str) -> Contents:
     unit, guessed = wavelength_unit(_attribute(handle, wave_name, flux_name, "wave_units"), wave)
     time = np.asarray(_native(handle[time_name]), float).ravel()
     flux = _native(handle[flux_name])
-    swap = light_curves or _swapped(handle, flux_name, len(time), len(wave), axis_order, (time_name, wave_name))
+    swap = light_curves or _swapped(
+        handle, flux_name, len(time), len(wave), axis_order, (time_name, wave_name)
+    )
     error_name = _first(names, (*ERRORS.get(flux_name, ()), *OTHER_ERRORS))
     mask_name = _first(names, MASKS)
     contents = Contents()
@@ -87,11 +93,19 @@ def _read(handle: Any, file: str, preferred: str, axis_order: str) -> Contents:
         mask = _mask(handle, mask_name, k, matrix.shape, swap=swap)
         contents.pieces.append(
             Piece(
-                file, flux_name, _text(handle.attrs.get("detector", "")) or _detector(handle), order,
-                np.ascontiguousarray(matrix, np.float32), error, mask, (wave * WAVELENGTHS[unit])[None, :],
-                np.zeros(len(time), np.int64), np.arange(1, len(time) + 1),
+                file,
+                flux_name,
+                _text(handle.attrs.get("detector", "")) or _detector(handle),
+                order,
+                np.ascontiguousarray(matrix, np.float32),
+                error,
+                mask,
+                (wave * WAVELENGTHS[unit])[None, :],
+                np.zeros(len(time), np.int64),
+                np.arange(1, len(time) + 1),
                 _clocks(time, _attribute(handle, time_name, flux_name, "time_units"), time_name),
-                flux_unit(_attribute(handle, flux_name, flux_name, "flux_units") or "unknown"), _facts(handle),
+                flux_unit(_attribute(handle, flux_name, flux_name, "flux_units") or "unknown"),
+                _facts(handle),
             )  # fmt: skip
         )
     return contents
@@ -120,7 +134,7 @@ def _attribute(handle: Any, name: str, flux: str, key: str) -> str:
     for place in (handle[name], handle[flux], handle):
         for spelling in (key, "units") if place is not handle and key != "flux_units" else (key,):
             text = _text(place.attrs.get(spelling, ""))
-            if text and place is not handle[flux] or (text and spelling == key):
+            if (text and place is not handle[flux]) or (text and spelling == key):
                 return text
     return ""
 

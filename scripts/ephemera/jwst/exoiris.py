@@ -43,7 +43,9 @@ def _piece(opened: Opened, suffix: str) -> Piece:
     wave = np.asarray(image(opened.buffer, images[f"WAVE_{suffix}"]), float)
     time = np.asarray(image(opened.buffer, images[f"TIME_{suffix}"]), float)
     if data.shape != (2, len(wave), len(time)):
-        message = f"shape {data.shape} is not (2, {len(wave)}, {len(time)}): flux and error by wavelength and time"
+        message = (
+            f"shape {data.shape} is not (2, {len(wave)}, {len(time)}): flux and error by wavelength and time"
+        )
         raise Unusable("bad_shape", message, extension=name)
     mask = np.zeros(data.shape[1:], np.uint8)
     if f"MASK_{suffix}" in images:

@@ -66,7 +66,14 @@ def _draw_curve(axes: Any, one: Analysis, name: str, colour: str) -> None:
     for start, stop in segments(one.hours, one.ranges):
         axes.plot(one.hours[start:stop], percent[start:stop], ".-", ms=2, lw=0.4, color=colour)
     if not one.baseline.all():
-        axes.plot(one.hours[one.baseline], np.full(int(one.baseline.sum()), 0.02), "|", ms=3, color="#888888", transform=axes.get_xaxis_transform())
+        axes.plot(
+            one.hours[one.baseline],
+            np.full(int(one.baseline.sum()), 0.02),
+            "|",
+            ms=3,
+            color="#888888",
+            transform=axes.get_xaxis_transform(),
+        )
     known = percent[np.isfinite(percent)]
     if known.size:
         low, high = np.percentile(known, [0.2, 99.8])
@@ -95,15 +102,33 @@ def _time_averaging(axes: Any, one: Analysis) -> None:
     if not found or not found["n"]:
         axes.text(0.5, 0.5, "too few integrations", ha="center", va="center", transform=axes.transAxes)
         return
-    axes.loglog(found["n"], found["expected_ppm"], "--", color=COLOURS["expectation"], label=r"white noise, $1/\sqrt{n}$")
-    axes.loglog(found["n"], found["rms_ppm"], "o-", color=COLOURS["data"], label=f"measured, beta {one.metrics['beta']:.2f}")
+    axes.loglog(
+        found["n"],
+        found["expected_ppm"],
+        "--",
+        color=COLOURS["expectation"],
+        label=r"white noise, $1/\sqrt{n}$",
+    )
+    axes.loglog(
+        found["n"],
+        found["rms_ppm"],
+        "o-",
+        color=COLOURS["data"],
+        label=f"measured, beta {one.metrics['beta']:.2f}",
+    )
     axes.legend()
 
 
 def _scatter(axes: Any, one: Analysis) -> None:
     axes.set_title("Scatter in time", pad=3)
     axes.plot(one.wavelength, 1e6 * one.channel.scatter, color=COLOURS["data"], label="scatter")
-    axes.plot(one.wavelength, 1e6 * one.channel.error, "--", color=COLOURS["expectation"], label="errors of the file")
+    axes.plot(
+        one.wavelength,
+        1e6 * one.channel.error,
+        "--",
+        color=COLOURS["expectation"],
+        label="errors of the file",
+    )
     if np.isfinite(one.channel.scatter).any() or np.isfinite(one.channel.error).any():
         axes.set_yscale("log")
     axes.set_xlabel("Wavelength [µm]")
@@ -132,7 +157,12 @@ def _mask_map(axes: Any, one: Analysis, series: Series) -> None:
     axes.set_ylabel("Wavelength [µm]")
     found = [(c, text) for c, (_, text) in enumerate(_MASK_BITS, 1) if (codes == c).any()]
     if found:
-        axes.legend(handles=[Patch(color=_MASK_COLOURS[c], label=text) for c, text in found], loc="lower right", bbox_to_anchor=(1, 1), ncols=5)
+        axes.legend(
+            handles=[Patch(color=_MASK_COLOURS[c], label=text) for c, text in found],
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            ncols=5,
+        )
 
 
 def _block_maximum(codes: np.ndarray, rows: int, columns: int) -> np.ndarray:
@@ -150,12 +180,17 @@ def quality_page(dataset: str, store: Store, pictures: Sequence[tuple[str, bytes
                  "trend_ppm_per_hour", "beta")  # fmt: skip
         rows += [[one.name, name, metrics[name]] for name in names if name in metrics]
         rows += [[one.name, f"completeness: {k}", v] for k, v in metrics["completeness"].items()]
-        rows += [[one.name, f"amplitude of {k} [%]", v] for k, v in metrics.get("amplitude_percent", {}).items()]
+        rows += [
+            [one.name, f"amplitude of {k} [%]", v] for k, v in metrics.get("amplitude_percent", {}).items()
+        ]
         rows.append([one.name, "flags", ", ".join(metrics["flags"]) or "none"])
     headings = [Heading("Series"), Heading("Metric"), Heading("Value", numeric=True)]
     body = Markup(lead(store.facts) + section("Metrics", table(headings, rows, caption="Over the baseline")))
     for name, content in pictures:
-        body = Markup(body + section(name, figure_tag(content, f"Quality of {name}: time averaging, scatter, masked cells")))
+        body = Markup(
+            body
+            + section(name, figure_tag(content, f"Quality of {name}: time averaging, scatter, masked cells"))
+        )
     return page(f"{dataset}: quality", body)
 
 

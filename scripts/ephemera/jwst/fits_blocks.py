@@ -237,9 +237,7 @@ def image(buffer: memoryview, extension: Extension) -> npt.NDArray[np.generic]:
     """
     if extension.present < extension.declared:
         raise Unusable("truncated", f"image {extension.name} is cut short", extension=extension.name)
-    shape = tuple(
-        extension.integer(f"NAXIS{axis}") for axis in range(extension.integer("NAXIS"), 0, -1)
-    )
+    shape = tuple(extension.integer(f"NAXIS{axis}") for axis in range(extension.integer("NAXIS"), 0, -1))
     kinds = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
     kind = np.dtype(kinds[extension.integer("BITPIX", 8)])
     count = int(np.prod(shape)) if shape else 0

@@ -92,7 +92,9 @@ def reference_grid(grids: Sequence[tuple[FloatArray, int]]) -> FloatArray:
     """The most frequent grid among (wavelengths, number of integrations); ties by length, then values."""
     kept: list[FloatArray] = []
     totals: list[int] = []
-    for wavelength, count in sorted(grids, key=lambda entry: (-entry[1], -len(entry[0]), tuple(entry[0][:3]))):
+    for wavelength, count in sorted(
+        grids, key=lambda entry: (-entry[1], -len(entry[0]), tuple(entry[0][:3]))
+    ):
         for k, known in enumerate(kept):
             if same(known, wavelength):
                 totals[k] += count

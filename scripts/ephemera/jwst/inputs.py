@@ -81,9 +81,8 @@ def _read_plain(path: Path, name: str, reading: Reading, start: bytes) -> Conten
     if start[:8] == _HDF5:
         return read_eureka(path, name, reading.eureka_flux, reading.axis_order)
     if start[:6] == b"SIMPLE":
-        with mapped(path) as opened_map:
-            with memoryview(opened_map) as view:
-                return _read_fits(view, name, reading, opened_map)
+        with mapped(path) as opened_map, memoryview(opened_map) as view:
+            return _read_fits(view, name, reading, opened_map)
     if name.lower().endswith(".zip"):
         raise Unusable("zip_damaged", "not a ZIP archive, or damaged: its first bytes are wrong")
     raise Unusable("not_fits", "neither FITS, nor HDF5, nor ZIP")
@@ -180,5 +179,7 @@ def find_files(folder: Path) -> tuple[list[Path], list[Problem]]:
         elif WANTED.search(path.name) or path.name.lower().endswith(".zip"):
             wanted.append(path)
         else:
-            ignored.append(Problem(name, "", "not_wanted", "not a file of spectra by its name", Action.IGNORED))
+            ignored.append(
+                Problem(name, "", "not_wanted", "not a file of spectra by its name", Action.IGNORED)
+            )
     return wanted, ignored

@@ -18,9 +18,17 @@ LIGHT_CURVES = TableDeclaration(
         Column("flux_norm", "f8", None, "phot.flux;arith.ratio", "Relative flux"),
         Column("flux_err", "f8", None, "stat.error;phot.flux", "Standard error of flux_norm"),
         Column("n_channels", "i4", None, "meta.number", "Valid channels that entered"),
-        Column("flux_sum", "f8", None, "phot.flux", "Plain sum of the flux over valid channels, unit in the header"),
+        Column(
+            "flux_sum",
+            "f8",
+            None,
+            "phot.flux",
+            "Plain sum of the flux over valid channels, unit in the header",
+        ),
         Column("sum_incomplete", "bool", None, "meta.code.qual", "Channels are missing in the plain sum"),
-        Column("flag", "u1", None, "meta.code.qual", "Bits: 1 time repaired, 2 regridded, 4 few valid channels"),
+        Column(
+            "flag", "u1", None, "meta.code.qual", "Bits: 1 time repaired, 2 regridded, 4 few valid channels"
+        ),
     ),
 )
 

@@ -41,7 +41,9 @@ def baseline_of(series: Series, baseline: Baseline) -> BoolArray:
             chosen |= (series.time >= start) & (series.time <= stop)
     if not chosen.any():
         first, last = series.time[0], series.time[-1]
-        message = f"the baseline holds no integration; times are {first:.6f} to {last:.6f} ({series.time_scale})"
+        message = (
+            f"the baseline holds no integration; times are {first:.6f} to {last:.6f} ({series.time_scale})"
+        )
         raise ValueError(message)
     return chosen
 
@@ -57,7 +59,10 @@ def column_medians(flux: SingleArray, rows: BoolArray) -> tuple[FloatArray, IntA
         ordered.sort(axis=1)
         n = ordered.shape[1] - np.isnan(ordered).sum(axis=1)
         at = np.arange(len(n))
-        low, high = ordered[at, np.maximum(n - 1, 0) // 2], ordered[at, np.minimum(n // 2, ordered.shape[1] - 1)]
+        low, high = (
+            ordered[at, np.maximum(n - 1, 0) // 2],
+            ordered[at, np.minimum(n // 2, ordered.shape[1] - 1)],
+        )
         medians[block] = np.where(n > 0, 0.5 * (low.astype(float) + high.astype(float)), np.nan)
         counts[block] = n
     return medians, counts
@@ -107,7 +112,7 @@ class Normalised:
         return ratio
 
     def errors(self, times: slice = slice(None)) -> SingleArray:
-        """e / m (wavelength, time)."""
+        """E / m (wavelength, time)."""
         level = self.level[self.visit[times]].T.astype(np.float32)
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio: SingleArray = self.series.error[:, times] / level

@@ -41,9 +41,15 @@ def main(job: Job) -> None:
         detail = " ".join(str(facts["detail"]).split())
         rows.append(
             (
-                path.name.removesuffix(".analysis.h5"), facts["outcome"], len(store.analyses), facts["n_files"],
-                facts["n_integrations_read"], facts["n_integrations_used"], facts["n_integrations_refused"],
-                " ".join(flags), detail,
+                path.name.removesuffix(".analysis.h5"),
+                facts["outcome"],
+                len(store.analyses),
+                facts["n_files"],
+                facts["n_integrations_read"],
+                facts["n_integrations_used"],
+                facts["n_integrations_refused"],
+                " ".join(flags),
+                detail,
             )  # fmt: skip
         )
     rows.sort()
@@ -51,4 +57,8 @@ def main(job: Job) -> None:
         reasons = "; ".join(f"{row[0]}: {row[1]} ({row[-1]})" for row in rows)
         message = f"no dataset gave a series. {reasons}"
         raise ValueError(message)
-    write({name: [row[k] for row in rows] for k, name in enumerate(OUTCOMES.names)}, OUTCOMES, job.output.outcomes)
+    write(
+        {name: [row[k] for row in rows] for k, name in enumerate(OUTCOMES.names)},
+        OUTCOMES,
+        job.output.outcomes,
+    )

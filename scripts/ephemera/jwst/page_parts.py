@@ -32,13 +32,17 @@ def lead(facts: Mapping[str, Any]) -> Markup:
 
 def empty_body(facts: Mapping[str, Any]) -> Markup:
     """What a page says when there is nothing to show."""
-    return Markup(f'<p class="warning" role="alert"><strong>{escape(facts["outcome"])}</strong>: {escape(facts["detail"])}</p>')
+    return Markup(
+        f'<p class="warning" role="alert"><strong>{escape(facts["outcome"])}</strong>: {escape(facts["detail"])}</p>'
+    )
 
 
 def controls(displays: Sequence[Display]) -> Markup:
     """Controls that every page has."""
     series = (
-        '<label class="field"><span>Series</span><select id="series"></select></label>' if len(displays) > 1 else ""
+        '<label class="field"><span>Series</span><select id="series"></select></label>'
+        if len(displays) > 1
+        else ""
     )
     return Markup(f"""<div class="controls" role="group" aria-label="What is shown">{series}
 <fieldset id="bands"><legend>Bands</legend></fieldset>
@@ -164,7 +168,15 @@ def surface_body(
     store: Store, displays: Sequence[Display], settings: Settings, film: Markup, tail: Markup
 ) -> Markup:
     """Body of surface.html."""
-    parts = (lead(store.facts), controls(displays), _surface(displays), _READOUT, factors(displays, settings), film, tail)
+    parts = (
+        lead(store.facts),
+        controls(displays),
+        _surface(displays),
+        _READOUT,
+        factors(displays, settings),
+        film,
+        tail,
+    )
     return Markup("".join(parts))
 
 
@@ -172,7 +184,15 @@ def heatmap_body(
     store: Store, displays: Sequence[Display], settings: Settings, film: Markup, tail: Markup
 ) -> Markup:
     """Body of heatmap.html."""
-    parts = (lead(store.facts), controls(displays), _heatmap(displays), _READOUT, factors(displays, settings), film, tail)
+    parts = (
+        lead(store.facts),
+        controls(displays),
+        _heatmap(displays),
+        _READOUT,
+        factors(displays, settings),
+        film,
+        tail,
+    )
     return Markup("".join(parts))
 
 

@@ -116,14 +116,18 @@ def series_blocks(display: Display, number: int) -> Markup:
 
 
 def document(
-    dataset: str, store: Store, displays: Sequence[Display], series: Sequence[Series], settings: Settings, *, tour: bool
+    dataset: str,
+    store: Store,
+    displays: Sequence[Display],
+    series: Sequence[Series],
+    settings: Settings,
+    *,
+    tour: bool,
 ) -> dict[str, Any]:
     """What the script of a page knows of the dataset."""
     shown = {"um": "µm", "nm": "nm", "Angstrom": "Å"}
     unit = series[0].flux_unit if settings.flux_unit == "native" else settings.flux_unit
-    documents = [
-        series_document(d, len(a.ranges)) for d, a in zip(displays, store.analyses, strict=True)
-    ]
+    documents = [series_document(d, len(a.ranges)) for d, a in zip(displays, store.analyses, strict=True)]
     if settings.z_range is not None:
         for one in documents:
             low, high = one["limits"][settings.z_mode]
@@ -165,7 +169,9 @@ def video_markup(folder: Path) -> Markup:
         return Markup('<p class="note">No video was made; the log says why.</p>')
     content = films[0].read_bytes()
     if len(content) > MOST_VIDEO_BYTES:
-        return Markup(f'<p class="note">The video {films[0].name} is too large for this page: it lies beside it.</p>')
+        return Markup(
+            f'<p class="note">The video {films[0].name} is too large for this page: it lies beside it.</p>'
+        )
     data = base64.b64encode(content).decode()
     label = "Video of the spectra through time, with the median in grey and the white light below"
     return Markup(
@@ -182,7 +188,11 @@ def make_pages(
     problems: Mapping[str, Sequence[Any]] | None = None,
 ) -> dict[str, str]:
     """The three pages of a dataset by their names."""
-    title = f"{store.facts['series'][0]['target'] or dataset}: JWST time series" if store.analyses else f"{dataset}: no series"
+    title = (
+        f"{store.facts['series'][0]['target'] or dataset}: JWST time series"
+        if store.analyses
+        else f"{dataset}: no series"
+    )
     if not store.analyses:
         body = Markup(lead(store.facts) + empty_body(store.facts) + bad_input_table(problems))
         return {name: page(title, body) for name in BODIES}
@@ -201,7 +211,9 @@ def make_pages(
         whole_page = name == "combined"
         known = document(dataset, store, displays, series, settings, tour=settings.tour and whole_page)
         film = video_markup(video) if whole_page else Markup("")
-        tail = Markup(metadata_tables(store, series) + bad_input_table(problems)) if whole_page else Markup("")
+        tail = (
+            Markup(metadata_tables(store, series) + bad_input_table(problems)) if whole_page else Markup("")
+        )
         body = make_body(store, displays, settings, film, tail)
         data = Markup(embed_json("meta", known) + blocks)
         pages[name] = page(title, Markup(body + data), scripts=[library, script], styles=[style])

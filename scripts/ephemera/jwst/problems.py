@@ -75,9 +75,7 @@ BAD_INPUTS = TableDeclaration(
 
 def problem_columns(problems: Sequence[Problem]) -> dict[str, list[object]]:
     """Columns of the table `BAD_INPUTS`, in an order that does not depend on the order of the files."""
-    rows = sorted(
-        (p.file, p.extension, p.code, _line(p.message), p.action.value, p.n_lost) for p in problems
-    )
+    rows = sorted((p.file, p.extension, p.code, _line(p.message), p.action.value, p.n_lost) for p in problems)
     return {name: [row[k] for row in rows] for k, name in enumerate(BAD_INPUTS.names)}
 
 

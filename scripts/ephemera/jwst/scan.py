@@ -54,15 +54,21 @@ def find(kind: str, location: str) -> tuple[list[Found], list[Problem], str]:
     raise ValueError(message)
 
 
-def manifest(kind: str, location: str, found: Sequence[Found], ignored: Sequence[Problem], missing: str) -> str:
+def manifest(
+    kind: str, location: str, found: Sequence[Found], ignored: Sequence[Problem], missing: str
+) -> str:
     """The manifest as text; the same files give the same text."""
     files = []
     for file in found if not missing else ():
         status = file.path.stat()
         files.append(
             {
-                "path": str(file.path), "name": file.name, "role": file.path.suffix.lower().lstrip("."),
-                "size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": sha256_of(file.path),
+                "path": str(file.path),
+                "name": file.name,
+                "role": file.path.suffix.lower().lstrip("."),
+                "size": status.st_size,
+                "mtime_ns": status.st_mtime_ns,
+                "sha256": sha256_of(file.path),
                 "url": None,
             }  # fmt: skip
         )

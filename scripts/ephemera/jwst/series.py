@@ -128,7 +128,9 @@ def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
     return {name: float(v) if np.isfinite(v) else None for name, v in values.items()}
 
 
-def curve_columns(analyses: Sequence[Analysis], series: Sequence[Series], names: Sequence[str]) -> dict[str, Any]:
+def curve_columns(
+    analyses: Sequence[Analysis], series: Sequence[Series], names: Sequence[str]
+) -> dict[str, Any]:
     """Columns of the table of light curves of the bands `names`, series by series."""
     parts: list[dict[str, npt.NDArray[Any]]] = []
     for one, whole in zip(analyses, series, strict=True):
@@ -140,12 +142,19 @@ def curve_columns(analyses: Sequence[Analysis], series: Sequence[Series], names:
             curve = one.curves[name]
             parts.append(
                 {
-                    "series": np.full(n, one.name, object), "band": np.full(n, name, object), "time": one.time,
-                    "time_scale": np.full(n, SCALE_NAMES[whole.time_scale], object), "hours": one.hours,
-                    "visit": visit, "integration": whole.integration_number[one.times],
-                    "flux_norm": curve.flux, "flux_err": curve.error,
-                    "n_channels": curve.n_channels.astype(np.int32), "flux_sum": curve.flux_sum,
-                    "sum_incomplete": curve.sum_incomplete, "flag": whole.flags[one.times],
+                    "series": np.full(n, one.name, object),
+                    "band": np.full(n, name, object),
+                    "time": one.time,
+                    "time_scale": np.full(n, SCALE_NAMES[whole.time_scale], object),
+                    "hours": one.hours,
+                    "visit": visit,
+                    "integration": whole.integration_number[one.times],
+                    "flux_norm": curve.flux,
+                    "flux_err": curve.error,
+                    "n_channels": curve.n_channels.astype(np.int32),
+                    "flux_sum": curve.flux_sum,
+                    "sum_incomplete": curve.sum_incomplete,
+                    "flag": whole.flags[one.times],
                 }  # fmt: skip
             )
     if not parts:
@@ -170,7 +179,11 @@ def spectrum_columns(analyses: Sequence[Analysis]) -> dict[str, Any]:
 
 
 def write_tables(
-    folder: Path, analyses: Sequence[Analysis], series: Sequence[Series], bands: Sequence[Band], settings: Settings
+    folder: Path,
+    analyses: Sequence[Analysis],
+    series: Sequence[Series],
+    bands: Sequence[Band],
+    settings: Settings,
 ) -> None:
     """Write light curves and median spectra in the formats asked for."""
     facts = {
@@ -203,9 +216,12 @@ def write_matrix(folder: Path, analyses: Sequence[Analysis], series: Sequence[Se
         n_wave, n_time = part.flux.shape
         parts.append(
             {
-                "series": np.full(n_wave * n_time, one.name, object), "time": np.repeat(part.time, n_wave),
-                "wavelength": np.tile(part.wavelength, n_time), "flux": part.flux.T.ravel(),
-                "error": part.error.T.ravel(), "mask": part.mask.T.ravel(),
+                "series": np.full(n_wave * n_time, one.name, object),
+                "time": np.repeat(part.time, n_wave),
+                "wavelength": np.tile(part.wavelength, n_time),
+                "flux": part.flux.T.ravel(),
+                "error": part.error.T.ravel(),
+                "mask": part.mask.T.ravel(),
             }  # fmt: skip
         )
     columns = {name: np.concatenate([p[name] for p in parts]) for name in MATRIX.names}
@@ -277,8 +293,10 @@ def _write_documents(
         a.name: {
             **a.metrics,
             "channel": {
-                "wavelength_um": _listed(a.wavelength), "scatter": _listed(a.channel.scatter),
-                "scatter_diff": _listed(a.channel.scatter_diff), "error": _listed(a.channel.error),
+                "wavelength_um": _listed(a.wavelength),
+                "scatter": _listed(a.channel.scatter),
+                "scatter_diff": _listed(a.channel.scatter_diff),
+                "error": _listed(a.channel.error),
                 "excess": _listed(a.channel.excess),
             },  # fmt: skip
         }
@@ -310,5 +328,10 @@ def _write_cube(path: Path, norms: Sequence[Normalised], analyses: Sequence[Anal
     extra = [cube_extra(norm, one.hours) for norm, one in zip(norms, analyses, strict=True)]
     log.info("cube.h5: %s", ", ".join(names))
     write_series(
-        path, [norm.series for norm in norms], compress=True, threads=threads, extra=extra, attributes={"version": version("ephemera")}
+        path,
+        [norm.series for norm in norms],
+        compress=True,
+        threads=threads,
+        extra=extra,
+        attributes={"version": version("ephemera")},
     )

@@ -75,7 +75,9 @@ def write_primary(file: IO[bytes], keywords: Mapping[str, object]) -> None:
     write_header(file, [*structure, *keywords.items()])
 
 
-def _table_cards(width: int, rows: int, columns: Sequence[tuple[str, str, str, float | None]]) -> list[tuple[str, object]]:
+def _table_cards(
+    width: int, rows: int, columns: Sequence[tuple[str, str, str, float | None]]
+) -> list[tuple[str, object]]:
     cards: list[tuple[str, object]] = [
         ("XTENSION", "BINTABLE"), ("BITPIX", 8), ("NAXIS", 2), ("NAXIS1", width), ("NAXIS2", rows),
         ("PCOUNT", 0), ("GCOUNT", 1), ("TFIELDS", len(columns)),
@@ -114,7 +116,9 @@ def _vector_unit(unit: str, flux_unit: str) -> str:
     return unit
 
 
-def write_new(file: IO[bytes], spectra: Spectra, version: int, *, times: bool = True, padding: int = 0) -> None:
+def write_new(
+    file: IO[bytes], spectra: Spectra, version: int, *, times: bool = True, padding: int = 0
+) -> None:
     """Write one EXTRACT1D table with a row per integration; `padding` elements stay empty at the end."""
     n = len(spectra.wavelength) + padding
     fields: list[Any] = [("INT_NUM", ">i4")]
@@ -154,7 +158,9 @@ def _new_rows(spectra: Spectra, dtype: np.dtype[Any], block: slice, *, times: bo
     rows["NPIXELS"][:, :width] = 20.0
     if times:
         half = spectra.cadence_d / 2
-        for name, values in zip(_TIMES, _edges(spectra.utc[block], half) + _edges(spectra.tdb[block], half), strict=True):
+        for name, values in zip(
+            _TIMES, _edges(spectra.utc[block], half) + _edges(spectra.tdb[block], half), strict=True
+        ):
             rows[name] = values
     return rows
 
@@ -171,7 +177,11 @@ def write_old(file: IO[bytes], orders: Sequence[Spectra]) -> None:
 def _write_old_one(file: IO[bytes], spectra: Spectra, k: int, version: int) -> None:
     dtype = np.dtype([(name, ">i4" if name == "DQ" else ">f8") for name, _ in _VECTORS])
     rows = np.zeros(len(spectra.wavelength), dtype)
-    rows["WAVELENGTH"], rows["FLUX"], rows["FLUX_ERROR"] = spectra.wavelength, spectra.flux[k], spectra.error[k]
+    rows["WAVELENGTH"], rows["FLUX"], rows["FLUX_ERROR"] = (
+        spectra.wavelength,
+        spectra.flux[k],
+        spectra.error[k],
+    )
     rows["FLUX_VAR_POISSON"] = spectra.error[k] ** 2
     rows["DQ"] = spectra.quality[k] - 2**31
     columns = [
@@ -185,7 +195,11 @@ def _write_old_one(file: IO[bytes], spectra: Spectra, k: int, version: int) -> N
     half = spectra.cadence_d / 2
     moments = (*_edges(spectra.utc[k : k + 1], half), *_edges(spectra.tdb[k : k + 1], half))
     cards = _table_cards(dtype.itemsize, len(rows), columns)
-    names: list[tuple[str, object]] = [("EXTNAME", "EXTRACT1D"), ("EXTVER", version), ("INT_NUM", int(spectra.number[k]))]
+    names: list[tuple[str, object]] = [
+        ("EXTNAME", "EXTRACT1D"),
+        ("EXTVER", version),
+        ("INT_NUM", int(spectra.number[k])),
+    ]
     names += [(name, float(values[0])) for name, values in zip(_TIMES, moments, strict=True)]
     write_header(file, [*cards, *names, ("SPORDER", spectra.order), ("TIMEUNIT", "s"), ("SRCTYPE", "POINT")])
     file.write(rows.tobytes())

@@ -37,7 +37,9 @@ def stitch(series: Sequence[Series], detectors: Sequence[str]) -> tuple[list[Ser
                 continue
             whole, lost = _join(whole, other)
             if lost:
-                message = f"{lost} integrations of {whole.detector} have no partner: left out of the joined series"
+                message = (
+                    f"{lost} integrations of {whole.detector} have no partner: left out of the joined series"
+                )
                 problems.append(Problem("", "", "no_partner", message, Action.USED))
         joined.append(whole)
     return sorted(joined, key=lambda one: (one.target, one.detector, one.order)), problems
@@ -52,7 +54,9 @@ def _join(left: Series, right: Series) -> tuple[Series, int]:
     first[np.unique(partner, return_index=True)[1]] = True
     rows, partner = np.flatnonzero(close & first), partner[close & first]
     keep_left, keep_right = _keep(left, right)
-    places = np.argsort(np.concatenate([left.wavelength[keep_left], right.wavelength[keep_right]]), kind="stable")
+    places = np.argsort(
+        np.concatenate([left.wavelength[keep_left], right.wavelength[keep_right]]), kind="stable"
+    )
 
     def join(name: str) -> np.ndarray:
         parts = (getattr(left, name)[keep_left][:, rows], getattr(right, name)[keep_right][:, partner])
@@ -82,7 +86,9 @@ def _keep(left: Series, right: Series) -> tuple[np.ndarray, np.ndarray]:
     if low > high or not in_left.any() or not in_right.any():
         return np.ones(len(left.wavelength), bool), np.ones(len(right.wavelength), bool)
     better_left = _quality(left, in_left) >= _quality(right, in_right)
-    return (np.ones(len(in_left), bool), ~in_right) if better_left else (~in_left, np.ones(len(in_right), bool))
+    return (
+        (np.ones(len(in_left), bool), ~in_right) if better_left else (~in_left, np.ones(len(in_right), bool))
+    )
 
 
 def _quality(series: Series, channels: np.ndarray) -> float:

@@ -46,7 +46,7 @@ def straight_line(time: FloatArray, flux: FloatArray, outside: BoolArray) -> Flo
 
 
 def shape(time: FloatArray, t0: float, duration: float, ingress: float) -> FloatArray:
-    """y of the model: 1 in full transit, 0 outside."""
+    """Y of the model: 1 in full transit, 0 outside."""
     return np.clip((duration / 2 - np.abs(time - t0)) / ingress, 0, 1)
 
 
@@ -124,6 +124,8 @@ def _half_depth(x: FloatArray, f: FloatArray, t0: float, depth: float) -> float:
     crossing = np.flatnonzero(np.sign(below[:-1]) != np.sign(below[1:]))
     if len(crossing) == 0:
         return float("nan")
-    moments = x[crossing] - below[crossing] * (x[crossing + 1] - x[crossing]) / (below[crossing + 1] - below[crossing])
+    moments = x[crossing] - below[crossing] * (x[crossing + 1] - x[crossing]) / (
+        below[crossing + 1] - below[crossing]
+    )
     left, right = moments[moments < t0], moments[moments > t0]
     return float((left[-1] + right[0]) / 2) if len(left) and len(right) else float("nan")

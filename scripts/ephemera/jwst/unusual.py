@@ -49,7 +49,9 @@ def _plain(fits: Any, unit: Any) -> Any:
         count = int(np.prod(values.shape[1:])) if values.ndim > 1 else 1
         columns.append(
             fits.Column(
-                name=column.name, format=f"{count}{kind}", unit=column.unit,
+                name=column.name,
+                format=f"{count}{kind}",
+                unit=column.unit,
                 array=values.astype(np.float64 if kind == "D" else np.int64),
             )  # fmt: skip
         )

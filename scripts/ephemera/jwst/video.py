@@ -22,7 +22,7 @@ import numpy.typing as npt
 from ephemera.jwst.analysis import WHITE, Analysis, Store, read_analyses
 from ephemera.jwst.clocks import nearest
 from ephemera.jwst.cube import read_series_file
-from ephemera.jwst.observation import SCALE_NAMES, FloatArray, IntArray, Series, SingleArray
+from ephemera.jwst.observation import SCALE_NAMES, IntArray, Series, SingleArray
 from ephemera.jwst.options import settings_of
 from ephemera.jwst.progress import Progress
 
@@ -75,7 +75,9 @@ def encoder() -> str | None:
     return path
 
 
-def encode(program: str, path: Path, frames: Iterator[memoryview], size: tuple[int, int], fps: int, quality: int) -> None:
+def encode(
+    program: str, path: Path, frames: Iterator[memoryview], size: tuple[int, int], fps: int, quality: int
+) -> None:
     """Write raw RGBA frames as H.264 in yuv420p, with the index at the start of the file.
 
     Raises OSError with the encoder's words when it fails.
@@ -148,15 +150,32 @@ def spectra_scene(figure: Figure, film: Sequence[Track], store: Store, scale: st
     """Spectrum with the median in grey, its difference in percent, and the white light with a marker."""
     from ephemera.figures.style import COLOURS, SERIES, margins
 
-    grid = figure.add_gridspec(3, 1, height_ratios=(4, 3, 2.2), hspace=0.5, **margins(figure, 0.75, 0.15, 0.45, 0.35))
+    grid = figure.add_gridspec(
+        3, 1, height_ratios=(4, 3, 2.2), hspace=0.5, **margins(figure, 0.75, 0.15, 0.45, 0.35)
+    )
     top, middle, low = (figure.add_subplot(grid[k]) for k in range(3))
     moving: list[Any] = []
     lines = []
     for number, track in enumerate(film):
         one, colour = track.analysis, SERIES[1:][number % 6]
         part = thin(len(one.wavelength))
-        top.plot(one.wavelength[part], one.median[part], color="#888888", lw=1.6, label="median" if number == 0 else None)
-        pair = [axes.plot(one.wavelength[part], np.full(len(one.wavelength), np.nan)[part], color=colour, lw=0.9, animated=True)[0] for axes in (top, middle)]
+        top.plot(
+            one.wavelength[part],
+            one.median[part],
+            color="#888888",
+            lw=1.6,
+            label="median" if number == 0 else None,
+        )
+        pair = [
+            axes.plot(
+                one.wavelength[part],
+                np.full(len(one.wavelength), np.nan)[part],
+                color=colour,
+                lw=0.9,
+                animated=True,
+            )[0]
+            for axes in (top, middle)
+        ]
         lines.append((pair, track, part))
         moving += pair
         curve = one.curves[WHITE]
@@ -197,11 +216,20 @@ def curves_scene(figure: Figure, film: Sequence[Track], channels: IntArray) -> S
     """Light curve of one channel after the other, with the median spectrum and a marker."""
     from ephemera.figures.style import COLOURS, SERIES, margins
 
-    grid = figure.add_gridspec(2, 1, height_ratios=(3, 2), hspace=0.4, **margins(figure, 0.75, 0.15, 0.45, 0.35))
+    grid = figure.add_gridspec(
+        2, 1, height_ratios=(3, 2), hspace=0.4, **margins(figure, 0.75, 0.15, 0.45, 0.35)
+    )
     top, low = (figure.add_subplot(grid[k]) for k in range(2))
     one = film[0].analysis
     matrix = film[0].variability
-    line = top.plot(one.hours[film[0].rows], np.full(len(film[0].rows), np.nan), ".-", ms=2, color=SERIES[1], animated=True)[0]
+    line = top.plot(
+        one.hours[film[0].rows],
+        np.full(len(film[0].rows), np.nan),
+        ".-",
+        ms=2,
+        color=SERIES[1],
+        animated=True,
+    )[0]
     top.axhline(0, color="#888888", lw=0.8)
     top.set_xlim(one.hours[0], one.hours[-1] if len(one.hours) > 1 else one.hours[0] + 1)
     top.set_ylim(*limits([matrix]))
@@ -245,7 +273,9 @@ def keep_frames(folder: Path, frames: Iterator[memoryview], size: tuple[int, int
         Image.frombytes("RGBA", size, frame).convert("RGB").save(folder / f"frame_{number:04d}.png")
 
 
-def make_film(folder: Path, store: Store, series: Sequence[Series], settings: Settings, progress: Progress) -> None:
+def make_film(
+    folder: Path, store: Store, series: Sequence[Series], settings: Settings, progress: Progress
+) -> None:
     """Write the film into `folder`, or its frames when there is no encoder."""
     from ephemera.figures.style import WIDTHS, figure
 

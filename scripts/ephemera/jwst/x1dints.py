@@ -81,7 +81,12 @@ def read_x1dints(opened: Opened, dq_bits: Sequence[int] = (0,)) -> Contents:
                 contents.pieces.append(_new_piece(opened, extension, layout, name, table, bits))
                 _note_loss(contents, opened.file, extension, name)
             else:
-                key = (_detector(opened, extension), extension.integer("SPORDER", 1), extension.rows, id(layout))
+                key = (
+                    _detector(opened, extension),
+                    extension.integer("SPORDER", 1),
+                    extension.rows,
+                    id(layout),
+                )
                 old.setdefault(key, []).append((number, extension))
         except Unusable as error:
             contents.problems.append(error.row(opened.file))
@@ -91,7 +96,9 @@ def read_x1dints(opened: Opened, dq_bits: Sequence[int] = (0,)) -> Contents:
             lost = len(table.number) - len(members)
             if lost > 0:
                 message = f"cut short: {lost} integrations after its end"
-                contents.problems.append(Problem(opened.file, "EXTRACT1D", "truncated", message, Action.USED, lost))
+                contents.problems.append(
+                    Problem(opened.file, "EXTRACT1D", "truncated", message, Action.USED, lost)
+                )
     if not contents.pieces and not contents.problems:
         raise Unusable("no_integrations", "no EXTRACT1D table holds integrations")
     return contents
@@ -185,7 +192,9 @@ def _new_piece(
         numbers[block] = _whole(part, layout, "INT_NUM", -1)
         for name, values in days.items():
             values[block] = _days(part, layout, name)
-        _drop(opened, extension.start + block.start * layout.dtype.itemsize, len(part) * layout.dtype.itemsize)
+        _drop(
+            opened, extension.start + block.start * layout.dtype.itemsize, len(part) * layout.dtype.itemsize
+        )
     if np.all(numbers == -1):
         numbers = np.arange(1, count + 1) if table is None or len(table.number) != count else table.number
     clocks = Clocks(days["TDB-MID"], days["MJD-AVG"], days["MJD-BEG"], table, _span(opened))
@@ -253,7 +262,9 @@ def _old_pieces(
     """One piece of all extensions that have one detector, order, layout and number of rows."""
     if _is_average(opened, members[0][1]):
         number, extension = members[0]
-        error = Unusable("averaged", "an averaged spectrum: no integration numbers", extension=f"EXTRACT1D,{number}")
+        error = Unusable(
+            "averaged", "an averaged spectrum: no integration numbers", extension=f"EXTRACT1D,{number}"
+        )
         contents.problems.append(error.row(opened.file))
         return
     whole = [(k, e) for k, e in members if e.present == e.declared]
@@ -285,10 +296,19 @@ def _old_pieces(
     )  # fmt: skip
     contents.pieces.append(
         Piece(
-            opened.file, f"EXTRACT1D,{whole[0][0]}-{whole[-1][0]}", _detector(opened, first),
-            first.integer("SPORDER", 1), flux, error_of, mask, grids.array(), grid_of,
-            np.array([_integration(e, k) for k, e in enumerate(extensions, 1)], np.int64), clocks,
-            flux_unit(layout.columns["FLUX"].unit), _facts(opened),
+            opened.file,
+            f"EXTRACT1D,{whole[0][0]}-{whole[-1][0]}",
+            _detector(opened, first),
+            first.integer("SPORDER", 1),
+            flux,
+            error_of,
+            mask,
+            grids.array(),
+            grid_of,
+            np.array([_integration(e, k) for k, e in enumerate(extensions, 1)], np.int64),
+            clocks,
+            flux_unit(layout.columns["FLUX"].unit),
+            _facts(opened),
         )  # fmt: skip
     )
 
@@ -308,4 +328,3 @@ def _integration(extension: Extension, k: int) -> int:
 
 def _numbers(extensions: Iterable[Extension], key: str) -> FloatArray:
     return np.array([e.number(key) for e in extensions])
-

@@ -30,8 +30,18 @@ def escape(value: object) -> Markup:
     return Markup("" if value is None else html.escape(str(value), quote=True))
 
 
-def page(title: str, body: Markup, *, scripts: Sequence[str] = (), styles: Sequence[str] = ()) -> str:
-    """A complete page; `scripts` and `styles` are sources written by us, inlined as they are."""
+def page(
+    title: str,
+    body: Markup,
+    *,
+    scripts: Sequence[str] = (),
+    styles: Sequence[str] = (),
+    policy: str = POLICY,
+) -> str:
+    """A complete page; `scripts` and `styles` are sources written by us, inlined as they are.
+
+    `policy` is its Content-Security-Policy; only a page that comes from a server needs another one.
+    """
     style = "\n".join([asset("page.css"), *styles])
     script = "\n".join([asset("table.js"), *scripts])
     return f"""<!doctype html>
@@ -39,7 +49,7 @@ def page(title: str, body: Markup, *, scripts: Sequence[str] = (), styles: Seque
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{escape(title)}</title>
 <style>
 {style}

@@ -37,10 +37,11 @@ def table(
     body = "\n".join(_row(headings, row) for row in rows)
     head = "".join(_heading(heading) for heading in headings)
     anchor = f' id="{escape(name)}"' if name else ""
+    title = f"<caption>{escape(caption)}</caption>" if caption else ""
     return Markup(
         f'<div class="table"><label class="filter">Filter <input type="search" autocomplete="off"></label>'
         f'<span class="count" role="status"></span>'
-        f'<div class="scroll" tabindex="0"><table{anchor}><caption>{escape(caption)}</caption>'
+        f'<div class="scroll" tabindex="0"><table{anchor}>{title}'
         f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div></div>\n"
     )
 

@@ -21,6 +21,8 @@ from urllib.parse import quote
 from ephemera.files import remove, sha256_of, write_text
 
 CHECKSUMS = ".checksums"
+#: Empty files named after the units that another recipe than that of the folder made.
+GUESTS = ".guests"
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,14 @@ def measured(path: Path, name: str) -> dict[str, Checksum]:
 
 def write(folder: str | os.PathLike[str], record: Record) -> None:
     """Write the record of a job of the key in `folder`, whole or not at all."""
+    marker = Path(folder, GUESTS, record.name)
+    if record.made_by != record.key:
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
     document = asdict(record)
     write_text(record_path(folder, record.name), json.dumps(document, indent=1, sort_keys=True) + "\n")
+    if record.made_by == record.key:
+        marker.unlink(missing_ok=True)
 
 
 def read(folder: str | os.PathLike[str], unit: str) -> Record | None:
@@ -114,6 +122,14 @@ def units(folder: str | os.PathLike[str]) -> list[str]:
     except FileNotFoundError:
         return []
     return sorted(name.removesuffix(".json") for name in names if not name.startswith("."))
+
+
+def guests(folder: str | os.PathLike[str]) -> list[str]:
+    """Names of the units in `folder` that another recipe than that of the folder made, sorted."""
+    try:
+        return sorted(os.listdir(Path(folder) / GUESTS))  # noqa: PTH208  names are enough
+    except FileNotFoundError:
+        return []
 
 
 def records(folder: str | os.PathLike[str]) -> Iterator[Record]:
@@ -173,6 +189,7 @@ def verify(
 def forget(folder: str | os.PathLike[str], unit: str) -> None:
     """Remove the record of a unit."""
     remove(record_path(folder, unit))
+    remove(Path(folder, GUESTS, unit))
 
 
 def _compare(path: Path, checksum: Checksum, *, content: bool) -> Problem | None:

@@ -1,4 +1,7 @@
-"""HEALPix cells in nested order: their centres, and the cells of positions (Gorski et al. 2005, ApJ 622, 759, sections 4.1 and 5.3)."""
+"""HEALPix cells in nested order: their centres, and the cells of positions.
+
+Equations of Gorski et al. 2005, ApJ 622, 759, sections 4.1 and 5.3.
+"""
 
 from __future__ import annotations
 

@@ -141,10 +141,11 @@ def prepared(
     first = np.concatenate(([True], np.diff(time) > 0)) if len(time) else np.zeros(0, bool)
     if not np.all(first):
         group = np.cumsum(first) - 1
-        weight = error**-2 if weighted else np.ones(len(time))
-        total = np.bincount(group, weight)
-        flux = np.bincount(group, weight * flux) / total
-        time, error = time[first], np.asarray(total**-0.5, np.float64)
+        with np.errstate(all="ignore"):  # errors may be too small for their weights
+            weight = error**-2 if weighted else np.ones(len(time))
+            total = np.bincount(group, weight)
+            flux = np.bincount(group, weight * flux) / total
+            time, error = time[first], np.asarray(total**-0.5, np.float64)
     return time, flux, error if weighted else None
 
 

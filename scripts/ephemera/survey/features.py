@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def period_columns(curve: LightCurve, shortest: float, longest: float) -> dict[str, Any]:
+def period_columns(
+    curve: LightCurve, shortest: float, longest: float, n_terms: int = 1
+) -> dict[str, Any]:
     """Columns of the period search of one light curve."""
     usable = curve.usable
     series = Series(*prepared(curve.mjd[usable], curve.flux[usable], curve.flux_err[usable]))
     columns: dict[str, Any] = {}
-    best = find_period([series], shortest, longest)
+    best = find_period([series], shortest, longest, n_terms)
     if best is not None:
         columns = {
             "period": finite(best.period),
@@ -57,9 +59,11 @@ def main(job: Job) -> None:
         except SourceError as error:
             log.warning("%s: %s", curve.curve_id, error)
             continue
-        periods = (
-            period_columns(curve, settings.min_period, settings.max_period) if settings.periods else None
-        )
+        periods = None
+        if settings.periods:
+            periods = period_columns(
+                curve, settings.min_period, settings.max_period, settings.period_terms
+            )
         rows.append(feature_row(searched, extractor, periods=periods))
     write_table(table_of_rows(FEATURES, rows), "features", job.output.features)
     log.info("%d light curves described", len(rows))

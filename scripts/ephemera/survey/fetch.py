@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ephemera.files import sha256_of
+from ephemera.files import final_path, sha256_of
 from ephemera.survey.asking import Asker, StopSurvey, make_asker
 from ephemera.survey.columns import RAW
 from ephemera.survey.outcomes import SourceError, Status

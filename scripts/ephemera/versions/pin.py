@@ -59,15 +59,7 @@ def pin(store: Store, name: str, version: Version) -> None:
             "with its configuration first"
         )
         raise CommandError(message)
-    line = {
-        "project": version.project,
-        "date": version.date,
-        "commit": version.commit,
-        "units": version.units,
-        "keys": dict(version.keys),
-        "configuration": dict(version.configuration),
-    }
-    write_text(store.root / NAMED / f"{name}.json", json.dumps(line, indent=1, sort_keys=True) + "\n")
+    write_text(store.root / NAMED / f"{name}.json", json.dumps(version.line, indent=1, sort_keys=True) + "\n")
 
 
 def unpin(store: Store, name: str) -> None:

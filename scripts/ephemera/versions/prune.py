@@ -3,7 +3,8 @@
 Kept are the pinned versions, what `current` links to, and with --keep N the last N versions of every
 project; with each key those that it reads. Never removed is what a running workflow reads or makes, by its
 locks. Keys of which no version is recorded belong to runs that did not end well, whose next
-attempt goes on with them: they stay, unless --unfinished is given.
+attempt goes on with them: they stay, unless --unfinished is given. What a recipe made that turned out to
+give the same bytes as an older one is there twice and goes: versions use the older one's.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ def make_plan(store: Store, keep: int, locks: set[Path], unfinished: bool) -> Pl
         needed |= set(version.keys.values())
     needed = store.with_upstream(needed)
     running = store.with_upstream(locked_keys(locks))
-    recorded = {key for version in store.versions for key in version.keys.values()}
+    recorded = {
+        key for version in store.versions for key in [*version.keys.values(), *version.made_by.values()]
+    }
     loose = set() if unfinished else set(store.folders) - store.with_upstream(recorded)
     going = set(store.folders) - needed - running - loose
     return Plan(

@@ -32,8 +32,7 @@ def run(arguments: Namespace) -> int:
     store = open_store(arguments.results)
     found = store.resolve(arguments.key)
     if isinstance(found, Version):
-        document: Mapping[str, Any] = {"project": found.project, "date": found.date, "commit": found.commit}
-        document = {**document, "keys": found.keys, "configuration": found.configuration}
+        document: Mapping[str, Any] = found.line
         lines = list(version_lines(store, found))
     else:
         document = _recipe(store, found)
@@ -89,7 +88,12 @@ def version_lines(store: Store, version: Version) -> Iterator[str]:
         ]
     )
     rows = [
-        (step, key, size(store.size(key)) if key in store.folders else "removed")
+        (
+            step,
+            key,
+            size(store.size(key)) if key in store.folders else "removed",
+            f"the same bytes as {version.made_by[step]}, which ran" if step in version.made_by else "",
+        )
         for step, key in in_order(store, version).items()
     ]
     yield "steps"

@@ -30,7 +30,11 @@ SHORTEST_PREFIX = 4
 
 @dataclass(frozen=True)
 class Version:
-    """One version: its number among the recorded lines, and what the line says."""
+    """One version: its number among the recorded lines, and what the line says.
+
+    `keys` are those of the folders that hold its results. Where another recipe ran that is known to give the
+    same bytes as that of the folder, `made_by` has its key, by step.
+    """
 
     number: int
     project: str
@@ -39,6 +43,20 @@ class Version:
     units: int
     keys: Mapping[str, str]
     configuration: Mapping[str, Any] = field(repr=False)
+    made_by: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """The version as it is recorded."""
+        line = {
+            "project": self.project,
+            "date": self.date,
+            "commit": self.commit,
+            "units": self.units,
+            "keys": dict(self.keys),
+            "configuration": dict(self.configuration),
+        }
+        return line | ({"made_by": dict(self.made_by)} if self.made_by else {})
 
     @property
     def folder_name(self) -> str:
@@ -235,13 +253,19 @@ def _version(number: int, line: Mapping[str, Any]) -> Version:
         units=line["units"],
         keys=dict(line["keys"]),
         configuration=line["configuration"],
+        made_by=line.get("made_by", {}),
     )
 
 
 def _key_folders(folder: Path) -> Iterator[Path]:
-    """Folders named by a key, in order of their paths."""
+    """Folders named by a key, in order of their paths; hidden ones hold notes, or are being removed."""
     for path in sorted(folder.iterdir()):
-        if path.is_symlink() or not path.is_dir() or path.name in (CURRENT, NAMED):
+        if (
+            path.is_symlink()
+            or not path.is_dir()
+            or path.name.startswith(".")
+            or path.name in (CURRENT, NAMED)
+        ):
             continue
         if is_key(path.name):
             yield path

@@ -17,7 +17,15 @@ BANDS = [
     {"name": "</script><b>x", "start": 1.0, "end": 1.2},
     {"name": "Nowhere", "start": 8.0, "end": 9.0},
 ]
-STEPS = {"scan": scan, "read": read, "series": series, "figures": figures, "video": video, "pages": pages, "bundle": bundle}
+STEPS = {
+    "scan": scan,
+    "read": read,
+    "series": series,
+    "figures": figures,
+    "video": video,
+    "pages": pages,
+    "bundle": bundle,
+}
 
 
 def run_steps(folder, source, options=None, unit="unit", until="bundle", note=None):
@@ -26,7 +34,21 @@ def run_steps(folder, source, options=None, unit="unit", until="bundle", note=No
     configuration = Jwst.model_validate(options or {})
     document = note or {"unit": unit, "kind": "folder", "location": str(source)}
     (folder / "source.json").write_text(json.dumps(document))
-    f = {name: folder / name for name in ("manifest.json", "series.h5", "bad.ecsv", "read.json", "products", "analysis.h5", "figures", "video", "pages", "bundle")}
+    f = {
+        name: folder / name
+        for name in (
+            "manifest.json",
+            "series.h5",
+            "bad.ecsv",
+            "read.json",
+            "products",
+            "analysis.h5",
+            "figures",
+            "video",
+            "pages",
+            "bundle",
+        )
+    }
     both = {"series": f["series.h5"], "analysis": f["analysis.h5"]}
     plan = {
         "scan": ({"source": folder / "source.json"}, {"manifest": f["manifest.json"]}),
@@ -39,14 +61,22 @@ def run_steps(folder, source, options=None, unit="unit", until="bundle", note=No
     }  # fmt: skip
     for name, (inputs, outputs) in plan.items():
         section = getattr(configuration, name, None)
-        parameters = {**(section.settings() if section else {}), "visit_gap_hours": configuration.series.visit_gap_hours}
+        parameters = {
+            **(section.settings() if section else {}),
+            "visit_gap_hours": configuration.series.visit_gap_hours,
+        }
         overrides = configuration.overrides(name)
         parameters |= {"datasets": overrides} if overrides else {}
         recipe = {"parameters": parameters, "key": "0123456789", "reads": {}, "code": {"digest": "x"}}
         STEPS[name].main(
             SimpleNamespace(
-                input=SimpleNamespace(**inputs), output=SimpleNamespace(**outputs), settings=namespace(parameters),
-                wildcards=SimpleNamespace(dataset=unit), recipe=recipe, threads=2, log=folder / f"{name}.log",
+                input=SimpleNamespace(**inputs),
+                output=SimpleNamespace(**outputs),
+                settings=namespace(parameters),
+                wildcards=SimpleNamespace(dataset=unit),
+                recipe=recipe,
+                threads=2,
+                log=folder / f"{name}.log",
             )  # fmt: skip
         )
         if name == until:

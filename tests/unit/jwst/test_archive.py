@@ -8,8 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from builders.jwst_files import product
 
+from builders.jwst_files import product
 from ephemera.jwst.archive import Limits, bad_name, check_directory, unpack
 from ephemera.jwst.inputs import Reading
 from ephemera.jwst.problems import Unusable
@@ -48,7 +48,16 @@ def codes(result):
 
 @pytest.mark.parametrize(
     "name",
-    ["/etc/a.fits", "../a.fits", "x/../../a.fits", "..\\a.fits", "C:\\a.fits", "c:/a.fits", "\\\\host\\a.fits", "a\x01b.fits"],
+    [
+        "/etc/a.fits",
+        "../a.fits",
+        "x/../../a.fits",
+        "..\\a.fits",
+        "C:\\a.fits",
+        "c:/a.fits",
+        "\\\\host\\a.fits",
+        "a\x01b.fits",
+    ],
 )
 def test_hostile_names_refuse_the_archive_and_leave_nothing(tmp_path, own_temporary, fits, name):
     path = pack(tmp_path / "h.zip", [("good.fits", fits), (name, fits)])
@@ -115,7 +124,9 @@ def test_free_disk_counts(tmp_path, fits):
 
 def test_bombs_are_refused_and_well_packed_files_are_not(tmp_path, fits):
     limits = Limits(ratio=100, ratio_above_bytes=100_000)
-    result, outcome = read(pack(tmp_path / "h.zip", [("good.fits", fits), ("bomb.fits", bytes(10_000_000))]), limits)
+    result, outcome = read(
+        pack(tmp_path / "h.zip", [("good.fits", fits), ("bomb.fits", bytes(10_000_000))]), limits
+    )
     assert outcome.value == "ok"
     assert "zip_ratio" in codes(result)
     small = read(pack(tmp_path / "s.zip", [("good.fits", fits), ("zero.fits", bytes(90_000))]), limits)[0]
@@ -174,7 +185,12 @@ def test_archive_without_usable_files_says_what_it_holds(tmp_path):
 
 
 def test_other_files_of_a_download_are_listed_as_ignored(tmp_path, fits):
-    result, outcome = read(pack(tmp_path / "h.zip", [("d/x_x1dints.fits", fits), ("d/x_whtlt.ecsv", "a"), ("d/x_x1dints.png", "b")]))
+    result, outcome = read(
+        pack(
+            tmp_path / "h.zip",
+            [("d/x_x1dints.fits", fits), ("d/x_whtlt.ecsv", "a"), ("d/x_x1dints.png", "b")],
+        )
+    )
     assert outcome.value == "ok"
     ignored = [p.file for p in result.problems if p.action.value == "ignored"]
     assert ignored == ["h.zip:d/x_whtlt.ecsv", "h.zip:d/x_x1dints.png"]
@@ -192,7 +208,9 @@ def test_members_get_numbered_names_and_nothing_stays(tmp_path, own_temporary, f
     assert not list(own_temporary.iterdir())
 
 
-@pytest.mark.parametrize(("name", "reason"), [("a/b.fits", None), ("a..b.fits", None), ("...", None), ("a/..", "folder above")])
+@pytest.mark.parametrize(
+    ("name", "reason"), [("a/b.fits", None), ("a..b.fits", None), ("...", None), ("a/..", "folder above")]
+)
 def test_names(name, reason):
     found = bad_name(name)
     assert (found is None) == (reason is None)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders.jwst_files import KEYWORDS, product, rows, spectra
 
+from builders.jwst_files import KEYWORDS, product, rows, spectra
 from ephemera.jwst import simulate_fits as f
 from ephemera.jwst.assemble import Assembly, MaskedBox
 from ephemera.jwst.problems import BAD_INPUTS, problem_columns
@@ -86,20 +86,29 @@ def test_one_integration_and_one_channel_work(tmp_path):
 
 def test_all_nan_is_refused_with_counts(tmp_path):
     one = spectra(10)
-    result, outcome = dataset(product(tmp_path / "a.fits", replace(one, flux=np.full(one.flux.shape, np.nan))))
+    result, outcome = dataset(
+        product(tmp_path / "a.fits", replace(one, flux=np.full(one.flux.shape, np.nan)))
+    )
     assert (outcome.value, codes(result)) == ("no_series", ["all_masked"])
     assert "10 integrations of 30 channels" in result.problems[0].message
 
 
 def test_units_of_two_kinds_are_an_error(tmp_path):
-    result, outcome = dataset(product(tmp_path / "a.fits", spectra()), product(tmp_path / "b.fits", spectra(first=21, unit="DN/s")))
+    result, outcome = dataset(
+        product(tmp_path / "a.fits", spectra()), product(tmp_path / "b.fits", spectra(first=21, unit="DN/s"))
+    )
     assert (outcome.value, codes(result)) == ("mixed_units", ["mixed_units"])
     assert "DN/s and Jy" in result.problems[0].message
 
 
 def test_units_of_one_kind_are_converted(tmp_path):
     second = spectra(first=21, unit="mJy")
-    found = read_series([product(tmp_path / "a.fits", spectra()), product(tmp_path / "b.fits", replace(second, flux=second.flux * 1000, error=second.error * 1000))])
+    found = read_series(
+        [
+            product(tmp_path / "a.fits", spectra()),
+            product(tmp_path / "b.fits", replace(second, flux=second.flux * 1000, error=second.error * 1000)),
+        ]
+    )
     assert len(found) == 1
     assert found[0].flux_unit == "Jy"
     assert np.median(found[0].flux[:, 20:]) == pytest.approx(2, abs=0.01)
@@ -146,10 +155,17 @@ def test_outliers_are_masked_when_asked(tmp_path):
 
 def test_summary_counts(tmp_path):
     one = spectra(20)
-    paths = [product(tmp_path / "a.fits", rows(one, slice(0, 12))), product(tmp_path / "b.fits", rows(one, slice(8, 20)))]
+    paths = [
+        product(tmp_path / "a.fits", rows(one, slice(0, 12))),
+        product(tmp_path / "b.fits", rows(one, slice(8, 20))),
+    ]
     result, outcome = dataset(*paths)
     facts = summary(result, outcome, 2)
-    assert (facts["n_integrations_read"], facts["n_integrations_used"], facts["n_integrations_refused"]) == (24, 20, 4)
+    assert (facts["n_integrations_read"], facts["n_integrations_used"], facts["n_integrations_refused"]) == (
+        24,
+        20,
+        4,
+    )
     assert facts["series"][0]["cadence_s"] == pytest.approx(60)
 
 
@@ -165,7 +181,9 @@ def test_rows_are_a_table(tmp_path):
 def test_nothing_usable_raises_with_reasons(tmp_path):
     path = tmp_path / "a.fits"
     path.write_bytes(b"")
-    with pytest.raises(ValueError, match=r"no series could be made \(no_series\): a.fits: the file has no bytes"):
+    with pytest.raises(
+        ValueError, match=r"no series could be made \(no_series\): a.fits: the file has no bytes"
+    ):
         read_series([path])
 
 

@@ -3,11 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
-from builders.jwst_files import CADENCE, START, product, rows, spectra
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders.jwst_files import CADENCE, START, product, rows, spectra
 from ephemera.jwst.clocks import nearest, reduced, resolve_duplicates, unwrap
 from ephemera.jwst.read import read_dataset, read_series
 
@@ -109,7 +108,9 @@ def test_some_nan_times_lose_those_integrations(tmp_path):
     one = spectra(10)
     tdb, utc = one.tdb.copy(), one.utc.copy()
     tdb[3], utc[3] = np.nan, np.nan
-    result, _ = read_dataset([product(tmp_path / "a.fits", replace(one, tdb=tdb, utc=utc), int_times=False)], ["a"], {})
+    result, _ = read_dataset(
+        [product(tmp_path / "a.fits", replace(one, tdb=tdb, utc=utc), int_times=False)], ["a"], {}
+    )
     assert len(result.series[0].time) == 9
     assert [p.n_lost for p in result.problems if p.code == "no_time"] == [1]
 
@@ -122,7 +123,10 @@ def test_odd_dates_are_warned_about(tmp_path):
 
 def test_overlapping_segments_count_once(tmp_path):
     one = spectra(20)
-    paths = [product(tmp_path / "a.fits", rows(one, slice(0, 12))), product(tmp_path / "b.fits", rows(one, slice(8, 20)))]
+    paths = [
+        product(tmp_path / "a.fits", rows(one, slice(0, 12))),
+        product(tmp_path / "b.fits", rows(one, slice(8, 20))),
+    ]
     result, _ = read_dataset(paths, ["a", "b"], {})
     np.testing.assert_array_equal(result.series[0].time, one.tdb)
     assert [p.n_lost for p in result.problems if p.code == "duplicate"] == [4]

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 import xarray
-from builders.jwst_files import product, spectra
 
+from builders.jwst_files import product, spectra
 from ephemera.jwst.analysis import WHITE, read_analyses
 from ephemera.jwst.cube import read_series_file, write_series
 from ephemera.jwst.light_curve_columns import LIGHT_CURVES, MATRIX, SPECTRUM
@@ -28,7 +28,12 @@ def test_round_trip_is_exact(tmp_path, compress):
     again = read_series_file(path)[0]
     for name in NAMES:
         np.testing.assert_array_equal(getattr(series[0], name), getattr(again, name))
-    assert (again.detector, again.order, again.target, again.files) == ("NIS", 1, "TEST", dict(series[0].files))
+    assert (again.detector, again.order, again.target, again.files) == (
+        "NIS",
+        1,
+        "TEST",
+        dict(series[0].files),
+    )
 
 
 def test_threads_do_not_change_the_bytes(tmp_path):
@@ -41,7 +46,17 @@ def test_threads_do_not_change_the_bytes(tmp_path):
 def test_cube_opens_in_xarray_without_options(products):
     with xarray.open_dataset(products / "products" / "cube.h5", engine="h5netcdf") as cube:
         assert dict(cube.sizes) == {"time": 60, "wavelength": 40}
-        expected = {"flux", "error", "mask", "normalised", "median_spectrum", "visit", "integration_number", "hours", "flags"}
+        expected = {
+            "flux",
+            "error",
+            "mask",
+            "normalised",
+            "median_spectrum",
+            "visit",
+            "integration_number",
+            "hours",
+            "flags",
+        }
         assert expected <= set(cube.variables)
         assert cube.flux.dtype == np.float32
         assert cube.mask.dtype == np.uint8
@@ -106,7 +121,9 @@ def test_long_matrix_only_when_small(products, tmp_path, caplog, monkeypatch):
 
 def test_documents(products):
     quality = json.loads((products / "products" / "quality.json").read_text())
-    assert {"beta", "flags", "completeness", "channel", "amplitude_percent", "transit"} <= set(quality["NIS-order1"])
+    assert {"beta", "flags", "completeness", "channel", "amplitude_percent", "transit"} <= set(
+        quality["NIS-order1"]
+    )
     metadata = json.loads((products / "products" / "metadata.json").read_text())
     assert metadata["shown"][0]["integrations"] == 60
     assert metadata["n_integrations_read"] == 60
@@ -151,7 +168,9 @@ def test_masks_survive_to_the_export(products):
 
 def test_nirspec_detectors_can_be_stitched(tmp_path):
     simulate(tmp_path / "source", SCENARIOS["two_visits"])
-    folder = run_steps(tmp_path / "out", tmp_path / "source", {"read": {"stitch": ["NRS1", "NRS2"]}}, until="read")
+    folder = run_steps(
+        tmp_path / "out", tmp_path / "source", {"read": {"stitch": ["NRS1", "NRS2"]}}, until="read"
+    )
     one = read_series_file(folder / "series.h5")
     assert len(one) == 1
     assert one[0].detector == "NRS1+NRS2"

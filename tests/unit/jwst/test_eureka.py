@@ -174,7 +174,9 @@ def test_negative_variance_is_no_error(tmp_path):
 
 
 def test_aliases_of_calibrated_files_win(tmp_path):
-    path = write(tmp_path / "a.h5", calibrated_optspec=np.full((6, 15), 9.0), calibrated_opterr=np.full((6, 15), 0.5))
+    path = write(
+        tmp_path / "a.h5", calibrated_optspec=np.full((6, 15), 9.0), calibrated_opterr=np.full((6, 15), 0.5)
+    )
     found = read_series([path])[0]
     assert (found.flux[0, 0], found.error[0, 0]) == (9, 0.5)
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders.jwst_files import product, rows, spectra
 
+from builders.jwst_files import product, rows, spectra
 from ephemera.jwst.grids import GridList, reference_grid, regrid, same, usable
 from ephemera.jwst.problems import Unusable
 from ephemera.jwst.read import read_dataset, read_series
@@ -19,7 +19,9 @@ def arrays(n, flux):
 def test_equal_grids_are_not_interpolated(tmp_path):
     one = spectra(20)
     nudged = replace(rows(one, slice(10, 20)), wavelength=one.wavelength + 1e-6)
-    found = read_series([product(tmp_path / "a.fits", rows(one, slice(0, 10))), product(tmp_path / "b.fits", nudged)])[0]
+    found = read_series(
+        [product(tmp_path / "a.fits", rows(one, slice(0, 10))), product(tmp_path / "b.fits", nudged)]
+    )[0]
     np.testing.assert_array_equal(found.flux.T, one.flux.astype(np.float32))
     assert not found.flags.any()
 
@@ -27,8 +29,14 @@ def test_equal_grids_are_not_interpolated(tmp_path):
 def test_another_grid_is_interpolated_and_flagged(tmp_path):
     one = spectra(30)
     step = one.wavelength[1] - one.wavelength[0]
-    moved = replace(rows(one, slice(20, 30)), wavelength=one.wavelength + 0.25 * step, flux=np.tile(one.wavelength + 0.25 * step, (10, 1)))
-    found = read_series([product(tmp_path / "a.fits", rows(one, slice(0, 20))), product(tmp_path / "b.fits", moved)])[0]
+    moved = replace(
+        rows(one, slice(20, 30)),
+        wavelength=one.wavelength + 0.25 * step,
+        flux=np.tile(one.wavelength + 0.25 * step, (10, 1)),
+    )
+    found = read_series(
+        [product(tmp_path / "a.fits", rows(one, slice(0, 20))), product(tmp_path / "b.fits", moved)]
+    )[0]
     np.testing.assert_array_equal(found.wavelength, one.wavelength)
     np.testing.assert_allclose(found.flux[1:, 20:], np.tile(one.wavelength[1:, None], (1, 10)), rtol=1e-6)
     assert (found.flags[20:] == 2).all()
@@ -75,7 +83,11 @@ def test_no_overlap_names_both_ranges():
 def test_no_overlap_is_a_row(tmp_path):
     one = spectra(20)
     far = replace(rows(one, slice(15, 20)), wavelength=one.wavelength + 5)
-    result, _ = read_dataset([product(tmp_path / "a.fits", rows(one, slice(0, 15))), product(tmp_path / "b.fits", far)], ["a", "b"], {})
+    result, _ = read_dataset(
+        [product(tmp_path / "a.fits", rows(one, slice(0, 15))), product(tmp_path / "b.fits", far)],
+        ["a", "b"],
+        {},
+    )
     assert "no_overlap" in {problem.code for problem in result.problems}
 
 

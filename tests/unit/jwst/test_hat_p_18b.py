@@ -20,7 +20,9 @@ def order(request):
 
 @pytest.fixture(scope="module")
 def observed(shared_data, order):
-    return read_series([shared_data / "jwst" / "exoiris_hatp18b" / f"hat-p-18b-2022-06-niriss-o{order}.fits"])[0]
+    return read_series(
+        [shared_data / "jwst" / "exoiris_hatp18b" / f"hat-p-18b-2022-06-niriss-o{order}.fits"]
+    )[0]
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders.jwst_files import CADENCE, START, product, rows, spectra
 
+from builders.jwst_files import CADENCE, START, product, rows, spectra
 from ephemera.jwst.inputs import Reading, read_files
 from ephemera.jwst.read import read_dataset, read_series
 from ephemera.jwst.simulate_fits import card

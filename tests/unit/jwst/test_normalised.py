@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from builders.jwst_files import product, spectra
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders.jwst_files import product, spectra
 from ephemera.jwst.normalised import column_medians, light_curve, normalise
 from ephemera.jwst.observation import Series
 from ephemera.jwst.read import read_series
@@ -129,7 +129,9 @@ def test_a_masked_channel_does_not_make_a_jump():
 @pytest.mark.parametrize("weights", ["flux", "equal", "scatter"])
 def test_weights_against_a_plain_twin(weights):
     draw = np.random.default_rng(5)
-    flux = np.array([[2.0], [5.0], [9.0]]) * (1 + draw.standard_normal((3, 50)) * np.array([[0.01], [0.02], [0.05]]))
+    flux = np.array([[2.0], [5.0], [9.0]]) * (
+        1 + draw.standard_normal((3, 50)) * np.array([[0.01], [0.02], [0.05]])
+    )
     flux[2, 4] = np.nan
     norm = normalise(series(flux))
     matrix = norm.matrix().astype(float)
@@ -137,7 +139,9 @@ def test_weights_against_a_plain_twin(weights):
     w = {"flux": norm.median, "equal": np.ones(3), "scatter": 1 / scatter**2}[weights][:, None]
     good = np.isfinite(matrix)
     expected = np.where(good, w * matrix, 0).sum(axis=0) / (w * good).sum(axis=0)
-    sigma = np.sqrt(np.where(good, w**2 * norm.errors().astype(float) ** 2, 0).sum(axis=0)) / (w * good).sum(axis=0)
+    sigma = np.sqrt(np.where(good, w**2 * norm.errors().astype(float) ** 2, 0).sum(axis=0)) / (w * good).sum(
+        axis=0
+    )
     curve = light_curve(norm, weights=weights)
     assert curve.flux == pytest.approx(expected, rel=1e-5)
     assert curve.error == pytest.approx(sigma, rel=1e-4)

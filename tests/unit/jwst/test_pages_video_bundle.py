@@ -45,7 +45,9 @@ def text_of(products, name):
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_hold_no_network_reference(products, name):
     text = text_of(products, name).replace(plotting_library(), "")
-    assert not re.search(r"(?:src|href|action|poster|data)\s*=\s*[\"']?\s*(?:https?:)?//", text, re.IGNORECASE)
+    assert not re.search(
+        r"(?:src|href|action|poster|data)\s*=\s*[\"']?\s*(?:https?:)?//", text, re.IGNORECASE
+    )
     assert not re.search(r"<(?:link|iframe|object|embed|base)\b", text, re.IGNORECASE)
     assert not re.search(r"@import|url\(\s*[\"']?(?!data:)", text)
     assert "http://" not in text
@@ -80,7 +82,7 @@ def test_page_says_what_was_read_and_the_factors(products):
     assert "1 file(s) and 60 integration(s) read: 60 used, 0 refused; 120 cell(s) masked" in text
     assert "1 integration(s) and 1 channel(s) to a cell" in text
     assert "sigma 2 columns" in text
-    assert 'data:video/mp4;base64,' in text
+    assert "data:video/mp4;base64," in text
 
 
 def test_error_codes_are_fine_enough():
@@ -102,7 +104,13 @@ def test_flux_follows_from_variability_and_level(products):
 def test_display_is_small_and_bins_stay_in_visits(tmp_path):
     from dataclasses import replace
 
-    scenario = replace(SCENARIOS["two_visits"], n_integrations=1500, cadence_s=10.0, detectors=(("NRS1", 1, 2.87, 3.72, 700),), gaps=((2.0, 3.0),))
+    scenario = replace(
+        SCENARIOS["two_visits"],
+        n_integrations=1500,
+        cadence_s=10.0,
+        detectors=(("NRS1", 1, 2.87, 3.72, 700),),
+        gaps=((2.0, 3.0),),
+    )
     simulate(tmp_path / "source", scenario)
     folder = run_steps(tmp_path / "out", tmp_path / "source", until="series")
     shown = display_of(folder, max_integrations=100)
@@ -133,7 +141,9 @@ def test_colour_limits(products):
 
 def test_wavelength_gap_between_stitched_detectors_stays_empty(tmp_path):
     simulate(tmp_path / "source", SCENARIOS["two_visits"])
-    folder = run_steps(tmp_path / "out", tmp_path / "source", {"read": {"stitch": ["NRS1", "NRS2"]}}, until="series")
+    folder = run_steps(
+        tmp_path / "out", tmp_path / "source", {"read": {"stitch": ["NRS1", "NRS2"]}}, until="series"
+    )
     shown = display_of(folder)
     inside = (shown.wavelength > 3.725) & (shown.wavelength < 3.815)
     assert inside.sum() == 2
@@ -142,7 +152,11 @@ def test_wavelength_gap_between_stitched_detectors_stays_empty(tmp_path):
 
 def probe(path):
     program = video.encoder()
-    answer = subprocess.run([program, "-hide_banner", "-i", str(path), "-map", "0:v:0", "-c", "copy", "-f", "null", "-"], capture_output=True, text=True)
+    answer = subprocess.run(
+        [program, "-hide_banner", "-i", str(path), "-map", "0:v:0", "-c", "copy", "-f", "null", "-"],
+        capture_output=True,
+        text=True,
+    )
     return answer.stderr
 
 
@@ -193,11 +207,28 @@ def test_zip_holds_everything_with_fixed_dates(products):
         names = set(archive.namelist())
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert archive.testzip() is None
-    wanted = (
-        "surface.html heatmap.html combined.html spectrum.mp4 white_light.ecsv white_light.csv white_light.png white_light.pdf "
-        "bands.ecsv bands.csv bands.png bands.pdf spectrum_median.ecsv cube.h5 quality.json quality.html quality.png "
-        "metadata.json bad_inputs.ecsv provenance.json"
-    ).split()
+    wanted = [
+        "surface.html",
+        "heatmap.html",
+        "combined.html",
+        "spectrum.mp4",
+        "white_light.ecsv",
+        "white_light.csv",
+        "white_light.png",
+        "white_light.pdf",
+        "bands.ecsv",
+        "bands.csv",
+        "bands.png",
+        "bands.pdf",
+        "spectrum_median.ecsv",
+        "cube.h5",
+        "quality.json",
+        "quality.html",
+        "quality.png",
+        "metadata.json",
+        "bad_inputs.ecsv",
+        "provenance.json",
+    ]
     assert {f"unit/{name}" for name in wanted} <= names
     note = json.loads((products / "bundle" / "provenance.json").read_text())
     assert note["inputs"][0]["sha256"] == sha256_of(next((products.parent / "source").iterdir()))
@@ -209,7 +240,12 @@ def test_two_runs_give_equal_zips(products, tmp_path, small):
 
     simulate(tmp_path / "source", small)
     options = {"series": {"bands": BANDS, "transit": True}, "video": {"frames": 12, "size": [321, 241]}}
-    again = run_steps(tmp_path / "out", tmp_path / "source", options, note={"unit": "unit", "kind": "folder", "location": str(products.parent / "source")})
+    again = run_steps(
+        tmp_path / "out",
+        tmp_path / "source",
+        options,
+        note={"unit": "unit", "kind": "folder", "location": str(products.parent / "source")},
+    )
     assert sha256_of(again / "bundle" / "unit.zip") == sha256_of(products / "bundle" / "unit.zip")
 
 
@@ -285,7 +321,11 @@ def test_comparison(products, tmp_path):
     first = tmp_path / "first.analysis.h5"
     first.write_bytes((products / "analysis.h5").read_bytes())
     options = SimpleNamespace(period_d=None, epoch_d=None)
-    job = SimpleNamespace(settings=options, input=SimpleNamespace(analyses=[other, first]), output=SimpleNamespace(comparison=tmp_path / "compared"))
+    job = SimpleNamespace(
+        settings=options,
+        input=SimpleNamespace(analyses=[other, first]),
+        output=SimpleNamespace(comparison=tmp_path / "compared"),
+    )
     compare.main(job)
     page = (tmp_path / "compared" / "comparison.html").read_text()
     assert "Flux units differ (Jy, electron)" in page

@@ -53,10 +53,17 @@ def test_kernel_is_cut_at_four_sigma():
 def test_a_short_tail_joins_the_bin_before():
     assert bin_edges([(0, 10)], 4) == [[0, 4, 8, 10]]
     assert bin_edges([(0, 9)], 4) == [[0, 4, 9]]
-    assert bin_edges([(0, 3), (3, 10)], 5) == [[0, 3], [3, 8, 10]] or bin_edges([(0, 3), (3, 10)], 5) == [[0, 3], [3, 10]]
+    assert bin_edges([(0, 3), (3, 10)], 5) == [[0, 3], [3, 8, 10]] or bin_edges([(0, 3), (3, 10)], 5) == [
+        [0, 3],
+        [3, 10],
+    ]
 
 
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(1, 12), st.sampled_from(["mean", "median"]))
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=4),
+    st.integers(1, 12),
+    st.sampled_from(["mean", "median"]),
+)
 def test_bins_against_a_plain_twin(lengths, k, statistic):
     bounds = np.cumsum([0, *lengths])
     ranges = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
@@ -96,7 +103,9 @@ def test_wrong_arguments_are_refused():
 
 def test_wavelength_bins():
     values = np.array([[1.0], [3.0], [5.0], [np.nan]], np.float32)
-    found, sigma, middle = bin_wavelength(values, np.full((4, 1), 0.2, np.float32), np.isfinite(values), np.arange(1.0, 5), [0, 2, 4])
+    found, sigma, middle = bin_wavelength(
+        values, np.full((4, 1), 0.2, np.float32), np.isfinite(values), np.arange(1.0, 5), [0, 2, 4]
+    )
     assert found[:, 0].tolist() == [2, 5]
     assert sigma[:, 0] == pytest.approx([np.sqrt(0.08) / 2, 0.2])
     assert middle.tolist() == [1.5, 3.5]
@@ -125,5 +134,7 @@ def test_bridges_are_linear_between_visits_and_limited():
     assert middle == pytest.approx(2, abs=0.1)
     assert found[0].values[1, 0] == pytest.approx(found[0].values[0, 0])
     far = np.concatenate([time[:10], time[10:] + 1e5])
-    assert sum(len(b.time) for b in bridge_gaps(matrix, np.isfinite(matrix), far, [(0, 10), (10, 20)])) <= 2000
+    assert (
+        sum(len(b.time) for b in bridge_gaps(matrix, np.isfinite(matrix), far, [(0, 10), (10, 20)])) <= 2000
+    )
     assert bridge_gaps(matrix, np.isfinite(matrix), time, [(0, 20)]) == []

@@ -58,14 +58,30 @@ def test_flux_of_different_kinds_is_refused():
 
 def test_bands():
     bands, warnings = make_bands(
-        [{"name": "Water Band", "start": 2.5, "end": 3.0}, {"name": "Methane", "start": 3.5, "end": 3.2}, {"name": "Methane", "start": 1, "end": 2}]
+        [
+            {"name": "Water Band", "start": 2.5, "end": 3.0},
+            {"name": "Methane", "start": 3.5, "end": 3.2},
+            {"name": "Methane", "start": 1, "end": 2},
+        ]
     )
-    assert [(b.name, b.start, b.end) for b in bands] == [("Water Band", 2.5, 3.0), ("Methane", 3.2, 3.5), ("Methane 2", 1, 2)]
+    assert [(b.name, b.start, b.end) for b in bands] == [
+        ("Water Band", 2.5, 3.0),
+        ("Methane", 3.2, 3.5),
+        ("Methane 2", 1, 2),
+    ]
     assert len(warnings) == 2
     assert bands[0].channels(np.array([2.4, 2.5, 3.0, 3.01])).tolist() == [False, True, True, False]
 
 
-@pytest.mark.parametrize("entry", [{"name": "", "start": 1, "end": 2}, {"name": "x" * 41, "start": 1, "end": 2}, {"name": "a", "start": float("nan"), "end": 2}, {"name": "a", "start": 2, "end": 2}])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"name": "", "start": 1, "end": 2},
+        {"name": "x" * 41, "start": 1, "end": 2},
+        {"name": "a", "start": float("nan"), "end": 2},
+        {"name": "a", "start": 2, "end": 2},
+    ],
+)
 def test_wrong_bands_are_refused(entry):
     with pytest.raises(ValueError, match="band"):
         make_bands([entry])

@@ -1,5 +1,6 @@
 """What is kept, what goes, and names under which versions are kept."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,22 @@ def test_runs_that_ended_badly_keep_what_they_made_until_asked(results, ephemera
     ephemera("versions", "prune", "--keep", "2", "--unfinished", "--delete")
     assert not loose.exists()
     assert there(*results.first.values(), *results.second.values()) == [True] * 6
+
+
+def test_results_that_equal_older_ones_and_are_not_used_go(results, ephemera):
+    lines = (results.root / "versions.jsonl").read_text().splitlines()
+    line = json.loads(lines[-1]) | {"made_by": {"lab.find": "0123456789"}}
+    with (results.root / "versions.jsonl").open("a") as handle:
+        handle.write(json.dumps(line) + "\n")
+    twin = results.root / "lab" / "find" / "0123456789"
+    twin.mkdir()
+    (results.root / "lab" / "find" / ".equal").mkdir()
+    assert "which ran" in ephemera("versions", "show", "3")[1]
+    ephemera("versions", "pin", "paper", "3")
+    assert json.loads((results.root / "named" / "paper.json").read_text()) == line
+    ephemera("versions", "prune", "--keep", "2", "--delete")
+    assert there(*results.first.values(), *results.second.values()) == [True] * 6
+    assert not twin.exists()
 
 
 def test_what_an_interrupted_removal_left_is_cleared(results, ephemera):

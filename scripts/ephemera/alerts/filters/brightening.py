@@ -95,7 +95,7 @@ class MovingObject(Filter):
 
     def run(self, locus: Locus) -> Verdict | None:
         """Tag by name, by distance, or by motion."""
-        distance = locus.newest.extra("ssdistnr")
+        distance = locus.newest.field("ssdistnr")
         if locus.newest.ss_id is not None or (distance is not None and 0 <= distance < self.within):
             return Verdict(["moving_object"])
         motion = self.motion(locus)

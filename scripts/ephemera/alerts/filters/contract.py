@@ -132,7 +132,8 @@ def check_declaration(candidate: Filter) -> None:
         raise ContractError(message)
     for tag in candidate.output_tags:
         if not isinstance(tag, Tag) or not tag.name.replace("_", "a").replace("-", "a").isalnum():
-            message = f"{candidate.name}: output_tags must be Tags named with letters, digits, '_' and '-', got {tag!r}"
+            named = "named with letters, digits, '_' and '-'"
+            message = f"{candidate.name}: output_tags must be Tags {named}, got {tag!r}"
             raise ContractError(message)
     for output in candidate.output_properties:
         if not isinstance(output, Property) or output.kind not in (float, int, str):
@@ -172,7 +173,7 @@ def _value(name: str, value: Any, kinds: Mapping[str, type]) -> Value:
         message = f"property {name!r} is not declared"
         raise ContractError(message)
     kind = kinds[name]
-    plain = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+    plain: Any = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
     if kind is float and isinstance(plain, int) and not isinstance(plain, bool):
         plain = float(plain)
     if type(plain) is not kind:
@@ -181,4 +182,5 @@ def _value(name: str, value: Any, kinds: Mapping[str, type]) -> Value:
     if isinstance(plain, float) and not math.isfinite(plain):
         message = f"property {name!r} must be finite, got {plain}"
         raise ContractError(message)
-    return plain  # type: ignore[no-any-return]
+    result: Value = plain
+    return result

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ class FeatureExtract(Filter):
         """Make the extractor, and declare its outputs."""
         self.extract = extractor()
         bands = tuple(config.get("feature_bands", BANDS))
-        self.colour_pairs = [(a, b) for a, b in zip(bands, bands[1:], strict=False) if a[:3] == b[:3]]
+        self.colour_pairs = [(a, b) for a, b in pairwise(bands) if a[:3] == b[:3]]
         self.output_properties = (
             *(
                 Property(f"feat_{band}_{name}", float, None, f"{name} in {band}")
@@ -84,13 +85,13 @@ class FeatureExtract(Filter):
             ),
             *(Property(f"colour_{a}_{b}", float, "mag", f"{a} - {b}") for a, b in self.colour_pairs),
         )
-        self.bands = frozenset(bands)
+        self.known_bands = frozenset(bands)
 
     def run(self, locus: Locus) -> Verdict | None:
         """Features of all bands with a detection."""
         found: dict[str, float] = {}
         mean: dict[str, float] = {}
-        for band in sorted(set(locus.values("band")) & self.bands):
+        for band in sorted(set(locus.values("band")) & self.known_bands):
             curve = locus.light_curve(band)
             found |= {f"feat_{band}_{name}": v for name, v in features_of(curve, self.extract).items()}
             mean[band] = float(np.mean(curve.flux)) if len(curve) else math.nan

@@ -30,10 +30,7 @@ def load_filter(spec: str, seconds: float = 1.0, memory_mb: int = 2000) -> Filte
 def user_filter(spec: str) -> Filter:
     """Import a user's filter into this process. Raises ContractError when it is none."""
     place, _, name = spec.rpartition(":")
-    if place.endswith(".py"):
-        module = _module_of_file(Path(place))
-    else:
-        module = importlib.import_module(place)
+    module = _module_of_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
     found: Any = getattr(module, name, None)
     if isinstance(found, type) and issubclass(found, Filter):
         return found()

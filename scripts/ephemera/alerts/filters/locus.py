@@ -63,7 +63,7 @@ class AlertColumns:
 
 
 class Alert:
-    """One alert: its columns as attributes, fields of `extra` by name (`alert.extra("rb")`); null is None."""
+    """One alert: its columns as attributes, fields of `extra` by name (`alert.field("rb")`); null is None."""
 
     __slots__ = ("_columns", "_row")
 
@@ -85,7 +85,7 @@ class Alert:
         except (AttributeError, pa.ArrowException):
             return None
 
-    def extra(self, name: str) -> Any:
+    def field(self, name: str) -> Any:
         """A field of `extra`."""
         return self.get(f"extra.{name}")
 
@@ -121,7 +121,8 @@ class Locus:
 
     def __init__(
         self, columns: AlertColumns, first: int, newest: int, facts: Mapping[str, Any], night: int,
-        tags: Mapping[str, Any], properties: Mapping[str, Any], matches: Mapping[str, Sequence[Mapping[str, Any]]],
+        tags: Mapping[str, Any], properties: Mapping[str, Any],
+        matches: Mapping[str, Sequence[Mapping[str, Any]]],
     ) -> None:  # fmt: skip
         self._columns, self._first, self._end = columns, first, newest + 1
         self.newest = Alert(columns, newest)

@@ -35,9 +35,9 @@ class NuclearTransient(Filter):
     def run(self, locus: Locus) -> Verdict | None:
         """Tag by the newest alert."""
         newest = locus.newest
-        difference = newest.mag - newest.extra("magnr")
-        near = newest.extra("distnr") < self.distnr and newest.extra("distpsnr1") < self.distpsnr
-        galaxy = newest.extra("sgscore1") < self.sgscore
+        difference = newest.mag - newest.field("magnr")
+        near = newest.field("distnr") < self.distnr and newest.field("distpsnr1") < self.distpsnr
+        galaxy = newest.field("sgscore1") < self.sgscore
         good = difference < self.difference if self.brighter else difference > self.difference
         return Verdict(["nuclear_transient"]) if near and galaxy and good else None
 
@@ -68,14 +68,15 @@ class VariableStar(Filter):
 
     def run(self, locus: Locus) -> Verdict | None:
         """Tag, and correct the newest magnitude."""
-        for name, good in (
-            ("extra.distpsnr1", lambda m: m < self.distance),
-            ("extra.distnr", lambda m: m < self.distance),
-            ("extra.sgscore1", lambda m: m > self.sgscore),
-        ):
-            known = [value for value in locus.values(name) if value is not None]
-            if not known or not good(median(known)):
+        medians = {}
+        for name in ("distpsnr1", "distnr", "sgscore1"):
+            known = [value for value in locus.values(f"extra.{name}") if value is not None]
+            if not known:
                 return None
+            medians[name] = median(known)
+        near = medians["distpsnr1"] < self.distance and medians["distnr"] < self.distance
+        if not near or medians["sgscore1"] <= self.sgscore:
+            return None
         corrected = corrected_mag(locus)
         mag = float(locus.newest.mag) if corrected is None else corrected
         return Verdict(["variable_star"], {"corrected_mag": mag, "corrected": int(corrected is not None)})
@@ -84,9 +85,9 @@ class VariableStar(Filter):
 def corrected_mag(locus: Locus) -> float | None:
     """Magnitude of reference and difference flux together; None where it cannot be had."""
     newest = locus.newest
-    magnr = newest.extra("magnr")
+    magnr = newest.field("magnr")
     if magnr is None:
-        group = tuple(newest.extra(name) for name in ("fid", "field", "rcid"))
+        group = tuple(newest.field(name) for name in ("fid", "field", "rcid"))
         columns = [locus.values(f"extra.{name}") for name in ("fid", "field", "rcid", "magnr")]
         known = [row[3] for row in zip(*columns, strict=True) if row[:3] == group and row[3] is not None]
         if not known:

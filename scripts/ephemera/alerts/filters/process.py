@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ class ProcessFilter(Filter):
         self.night = self.folder.name
         self._request({"do": "night", "folder": self.night}, START)
 
-    def ask(self, index: int, row: int, tags: Set[str], properties: Mapping[str, Any]) -> Any:
+    def ask(self, index: int, row: int, tags: AbstractSet[str], properties: Mapping[str, Any]) -> Any:
         """Judge one locus at one alert. Raises FilterProcessError when the child does."""
         if self.child is None or self.child.poll() is not None:
             self._restart()
@@ -112,7 +113,8 @@ class ProcessFilter(Filter):
             self._request({"do": "night", "folder": self.night}, START)
 
     def _request(self, request: Mapping[str, Any], seconds: float) -> Any:
-        assert self.child is not None and self.child.stdin is not None
+        assert self.child is not None
+        assert self.child.stdin is not None
         try:
             self.child.stdin.write(json.dumps(request).encode() + b"\n")
             self.child.stdin.flush()

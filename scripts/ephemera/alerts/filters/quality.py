@@ -25,7 +25,7 @@ class QualityBasic(Filter):
 
     def good(self, alert: Alert) -> bool:
         """Whether the alert passes."""
-        rb, nbad, magdiff = alert.extra("rb"), alert.extra("nbad"), alert.extra("magdiff")
+        rb, nbad, magdiff = alert.field("rb"), alert.field("nbad"), alert.field("magdiff")
         return bool(rb >= self.rb and nbad == 0 and abs(magdiff) <= self.magdiff)
 
     def run(self, locus: Locus) -> Verdict | None:
@@ -43,4 +43,4 @@ class QualityStrict(QualityBasic):
 
     def good(self, alert: Alert) -> bool:
         """Whether the alert passes."""
-        return super().good(alert) and alert.extra("fwhm") <= self.fwhm and alert.extra("elong") <= self.elong
+        return super().good(alert) and alert.field("fwhm") <= self.fwhm and alert.field("elong") <= self.elong

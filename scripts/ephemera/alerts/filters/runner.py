@@ -357,18 +357,15 @@ def missing_requirement(candidate: Filter, locus: Locus, catalogues: frozenset[s
         value = newest.get(name)
         if value is None or value != value:
             return name
-    for name in candidate.required_catalogues:
-        if name not in catalogues:
-            return f"catalogue {name}"
-    for name in candidate.required_tags:
-        if name not in locus.tags:
-            return f"tag {name}"
-    for name in candidate.required_properties:
-        if locus.properties.get(name) is None:
-            return f"property {name}"
-    if candidate.min_detections and locus.n_detections < candidate.min_detections:
-        return f"{candidate.min_detections} detections"
-    return None
+    needed = (
+        *(("catalogue", name) for name in candidate.required_catalogues if name not in catalogues),
+        *(("tag", name) for name in candidate.required_tags if name not in locus.tags),
+        *(("property", n) for n in candidate.required_properties if locus.properties.get(n) is None),
+    )
+    if needed:
+        return " ".join(needed[0])
+    few = candidate.min_detections and locus.n_detections < candidate.min_detections
+    return f"{candidate.min_detections} detections" if few else None
 
 
 def within(seconds: float, function: Callable[[Any], Any], argument: Any) -> Any:

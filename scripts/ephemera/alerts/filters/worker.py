@@ -22,7 +22,8 @@ from ephemera.alerts.filters.locus import AlertColumns, Locus, plain_properties
 
 def declaration(candidate: Filter) -> dict[str, Any]:
     """What a filter declares, as JSON."""
-    names = ("surveys", "bands", "required_fields", "required_properties", "required_tags", "required_catalogues", "order_after")  # fmt: skip
+    names = ("surveys", "bands", "required_fields", "required_properties", "required_tags",
+             "required_catalogues", "order_after")  # fmt: skip
     return {
         **{name: getattr(candidate, name) for name in ("name", "version", "description", "min_detections")},
         **{name: list(getattr(candidate, name)) for name in names},
