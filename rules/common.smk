@@ -31,7 +31,7 @@ try:
         Path(workflow.basedir).parent,
         main_process=MAIN_PROCESS,
         tell=logger.info,
-        run_first=runner() if STARTED_BY_USER else None,
+        runner=runner if STARTED_BY_USER else lambda: None,
     )
 except (ConfigurationError, RuntimeError) as error:
     raise WorkflowError(str(error)) from None

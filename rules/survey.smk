@@ -243,9 +243,11 @@ rule survey_populate:
 
 def survey_fetch_inputs(wildcards):
     """The sources of a batch, the note of tries, and what was found on disk where that was looked for."""
-    inputs = {
-        "batch": SURVEY_CATALOGUE.output(f"{PROJECT}/batches/{wildcards.batch}.parquet")
-    }
+    note = survey_note(wildcards.survey, wildcards.batch)
+    if not note.exists():
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text("tried\n")
+    inputs = {"batch": survey_batch_file(wildcards), "note": str(note)}
     if SURVEY.populate.enabled:
         inputs["populated"] = SURVEY_POPULATE.output(f"{PROJECT}/raw.parquet")
     return inputs

@@ -53,6 +53,14 @@ class Checkout:
         rows = (line.split() for line in stats[1].splitlines())
         return Counter({rule: int(count) for rule, count in rows if rule != "all"})
 
+    def ran(self, *arguments: str) -> Counter:
+        """Run, and count the jobs by rule that were done, `all` left out."""
+        answer = self.snakemake(*arguments)
+        done = re.findall(
+            r"^Finished jobid: \d+ \(Rule: (\w+)\)", answer.stdout + answer.stderr, re.MULTILINE
+        )
+        return Counter(rule for rule in done if rule != "all")
+
     def edit(self, path: str, old: str, new: str) -> None:
         """Replace a piece of text in a file of the checkout."""
         file = self.root / path

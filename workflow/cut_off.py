@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import FrameType
 
@@ -30,8 +31,12 @@ def running_first() -> bool:
     return RUNS_FIRST in os.environ
 
 
+@cache
 def runner() -> Callable[[str], None] | None:
-    """A function that runs one rule's jobs; None when this process is not there to run everything."""
+    """A function that runs one rule's jobs; None when this process is not there to run everything.
+
+    The command line is read again for this (a quarter of a second), so it is asked only when a step changed.
+    """
     if running_first() or not _is_command_line() or "--" in sys.argv:
         return None
     from snakemake.cli import parse_args

@@ -33,8 +33,8 @@ DECIDED = "EPHEMERA_EQUAL_KEYS"
 class Recipes:
     """Makes the recipe of each step from its section of the configuration and remembers it.
 
-    `tell` says something to the user; `run_first` runs the jobs of a rule now; without it (dry runs, jobs
-    on a cluster) nothing is run or removed. `units` holds the values of the wildcards that name units.
+    `tell` says something to the user. `runner` gives a function that runs the jobs of a rule now, or None when
+    nothing may be run or removed, as in a dry run. `units` holds the values of the wildcards that name units.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Recipes:
         *,
         main_process: bool = True,
         tell: Callable[[str], None] = lambda _: None,
-        run_first: Callable[[str], None] | None = None,
+        runner: Callable[[], Callable[[str], None] | None] = lambda: None,
     ) -> None:
         expected = checkout / "scripts" / "ephemera"
         if package_folder() != expected.resolve():
@@ -59,7 +59,7 @@ class Recipes:
         self.units: dict[str, set[str]] = {}
         self.main_process = main_process
         self._tell = tell
-        self._run_first = run_first
+        self._runner = runner
         self._decided: dict[str, str] = {} if main_process else json.loads(os.environ.get(DECIDED, "{}"))
         self._versions: list[dict[str, str]] | None = None
 
@@ -106,9 +106,10 @@ class Recipes:
 
     def _make_room(self, recipe: Recipe) -> None:
         """Let units be made again that a recipe equal to this one made in its place."""
-        if self._run_first is not None:
+        found = guests(recipe, self.units)
+        if found and self._runner() is not None:
             forget_guests(recipe, self.units)
-        elif found := guests(recipe, self.units):
+        elif found:
             self._tell(f"{recipe.step}: {len(found)} units of later code will be made again by this one")
 
     def _compared(self, recipe: Recipe) -> Recipe:
@@ -119,11 +120,12 @@ class Recipes:
         answer = compare(recipe, older, self.units)
         if answer == "incomplete":
             which = f"{recipe.step}: only the code differs from {older}"
-            if self._run_first is None:
+            run_first = self._runner()
+            if run_first is None:
                 self._tell(f"{which}; it will run first, and what reads it only if results differ")
                 return recipe
             self._tell(f"{which}; it runs first")
-            self._run_first(recipe.step.replace(".", "_"))
+            run_first(recipe.step.replace(".", "_"))
             answer = compare(recipe, older, self.units)
         if answer == "equal":
             self._tell(f"{recipe.step}: same results as {older}, which stays in use")

@@ -8,9 +8,9 @@ in `job.settings`. Nothing here makes a number, so none of it is part of a recip
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
-import contextlib
 import platform
 import sys
 import time
@@ -21,8 +21,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ephemera.files import commit as commit_file
 from ephemera.files import begin_attempt, end_attempt
+from ephemera.files import commit as commit_file
 
 PACKAGE = "ephemera"
 log = logging.getLogger(PACKAGE)
@@ -69,7 +69,9 @@ def run_step(snakemake: Any) -> None:
     partials = {name: begin_attempt(path) for name, path in outputs.items()}
     log.info("%s %s starts", step, unit)
     try:
-        import_module(f"{PACKAGE}.{step}").main(_job(snakemake, partials))
+        module = import_module(f"{PACKAGE}.{step}")
+        ready = time.process_time()
+        module.main(_job(snakemake, partials))
         _note_checksums(snakemake, outputs, partials)
         for name, path in outputs.items():
             commit_file(partials[name], path)
@@ -83,7 +85,18 @@ def run_step(snakemake: Any) -> None:
     finally:
         for partial in partials.values():
             end_attempt(partial)
-    log.info("%s %s done in %.2f s", step, unit, time.perf_counter() - start)
+    log.info(
+        "%s %s done in %.2f s; CPU %.2f s, %.2f s of it to start; at most %.0f MB",
+        step, unit, time.perf_counter() - start, time.process_time(), ready, peak_memory_mb(),
+    )  # fmt: skip
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, MB (2^20 bytes)."""
+    import resource
+
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def _job(snakemake: Any, partials: Mapping[str, Path]) -> Job:

@@ -25,6 +25,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+    "--enable-unsafe-swiftshader",  # draws WebGL without a graphics card
 )
 
 

@@ -137,9 +137,7 @@ class Cluster:
         host = socket.gethostname().split(".")[0]
         CONFIGURATION.parent.mkdir(parents=True, exist_ok=True)
         CONFIGURATION.write_text(
-            _TEMPLATE.format(
-                name=self.name, host=host, port=ports[0], root=self.root, nodes="\n".join(rows)
-            )
+            _TEMPLATE.format(name=self.name, host=host, port=ports[0], root=self.root, nodes="\n".join(rows))
         )
         if not _succeeds("munge", "-n"):
             MUNGE_FOLDER.mkdir(mode=0o755, exist_ok=True)

@@ -30,6 +30,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY / "tests" / "slurm")]
 
 from cluster import CannotInstallError, Cluster, SlurmJob, install, wait_for  # noqa: E402
+
 from workflow_checkout import Checkout, copy_checkout  # noqa: E402
 
 PLUGIN = Path(sys.prefix) / "slurm-plugin"
@@ -146,7 +147,9 @@ def first_run(cluster: Cluster, checkout: Checkout, checks: Checks) -> None:
     dead = [job for job in jobs if job.state == "NODE_FAIL"]
     checks.holds([j.node for j in dead] == [victim], "Slurm lost one job, on the killed node", jobs)
     again = [job for job in jobs if victim in job.excluded and job.state == "COMPLETED"]
-    checks.holds(again and all(j.node != victim for j in again), "which was sent elsewhere and ended well", jobs)
+    checks.holds(
+        again and all(j.node != victim for j in again), "which was sent elsewhere and ended well", jobs
+    )
     good = [job for job in chains(jobs) if job.state in ("COMPLETED", "NODE_FAIL")]
     checks.holds(len(good) == len(GOOD) + 1, "a chain of an observation is one Slurm job", jobs)
     log_steps = re.findall(r"^(?:local)?rule (xmm_\w+):", run.text, re.MULTILINE)
@@ -242,7 +245,9 @@ def main() -> int:
         limited(seconds, lambda: scenario(root, checks))
     except CannotInstallError as error:
         line = "!" * 100
-        sys.stderr.write(f"{line}\nSLURM CANNOT BE USED HERE, SO THE CLUSTER TEST DID NOT RUN: {error}\n{line}\n")
+        sys.stderr.write(
+            f"{line}\nSLURM CANNOT BE USED HERE, SO THE CLUSTER TEST DID NOT RUN: {error}\n{line}\n"
+        )
         return 0
     except (AssertionError, TimeoutError, subprocess.TimeoutExpired) as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")

@@ -13,7 +13,7 @@ def readme(repository):
 
 
 def test_python_blocks_run(readme):
-    for block in re.findall(r"```python\n(.*?)```", readme, re.S):
+    for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL):
         exec(compile(block, "README.md", "exec"), {})
 
 
@@ -24,8 +24,8 @@ def test_links_and_images_lead_somewhere(readme, repository):
 
 def test_make_targets_exist(readme, repository):
     makefile = (repository / "Makefile").read_text()
-    for target in re.findall(r"\bmake ([a-z-]+)", " ".join(re.findall(r"```bash\n(.*?)```", readme, re.S))):
-        assert re.search(rf"^{target}:", makefile, re.M), target
+    for target in re.findall(r"\bmake ([a-z-]+)", " ".join(re.findall(r"```bash\n(.*?)```", readme, re.DOTALL))):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
 def test_numbers_of_the_library_example(readme):

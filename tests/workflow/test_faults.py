@@ -146,12 +146,12 @@ def unlock(checkout):
 
 def test_killed_ten_times_at_any_moment_the_next_run_gives_the_same(fresh, finished):
     expected = contents(finished)
-    dice = random.Random(20)  # noqa: S311  a reproducible choice of moments
+    dice = random.Random(20)
     kills = Counter()
     while sum(kills.values()) < 10:
         kind = ("workflow", "step", "both")[sum(kills.values()) % 3]
         with running(fresh) as process:
-            started = until(lambda: steps_of(process) or process.poll() is not None)  # noqa: B023
+            started = until(lambda: steps_of(process) or process.poll() is not None)
             assert started
             time.sleep(dice.uniform(0.0, 1.5))
             steps = steps_of(process)

@@ -8,47 +8,13 @@ from collections import Counter
 
 import pytest
 
-OVERLAY = """\
-project: stale
-xmm:
-  samples: sheet.tsv
-  cube: {time_bins_s: [200.0], bands_kev: [[0.2, 12.0]]}
-  figures: {enabled: false}
-"""
-OBSIDS = ("0000000001", "0000000002")
+OBSIDS = ("0000000001", "0000000002")  # of the fixture `stale`
 ALL_STEPS = ("events", "cube", "expectation", "detect", "regions", "features")
 
 
 def jobs(*steps, n=2):
     """Planned jobs of these steps for `n` observations, and of the catalogue that follows."""
     return Counter({f"xmm_{step}": n for step in steps}) + Counter({"xmm_catalogue": 1})
-
-
-@pytest.fixture(scope="module")
-def finished(repository, tmp_path_factory):
-    """A checkout in which two small simulated observations, read from folders, have been searched."""
-    from ephemera.xmm.simulate import small_case
-    from workflow_checkout import copy_checkout
-
-    checkout = copy_checkout(repository, tmp_path_factory.mktemp("stale") / "checkout")
-    rows = ["obsid\tsource\tlocation"]
-    for obsid in OBSIDS:
-        small_case(checkout.root / "data" / obsid, seed=int(obsid), obsid=obsid, duration=1500.0)
-        rows.append(f"{obsid}\tfolder\tdata/{obsid}")
-    (checkout.root / "sheet.tsv").write_text("\n".join(rows) + "\n")
-    (checkout.root / "overlay.yaml").write_text(OVERLAY)
-    checkout.snakemake("--configfile", "overlay.yaml")
-    return checkout
-
-
-@pytest.fixture
-def stale(finished, tmp_path):
-    """A copy of the finished checkout with all file times kept, and its dry run."""
-    root = tmp_path / "checkout"
-    shutil.copytree(finished.root, root, symlinks=True)
-    copy = type(finished)(root)
-    copy.plan = lambda *arguments: copy.planned("--configfile", "overlay.yaml", *arguments)
-    return copy
 
 
 pytestmark = pytest.mark.xdist_group("staleness")

@@ -102,9 +102,9 @@ def test_histograms_of_shards_add_to_the_unsharded_one(run):
         )
 
 
-def test_nothing_is_left_to_do_and_bytes_repeat(run, repository, tmp_path):
+def test_nothing_is_left_to_do_and_bytes_repeat(run, tmp_path):
     assert not run.planned(*OPTIONS)
-    other = copy_checkout(repository, tmp_path / "other")
+    other = copy_checkout(run.root, tmp_path / "other")
     text = CONFIG.replace("2000", "60").replace("batch: 500", "batch: 60")
     for checkout in (run, other):
         (checkout.root / "small.yaml").write_text(text.replace("project: test", "project: small"))

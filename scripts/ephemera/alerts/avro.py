@@ -263,7 +263,7 @@ def _decode_problem(error: Exception) -> PacketError:
         return PacketError(
             Stage.DECODE, Reason.SCHEMA_INVALID, f"the record does not fit its schema, {detail}"
         )
-    if isinstance(error, EOFError):
+    if isinstance(error, EOFError | struct.error):
         return PacketError(Stage.DECODE, Reason.TRUNCATED, detail)
     return PacketError(Stage.DECODE, Reason.OTHER, detail)
 
@@ -312,18 +312,14 @@ def read_message(data: bytes, file: str, schemas: Path | None, *, priors: bool) 
     import fastavro
 
     try:
-        if len(data) < 5:
-            raise PacketError(Stage.OPEN, Reason.TRUNCATED, "a message is shorter than its header")
         number = int.from_bytes(data[1:5], "big")
-        path = _schema_file(schemas, number)
-        schema = parse_schema(path.read_bytes(), priors=priors, cutouts=False)
-        try:
-            record: Any = fastavro.schemaless_reader(io.BytesIO(data[5:]), schema.start, None)
-        except DECODE_ERRORS as error:
-            detail = f"{type(error).__name__}: {str(error)[:200]}"
-            raise PacketError(Stage.DECODE, Reason.TRUNCATED, detail) from None
+        text = _schema_file(schemas, number).read_bytes()
+        schema = parse_schema(text, priors=priors, cutouts=False)
+        record: Any = fastavro.schemaless_reader(io.BytesIO(data[5:]), schema.start, None)
     except PacketError as error:
         return Failure(file, 0, len(data), data[:64], error, 1, data)
+    except DECODE_ERRORS as error:
+        return Failure(file, 0, len(data), data[:64], _decode_problem(error), 1, data)
     return Packet(record, schema.family, packet_version(schema, record), file, 0)
 
 

@@ -1,8 +1,8 @@
 """From mappings (packets as dictionaries) to canonical columns, a chunk at a time, and what is refused.
 
 Equations. ZTF: f = s 10^((31.4 - m) / 2.5) nJy with the sign s of `isdiffpos`, and its error is
-|f| sigma ln(10) / 2.5. Fluxes: f = flux x unit, or flux 10^((31.4 - zero point) / 2.5); m = 31.4 - 2.5 log10 |f|; a limit is the
-magnitude of five times the noise.
+|f| sigma ln(10) / 2.5. Fluxes: f = flux x unit, or flux 10^((31.4 - zero point) / 2.5), and
+m = 31.4 - 2.5 log10 |f|; a limit is the magnitude of five times the noise.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from ephemera.alerts.avro import require_codecs
-from ephemera.alerts.decoder import QUARANTINE, Decoder, SurveyOptions
+from ephemera.alerts.decoder import CUTOUTS, QUARANTINE, Decoder, SurveyOptions
 from ephemera.alerts.mapping import PacketMapping, Photometry
 from ephemera.alerts.night import close_account, deduplicate
 from ephemera.alerts.packets import ReadOptions
@@ -108,6 +108,18 @@ def write_nights(tables: Iterable[pa.Table], folder: Path) -> dict[int, int]:
     return dict(sorted(rows.items()))
 
 
+def keeping_cutouts(decoder: Decoder, tables: Iterable[pa.Table], folder: Path) -> Iterator[pa.Table]:
+    """The tables as they come, having written the cutouts of each to a file of its own in `folder`."""
+    import pyarrow.parquet as pq
+
+    for number, table in enumerate(tables):
+        if decoder.cutouts:
+            folder.mkdir(parents=True, exist_ok=True)
+            pq.write_table(pa.Table.from_pylist(decoder.cutouts, CUTOUTS), folder / f"{number}.parquet")
+            decoder.cutouts.clear()
+        yield table
+
+
 def own_mapping(settings: Settings) -> PacketMapping | None:
     """Mapping of a user's own table of columns, if the configuration has one."""
     if not settings.own_columns:
@@ -152,7 +164,8 @@ def main(job: Job) -> None:
         Path(entry["path"]) for entry in manifest["files"] if entry.get("role", "packets") == "packets"
     )
     job.output.nights.mkdir(parents=True)
-    rows = write_nights(decoder.tables(paths), job.output.nights)
+    tables = keeping_cutouts(decoder, decoder.tables(paths), job.output.nights / "cutouts")
+    rows = write_nights(tables, job.output.nights)
     pq.write_table(decoder.account.table(), job.output.account)
     ordered = sorted(decoder.quarantine, key=lambda row: (row["file"], row["offset"]))
     pq.write_table(pa.Table.from_pylist(ordered, QUARANTINE), job.output.quarantine)

@@ -41,6 +41,7 @@ QUARANTINE = pa.schema(
         ("packet", pa.binary()),
     ]
 )
+CUTOUTS = pa.schema([("alert_key", pa.string()), ("cutout", pa.string()), ("image", pa.binary())])
 ACCOUNT = pa.schema(
     [
         ("file", pa.string()),
@@ -94,6 +95,7 @@ class Decoder:
         self.simulated, self.own = simulated, own
         self.account = Account()
         self.quarantine: list[dict[str, Any]] = []
+        self.cutouts: list[dict[str, Any]] = []
 
     def tables(self, paths: Iterable[Path]) -> Iterator[pa.Table]:
         """Canonical tables of all packets; the column `batch` is the night of the packet."""
@@ -183,6 +185,9 @@ class Decoder:
         for k in good.tolist():
             key = (packets[k].file, context.mapping.survey, int(nights[k]), "packets", "mapped")
             self.account.counts[key] += 1
+        if self.options.cutouts:
+            keys = rows.columns["alert_key"]
+            self.cutouts += [row for k in good.tolist() for row in cutouts_of(records[k], keys[k])]
         tables = [own.append_column("batch", pa.array(nights[good], pa.int32()))]
         if self.options.priors:
             for prior in context.mapping.priors:
@@ -231,6 +236,17 @@ class Decoder:
             [packets[k].file for k in of], [packets[k].offset for k in of],
         )  # fmt: skip
         return [table.append_column("batch", pa.array([int(nights[k]) for k in of], pa.int32()))]
+
+
+def cutouts_of(record: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """Images of a packet: its own key, which of them, and the bytes as they came (FITS, often gzipped)."""
+    found = []
+    for name in ("cutoutScience", "cutoutTemplate", "cutoutDifference"):
+        image = record.get(name)
+        content = image.get("stampData") if isinstance(image, Mapping) else image
+        if isinstance(content, bytes):
+            found.append({"alert_key": key, "cutout": name.removeprefix("cutout").lower(), "image": content})
+    return found
 
 
 def _list_entries(packet: Packet) -> int:

@@ -191,7 +191,8 @@ _PACKET_COLUMNS = {
 }
 _NOT_KEPT = {
     "cutoutScience", "cutoutTemplate", "cutoutDifference", "publisher", "diaSourceId", "diaObject",
-    "ssSource", "mpc_orbits", "observation_reason", "target_name", "lsst_schema_version", "prvDiaNondetectionLimits",
+    "ssSource", "mpc_orbits", "observation_reason", "target_name", "lsst_schema_version",
+    "prvDiaNondetectionLimits",
 }  # fmt: skip
 
 

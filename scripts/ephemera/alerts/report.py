@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from ephemera.alerts.drawing import STYLE
 from ephemera.alerts.night import check
 from ephemera.pages import Heading, Markup, escape, link, page, section, table
 
@@ -156,12 +157,10 @@ def report_page(
         (name.replace("_", " "), n) for name, n in report["priors"].items() if name != "rejected"
     ]
     priors.append(("rejected", sum(report["priors"]["rejected"].values())))
-    caption = "In = new detections + already known + limits + forced + rejected"
-    parts.append(
-        section("Measurements that packets repeat", table((Heading("What"), number), priors, caption=caption))
-    )
+    caption = Markup("<p>In = new detections + already known + limits + forced + rejected</p>")
+    parts.append(section("Measurements that packets repeat", caption, _facts(priors)))
     joined = [(name.replace("_", " "), n) for name, n in report["association"].items()]
-    parts.append(section("Association", table((Heading("What"), number), joined)))
+    parts.append(section("Association", _facts(joined)))
     parts.append(section("Filters", _filters(report["filters"], times)))
     if errors:
         parts.append(section("Errors of filters", _errors(errors)))
@@ -169,7 +168,13 @@ def report_page(
     headings = (Heading("Tag"), Heading("Loci with it", numeric=True), Heading("Sent", numeric=True))
     parts.append(section("Tags and streams", table(headings, tags)))
     parts.append(section("Against the night before", _compared(report, before)))
-    return page(f"Night {report['night']}", Markup("\n".join(parts)))
+    return page(f"Night {report['night']}", Markup("\n".join(parts)), styles=[STYLE])
+
+
+def _facts(rows: Sequence[tuple[str, int]]) -> Markup:
+    """Names and numbers in two columns."""
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{number}</dd>" for name, number in rows)
+    return Markup(f'<dl class="facts">{items}</dl>')
 
 
 def _warnings(warnings: Sequence[str]) -> Markup:

@@ -231,7 +231,8 @@ def _truth(rows: Sequence[Mapping[str, Any]], config: SimulationConfig) -> pa.Ta
     table = [
         {
             "alert_key": f"{config.survey}:{r['id']}", "source_id": r["source"].source_id,
-            "label": r["source"].label, "injected": r["source"].injected, "ra": r["true_ra"], "dec": r["true_dec"], "mag": r["true_mag"],
+            "label": r["source"].label, "injected": r["source"].injected,
+            "ra": r["true_ra"], "dec": r["true_dec"], "mag": r["true_mag"],
             "mjd_utc": r["mjd"], "epoch": r["epoch"], "visit": r["visit"], "band": r["plain_band"],
         }
         for r in rows

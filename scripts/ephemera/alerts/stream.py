@@ -179,7 +179,8 @@ def past_rows(past: pa.Table) -> list[dict[str, Any]]:
         blank = dict.fromkeys(STREAM.names)
         properties = json.dumps({"watch_dynamic_name": row["region"]})
         rows.append({**blank, "locus_id": row["locus_id"], "aliases": [], "tag": row["tag"],
-                     "filter": row["tag"], "tags": [row["tag"]], "properties": properties, "past": True})  # fmt: skip
+                     "filter": row["tag"], "tags": [row["tag"]], "properties": properties,
+                     "past": True})  # fmt: skip
     return rows
 
 

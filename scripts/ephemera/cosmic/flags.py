@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from functools import cache
 
 
 class Flag(enum.StrEnum):
@@ -48,5 +49,10 @@ class BadMessage(Exception):  # noqa: N818 - a message that cannot be used is a 
 
 def joined(flags: Iterable[Flag]) -> str:
     """Flags as the text of a table cell: in the order of their declaration, separated by blanks."""
-    found = set(flags)
+    found = frozenset(flags)
+    return _text(found) if found else ""
+
+
+@cache
+def _text(found: frozenset[Flag]) -> str:
     return " ".join(flag for flag in Flag if flag in found)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ephemera.cosmic.flags import BadMessage, Flag
 
@@ -21,8 +22,7 @@ MAX_MESSAGE = 1024 * 2**20
 Buffer = memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """A message: its number in the file, first byte, size in bytes with header, and its segments.
 
     Each segment is (byte at which it starts in the file, its size in words).

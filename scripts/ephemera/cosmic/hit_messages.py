@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 
 #: Time between notes of progress in the log, s.
 PROGRESS_S = 5.0
+#: Messages between looks at the clock.
+PROGRESS_EVERY = 100
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def decode_hits(buffer: Buffer, frames: Sequence[Frame]) -> tuple[HitColumns, li
     Damaged pointers end the reading: what follows in the file cannot be trusted either.
     """
     rejected: list[Rejected] = []
-    kept: list[tuple[int, int, int, int, int, int]] = []
+    kept = array("q")
     signals, filterbanks, sources = [], [], []
     names: dict[bytes, str] = {}
     for frame in with_progress(frames):
@@ -88,8 +91,8 @@ def decode_hits(buffer: Buffer, frames: Sequence[Frame]) -> tuple[HitColumns, li
         filterbanks.append(_section(buffer, frame, filterbank, FILTERBANK.itemsize))
         sources.append(names.setdefault(name, name.decode("utf-8", "replace")))
         words = (signal.data_words if signal else 0, filterbank.data_words if filterbank else 0)
-        kept.append((frame.position, frame.offset, *words, start, count))
-    numbers = np.array(kept, np.int64).reshape(-1, 6).T
+        kept.extend((frame.position, frame.offset, *words, start, count))
+    numbers = np.frombuffer(kept, np.int64).reshape(-1, 6).T if kept else np.zeros((6, 0), np.int64)
     columns = HitColumns(
         position=numbers[0],
         offset=numbers[1],
@@ -107,14 +110,14 @@ def decode_hits(buffer: Buffer, frames: Sequence[Frame]) -> tuple[HitColumns, li
 def with_progress(frames: Sequence[Frame]) -> Iterator[Frame]:
     """The frames one by one, with a note in the log every five seconds: how many, how fast."""
     start = last = time.monotonic()
-    done = 0
     for number, frame in enumerate(frames):
         yield frame
-        done += frame.size
+        if number % PROGRESS_EVERY:
+            continue
         now = time.monotonic()
         if now - last >= PROGRESS_S:
             last = now
-            rate = done / 1e6 / (now - start)
+            rate = (frame.offset + frame.size) / 1e6 / (now - start)
             log.info("%d of %d messages, %.0f MB/s", number + 1, len(frames), rate)
 
 

@@ -9,7 +9,6 @@ This is how a list of numbers is found as bytes in the file, without turning eac
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ephemera.cosmic.flags import BadMessage, Flag
@@ -32,8 +31,7 @@ class Place(NamedTuple):
     start: int
 
 
-@dataclass(frozen=True, slots=True)
-class StructAt:
+class StructAt(NamedTuple):
     """A struct: its segment, first data word, stored numbers of data and pointer words."""
 
     segment: int
@@ -69,9 +67,9 @@ def struct_at(buffer: Buffer, frame: Frame, segment: int, word: int) -> StructAt
     value, segment, start = place
     if value & 3 != STRUCT:
         raise BadMessage(Flag.WRONG_SCHEMA, "a pointer that must lead to a struct does not")
-    found = StructAt(segment, start, (value >> 32) & 0xFFFF, value >> 48)
-    _inside(frame, segment, start, found.data_words + found.pointers)
-    return found
+    data_words, pointers = (value >> 32) & 0xFFFF, value >> 48
+    _inside(frame, segment, start, data_words + pointers)
+    return StructAt(segment, start, data_words, pointers)
 
 
 def list_at(buffer: Buffer, frame: Frame, segment: int, word: int, code: int) -> tuple[int, int] | None:
@@ -124,17 +122,25 @@ def first_byte(frame: Frame, found: StructAt) -> int:
 
 
 def _read(buffer: Buffer, frame: Frame, segment: int, word: int) -> int:
-    _inside(frame, segment, word, 1)
-    value: int = _word(buffer, frame.segments[segment][0] + word * WORD)[0]
-    return value
+    if segment < len(frame.segments):
+        start, size = frame.segments[segment]
+        if 0 <= word < size:
+            value: int = _word(buffer, start + word * WORD)[0]
+            return value
+    raise _outside(frame, segment, word, 1)
 
 
 def _inside(frame: Frame, segment: int, start: int, words: int) -> None:
+    if segment < len(frame.segments) and 0 <= start <= frame.segments[segment][1] - words:
+        return
+    raise _outside(frame, segment, start, words)
+
+
+def _outside(frame: Frame, segment: int, start: int, words: int) -> BadMessage:
     if segment >= len(frame.segments):
-        raise BadMessage(Flag.BAD_FRAME, f"segment {segment} of {len(frame.segments)}")
-    if start < 0 or start + words > frame.segments[segment][1]:
-        size = frame.segments[segment][1]
-        raise BadMessage(Flag.BAD_FRAME, f"words {start} to {start + words} of a segment of {size}")
+        return BadMessage(Flag.BAD_FRAME, f"segment {segment} of {len(frame.segments)}")
+    size = frame.segments[segment][1]
+    return BadMessage(Flag.BAD_FRAME, f"words {start} to {start + words} of a segment of {size}")
 
 
 def _offset(value: int) -> int:

@@ -269,7 +269,6 @@ def main(job: Job) -> None:
         log.warning("%s", warning)
     facts["zero_time"] = zero
     _write_documents(folder, facts, analyses, bands)
-    progress.stage("export", 0, 1)
     if series:
         write_tables(folder, analyses, series, bands, settings)
         if "csv" in settings.formats:

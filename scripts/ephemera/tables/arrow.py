@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ephemera.tables.declaration import Column, TableDeclaration
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Arrow type of each declared dtype.
 ARROW_TYPES: Mapping[str, pa.DataType] = {
@@ -85,34 +82,11 @@ def _plain_array(values: Any) -> pa.Array:
     mask = None
     if isinstance(values, np.ma.MaskedArray):
         mask, values = np.ma.getmaskarray(values), values.data
-    if isinstance(values, np.ndarray):
-        return from_numpy(values, mask)
+    if isinstance(values, np.ndarray) and not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
     array = pa.array(values, mask=mask, from_pandas=True)
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
-
-
-def from_numpy(values: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> pa.Array:
-    """Arrow array of a one-dimensional NumPy array, NaN and masked values null.
-
-    As `pa.array` makes it, which imports pandas (0.2 s, if it is installed) to see whether it is given one
-    of its objects. Raises ArrowException for types that Arrow does not have.
-    """
-    if not values.dtype.isnative:
-        values = values.astype(values.dtype.newbyteorder("="))
-    if values.ndim != 1 or values.dtype.kind not in "biuf" or values.dtype.itemsize > 8:
-        texts = values.ndim == 1 and values.dtype.kind in "UO" and mask is None
-        return pa.array(values.tolist() if texts else values, mask=mask, from_pandas=True)
-    missing = np.zeros(len(values), bool) if mask is None else mask
-    if values.dtype.kind == "f":
-        missing = missing | np.isnan(values)
-    number = int(missing.sum())
-    valid = pa.py_buffer(np.packbits(~missing, bitorder="little")) if number else None
-    if values.dtype.kind == "b":
-        content, kind = np.packbits(values, bitorder="little"), pa.bool_()
-    else:
-        content, kind = np.ascontiguousarray(values), pa.from_numpy_dtype(values.dtype)
-    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(content)], number)
 
 
 def _same_kind(came: pa.DataType, wanted: pa.DataType) -> bool:

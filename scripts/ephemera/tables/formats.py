@@ -70,19 +70,27 @@ def _module(path: Path) -> Any:
     """
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        from ephemera.tables import parquet as module
-    elif suffix == ".fits":
-        from ephemera.tables import fits as module
-    elif suffix == ".vot":
-        from ephemera.tables import votable as module
-    elif suffix == ".ecsv":
-        from ephemera.tables import ecsv as module
-    elif suffix == ".csv":
-        from ephemera.tables import csv as module
-    else:
-        msg = f"path must end in one of {', '.join(SUFFIXES)}, got {path.name!r}"
-        raise ValueError(msg)
-    return module
+        from ephemera.tables import parquet
+
+        return parquet
+    if suffix == ".fits":
+        from ephemera.tables import fits
+
+        return fits
+    if suffix == ".vot":
+        from ephemera.tables import votable
+
+        return votable
+    if suffix == ".ecsv":
+        from ephemera.tables import ecsv
+
+        return ecsv
+    if suffix == ".csv":
+        from ephemera.tables import csv
+
+        return csv
+    msg = f"path must end in one of {', '.join(SUFFIXES)}, got {path.name!r}"
+    raise ValueError(msg)
 
 
 

@@ -131,9 +131,10 @@ class Archive:
         return fetched
 
     def _download(self, url: str, obsid: str, product: Product, staging: Path) -> list[Fetched]:
-        body = Body(_fresh(staging) / "body")
+        body = Body(staging / "body")
         deadline = Deadline(self._patience.total)
         query = product.query(obsid)
+        body.resume(url, query)
         attempt = 0
         while True:
             try:

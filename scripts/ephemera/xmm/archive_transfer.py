@@ -7,12 +7,14 @@ asks only for the rest. Whether the result is good is not judged here but by rea
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import requests
 import urllib3
@@ -80,10 +82,15 @@ def name_from_header(disposition: str) -> str | None:
 
 
 class Body:
-    """A file being received; knows how to go on after a break."""
+    """A file being received; knows how to go on after a break.
+
+    A small note beside the file says what it is the beginning of, so that a process that was killed can be
+    followed by another one that asks for the rest.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._note = path.with_name(path.name + ".json")
         self._validator: str | None = None
         self._can_continue = False
         self._received = 0
@@ -95,7 +102,18 @@ class Body:
 
     def forget(self) -> None:
         """Note that the file is complete and in other hands: the next request starts a new one."""
+        self._note.unlink(missing_ok=True)
         self._validator, self._can_continue, self._received = None, False, 0
+
+    def resume(self, url: str, query: Mapping[str, str]) -> None:
+        """Go on with what another process received of this very body, if there is such a thing."""
+        try:
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+            received = self.path.stat().st_size
+        except (OSError, ValueError):
+            return
+        if received and note == {**_question(url, query), "validator": note.get("validator")}:
+            self._validator, self._can_continue, self._received = note["validator"], True, received
 
     def receive(
         self,
@@ -133,6 +151,9 @@ class Body:
             self._check_status(response)
             name = _name(response)
             self._prepare(response)
+            if self._can_continue and self._validator is not None:
+                note = {**_question(url, query), "validator": self._validator}
+                self._note.write_text(json.dumps(note), encoding="utf-8")
             self._write(response, deadline)
             return Reply(name, response.url, self.path)
 
@@ -198,6 +219,10 @@ class Body:
                     msg = f"the body is larger than {MAX_BODY_BYTES} bytes"
                     raise ArchiveError(msg)
                 handle.write(data)
+
+
+def _question(url: str, query: Mapping[str, str]) -> dict[str, Any]:
+    return {"url": url, "query": dict(query)}
 
 
 def _name(response: requests.Response) -> str:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ephemera.files import atomic_path
-from ephemera.tables.arrow import from_numpy, schema
+from ephemera.tables.arrow import schema
 from ephemera.xmm.region_columns import LIGHT_CURVES
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ def light_curve_table(curves: LightCurves) -> pa.Table:
     columns |= {name: values.ravel() for name, values in curves.of_regions.items()}
     number = np.repeat(np.arange(n_curves, dtype=np.int32), n_frames)
     detids = pa.array(curves.detid, type=pa.string())
-    arrays = {"detid": pa.DictionaryArray.from_arrays(from_numpy(number), detids)}
+    arrays = {"detid": pa.DictionaryArray.from_arrays(number, detids)}
     for field in _file_schema():
         if field.name in columns:
-            arrays[field.name] = from_numpy(columns[field.name]).cast(field.type)
+            arrays[field.name] = pa.array(columns[field.name], type=field.type, from_pandas=True)
     return pa.Table.from_arrays(
         [arrays.get(field.name, pa.nulls(len(number), field.type)) for field in _file_schema()],
         schema=_file_schema(),

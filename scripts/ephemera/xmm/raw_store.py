@@ -81,10 +81,12 @@ class RawStore:
         return str(product) in self._record
 
     def staging(self, product: Product) -> Path:
-        """An empty folder for the arrival of a product; `keep` and `clean` remove it."""
+        """A folder for the arrival of a product; `keep` and `clean` remove it.
+
+        What a killed process received is still in it.
+        """
         path = self._staging_path(product)
-        self.clean(product)
-        path.mkdir(parents=True)
+        path.mkdir(parents=True, exist_ok=True)
         return path
 
     def clean(self, product: Product) -> None:

@@ -176,11 +176,10 @@ def _value(name: str, value: Any, kinds: Mapping[str, type]) -> Value:
     plain: Any = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
     if kind is float and isinstance(plain, int) and not isinstance(plain, bool):
         plain = float(plain)
-    if type(plain) is not kind:
+    if type(plain) is not kind or not isinstance(plain, float | int | str):
         message = f"property {name!r} must be {kind.__name__}, got {type(plain).__name__}"
         raise ContractError(message)
     if isinstance(plain, float) and not math.isfinite(plain):
         message = f"property {name!r} must be finite, got {plain}"
         raise ContractError(message)
-    result: Value = plain
-    return result
+    return plain

@@ -1,0 +1,359 @@
+"""Every kind of bad input that a stream brings: what is refused, why, and that the rest is read."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+import zipfile
+from importlib import import_module
+
+import numpy as np
+import pytest
+from builders.alerts import candidate, container, packet, write, ztf_schema
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ephemera.alerts import avro
+from ephemera.alerts.avro import CodecMissingError, require_codecs
+from ephemera.alerts.decode import account_of, read_packets
+from ephemera.alerts.outcomes import Reason, Stage
+
+
+def read(path, content, **options):
+    table = read_packets(write(path, content), **options)
+    return table, account_of(table)
+
+
+def reasons(account):
+    return account["packets"]["rejected"]
+
+
+@pytest.fixture
+def good():
+    return [packet(100 + k, ra=150 + k) for k in range(3)]
+
+
+def test_empty_file(tmp_path):
+    _, account = read(tmp_path / "a.avro", b"")
+    assert reasons(account) == {"not_avro": 1}
+    assert "empty" in account["quarantine"][0]["detail"]
+
+
+def test_text_file(tmp_path):
+    _, account = read(tmp_path / "a.avro", b"this is no packet\n" * 10)
+    assert reasons(account) == {"not_avro": 1}
+
+
+def test_truncated_container_keeps_what_came_before(tmp_path, good):
+    whole = container(good, sync_interval=1, sync_marker=bytes(range(16)))
+    table, account = read(tmp_path / "a.avro", whole[:-40])
+    assert len(table) == 2
+    assert reasons(account) == {"truncated": 1}
+
+
+def test_header_that_ends_early(tmp_path, good):
+    _, account = read(tmp_path / "a.avro", container(good)[:200])
+    assert reasons(account) == {"truncated": 1}
+
+
+def test_after_a_lost_marker_reading_goes_on_at_the_next(tmp_path, good):
+    marker = bytes(range(1, 17))
+    whole = bytearray(container(good, sync_interval=1, sync_marker=marker))
+    second = whole.find(marker, whole.find(marker) + 1)  # the one after the first block
+    whole[second : second + 16] = b"x" * 16
+    table, account = read(tmp_path / "a.avro", bytes(whole))
+    # The first block has lost its marker; the second cannot be found, the third can.
+    assert table["alert_id"].to_pylist() == [102]
+    assert reasons(account) == {"sync_marker": 1}
+
+
+def test_a_block_of_impossible_size(tmp_path, good):
+    marker = bytes(range(1, 17))
+    whole = container(good[:1], sync_marker=marker)
+    header = whole[: whole.find(marker) + 16]
+    broken = header + b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f" + whole[len(header) :]
+    _, account = read(tmp_path / "a.avro", broken)
+    assert reasons(account) == {"sync_marker": 1}
+
+
+def test_schema_with_a_bad_type(tmp_path, good):
+    whole = container(good).replace(b'"double"', b'"dooble"')
+    _, account = read(tmp_path / "a.avro", whole)
+    assert reasons(account) == {"schema_invalid": 1}
+
+
+def test_schema_of_another_survey(tmp_path):
+    schema = {"type": "record", "name": "x", "fields": [{"name": "a", "type": "int"}]}
+    _, account = read(tmp_path / "a.avro", container([{"a": 1}], schema=schema))
+    assert reasons(account) == {"unknown_schema": 1}
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate", "snappy", "zstandard", "bzip2", "xz"])
+def test_codecs(tmp_path, good, codec):
+    table, _ = read(tmp_path / "a.avro", container(good, codec))
+    assert len(table) == 3
+
+
+def test_unknown_codec_is_named(tmp_path, good):
+    whole = container(good, "deflate").replace(b"\x0edeflate", b"\x0edeflat!")
+    _, account = read(tmp_path / "a.avro", whole)
+    assert reasons(account) == {"codec_missing": 1}
+
+
+@pytest.mark.parametrize(("codec", "package"), [("snappy", "cramjam"), ("zstandard", "backports.zstd")])
+def test_a_missing_codec_library_is_one_clear_error_before_the_run(monkeypatch, codec, package):
+    real = import_module
+
+    def importing(name, *rest):
+        if name == package:
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(avro, "import_module", importing)
+    with pytest.raises(CodecMissingError, match=package):
+        require_codecs()
+    with pytest.raises(avro.PacketError) as error:
+        avro.decompressor(codec)
+    assert error.value.reason is Reason.CODEC_MISSING
+
+
+def test_older_and_newer_schemas_are_read_by_version(tmp_path):
+    old = [{**packet(1), "schemavsn": "1.8"}]
+    table, account = read(tmp_path / "old.avro", container(old))
+    assert table["schema_version"].to_pylist() == ["1.8"]
+    assert account["warnings"] == {}
+    new = [{**packet(2), "schemavsn": "9.1"}]
+    table, account = read(tmp_path / "new.avro", container(new))
+    assert len(table) == 1
+    assert list(account["warnings"]) == ["schema version 9.1 of ztf is not known; read as 4.99"]
+
+
+def test_a_new_version_without_a_required_field_is_refused(tmp_path):
+    schema = ztf_schema()
+    for field in schema["fields"]:
+        if field["name"] == "candidate":
+            field["type"]["fields"] = [f for f in field["type"]["fields"] if f["name"] != "jd"]
+    record = packet(1)
+    record["schemavsn"] = "9.1"
+    del record["candidate"]["jd"]
+    _, account = read(tmp_path / "a.avro", container([record], schema=schema))
+    assert reasons(account) == {"missing_field": 1}
+
+
+@pytest.mark.parametrize("priors", [None, []])
+def test_no_priors(tmp_path, priors):
+    table, account = read(tmp_path / "a.avro", container([packet(1, priors=priors)]))
+    assert len(table) == 1
+    assert account["priors"]["in"] == 0
+
+
+def test_a_candidate_that_is_null(tmp_path):
+    record = packet(1)
+    record["candidate"] = None
+    _, account = read(tmp_path / "a.avro", container([record], schema=ztf_schema(candidate_null=True)))
+    assert sum(reasons(account).values()) == 1
+
+
+def test_identifier_of_the_candidate_serves_where_the_packet_has_none(tmp_path):
+    schema = ztf_schema(top_candid=False)
+    table, _ = read(tmp_path / "a.avro", container([packet(7, top=None)], schema=schema))
+    assert table["alert_id"].to_pylist() == [7]
+
+
+def test_two_identifiers_that_differ(tmp_path):
+    table, account = read(tmp_path / "a.avro", container([packet(7, top=8), packet(9)]))
+    assert table["alert_id"].to_pylist() == [9]
+    assert reasons(account) == {"bad_id": 1}
+
+
+@pytest.mark.parametrize("number", [0, -5])
+def test_identifiers_that_are_none(tmp_path, number):
+    _, account = read(tmp_path / "a.avro", container([packet(number)]))
+    assert reasons(account) == {"bad_id": 1}
+
+
+@pytest.mark.parametrize(
+    ("ra", "dec", "expected"),
+    [(360.0, 1.0, 0.0), (-0.0001, 1.0, 359.9999), (359.99999, 1.0, 359.99999), (10.0, 90.0, 10.0), (-1e-15, -90.0, 0.0)],
+)
+def test_positions_are_wrapped(tmp_path, ra, dec, expected):
+    table, _ = read(tmp_path / "a.avro", container([packet(1, ra=ra, dec=dec)]))
+    assert table["ra"][0].as_py() == pytest.approx(expected)
+    assert 0 <= table["ra"][0].as_py() < 360
+    assert table["dec"][0].as_py() == dec
+
+
+@pytest.mark.parametrize(("ra", "dec"), [(1.0, 90.0001), (1.0, -91.0), (float("nan"), 1.0), (1.0, float("nan")), (1e9, 0.0)])
+def test_positions_that_cannot_be(tmp_path, ra, dec):
+    _, account = read(tmp_path / "a.avro", container([packet(1, ra=ra, dec=dec)]))
+    assert reasons(account) == {"bad_position": 1}
+    assert account["quarantine"][0]["stage"] == Stage.RANGE.value
+
+
+@pytest.mark.parametrize("mjd", [-10.0, 0.0, 1e6, float("nan"), float("inf")])
+def test_times_that_cannot_be(tmp_path, mjd):
+    content = container([packet(1, jd=mjd + 2400000.5)])
+    _, account = read(tmp_path / "a.avro", content)
+    assert reasons(account) == {"bad_time": 1}
+    table, _ = read(tmp_path / "a.avro", content, simulated=True)
+    assert len(table) == int(np.isfinite(mjd))
+
+
+def test_brightness(tmp_path):
+    lsst = fluxes_of(tmp_path, [0.0, -50.0, float("nan"), 3631e9])
+    rows = {row["alert_id"]: row for row in lsst.to_pylist()}
+    assert (rows[1]["flux"], rows[1]["mag"], rows[1]["sign"]) == (0.0, None, 0)
+    assert (rows[2]["flux"], rows[2]["sign"]) == (-50.0, -1)
+    assert rows[2]["mag"] == pytest.approx(31.4 - 2.5 * np.log10(50))
+    assert 3 not in rows
+    assert rows[4]["mag"] == pytest.approx(0.0, abs=1e-3)
+    assert account_of(lsst)["packets"]["rejected"] == {"missing_field": 1}
+
+
+def fluxes_of(folder, values):
+    names = ("diaSourceId", "midpointMjdTai", "ra", "dec", "band", "psfFlux", "psfFluxErr")
+    kinds = ("long", "double", "double", "double", "string", "float", "float")
+    inner = {"type": "record", "name": "diaSource", "fields": [{"name": n, "type": k} for n, k in zip(names, kinds, strict=True)]}
+    schema = {"type": "record", "namespace": "lsst.v11_0", "name": "alert", "fields": [{"name": "diaSource", "type": inner}]}
+    records = [
+        {"diaSource": dict(zip(names, (k, 61000.3, 10.0 + k, 1.0, "r", flux, 5.0), strict=True))}
+        for k, flux in enumerate(values, 1)
+    ]
+    return read_packets(write(folder / "lsst.avro", container(records, schema=schema)))
+
+
+def test_magnitude_of_ztf_as_flux(tmp_path):
+    table, _ = read(tmp_path / "a.avro", container([packet(1, magpsf=20.0, isdiffpos="f", sigmapsf=0.1)]))
+    row = table.to_pylist()[0]
+    assert row["flux"] == pytest.approx(-36307.8, abs=0.05)
+    assert row["flux_err"] == pytest.approx(36307.8 * 0.1 * 0.921034, rel=1e-5)
+    assert (row["sign"], row["mag"]) == (-1, pytest.approx(20.0, abs=1e-5))
+
+
+@pytest.mark.parametrize("value", [None, -999.0, float("nan")])
+def test_a_detection_without_brightness_is_a_limit_when_it_has_one(tmp_path, value):
+    table, account = read(tmp_path / "a.avro", container([packet(1, magpsf=value), packet(2, magpsf=value, diffmaglim=None)]))
+    assert table["kind"].to_pylist() == [1]
+    assert table["maglim"].to_pylist() == [20.5]
+    assert table["flux"].to_pylist() == [None]
+    assert reasons(account) == {"missing_field": 1}
+
+
+@pytest.mark.parametrize(("fid", "band"), [(3, "ztf_i"), (7, "ztf_fid7")])
+def test_bands_never_seen(tmp_path, fid, band):
+    table, _ = read(tmp_path / "a.avro", container([packet(1, fid=fid)]))
+    assert table["band"].to_pylist() == [band]
+
+
+def test_missing_value_marks_become_null(tmp_path):
+    table, _ = read(tmp_path / "a.avro", container([packet(1, ssdistnr=-999.0, distnr=-999.0, rb=0.5)]))
+    extra = table["extra"][0].as_py()
+    assert (extra["ssdistnr"], extra["distnr"], extra["rb"]) == (None, None, 0.5)
+
+
+def test_the_same_alert_twice_in_one_file_and_in_two(tmp_path, good):
+    write(tmp_path / "one.avro", container([good[0], good[0], good[1]]))
+    write(tmp_path / "two.avro", container([good[1], good[2]]))
+    table = read_packets(tmp_path)
+    assert sorted(table["alert_id"].to_pylist()) == [100, 101, 102]
+    assert account_of(table)["packets"] == {"in": 5, "out": 3, "duplicates": 2, "rejected": {}}
+
+
+def test_a_second_delivery_with_other_values_is_listed(tmp_path):
+    write(tmp_path / "one.avro", container([packet(5)]))
+    write(tmp_path / "two.avro", container([packet(5, ra=151.0)]))
+    table = read_packets(tmp_path)
+    assert len(table) == 1
+    assert account_of(table)["changed"] == 1
+
+
+def test_archives_are_read_as_streams(tmp_path, good):
+    blobs = {f"night/{k}.avro": container([record]) for k, record in enumerate(good)}
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        for name, blob in blobs.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(blob)
+            archive.addfile(info, io.BytesIO(blob))
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        for name, blob in blobs.items():
+            archive.writestr(name, blob)
+    write(tmp_path / "c.avro.gz", gzip.compress(blobs["night/0.avro"]))
+    for name, number in (("a.tar.gz", 3), ("b.zip", 3), ("c.avro.gz", 1)):
+        assert len(read_packets(tmp_path / name)) == number
+    assert not (tmp_path / "night").exists()
+
+
+@pytest.mark.parametrize("name", ["a.tar.gz", "b.zip"])
+def test_archives_that_end_early(tmp_path, good, name):
+    test_archives_are_read_as_streams(tmp_path, good)
+    content = (tmp_path / name).read_bytes()
+    table = read_packets(write(tmp_path / f"short-{name}", content[: len(content) * 2 // 3]))
+    assert reasons(account_of(table)) == {"truncated": 1}
+
+
+def test_messages_with_a_schema_number(tmp_path):
+    import fastavro
+
+    folder = tmp_path / "schemas"
+    folder.mkdir()
+    schema = ztf_schema()
+    (folder / "703.avsc").write_text(json.dumps(schema))
+    body = io.BytesIO()
+    fastavro.schemaless_writer(body, fastavro.parse_schema(schema), packet(42))
+    message = b"\x00" + (703).to_bytes(4, "big") + body.getvalue()
+    table, _ = read(tmp_path / "m.avro", message, schemas=folder)
+    assert table["alert_id"].to_pylist() == [42]
+    _, account = read(tmp_path / "m.avro", b"\x00" + (9).to_bytes(4, "big") + body.getvalue(), schemas=folder)
+    assert reasons(account) == {"unknown_schema": 1}
+    _, account = read(tmp_path / "m.avro", message[:30], schemas=folder)
+    assert sum(reasons(account).values()) == 1
+
+
+def test_types_that_are_wrong(tmp_path):
+    rows = [{"oid": "ZTF1", "candid": str(k), "mjd": mjd, "fid": "1", "ra": "10", "dec": "1", "magpsf": "18",
+             "sigmapsf": "0.1", "isdiffpos": "1"} for k, mjd in ((1, "59000.1"), (2, "yesterday"))]  # fmt: skip
+    text = ",".join(rows[0]) + "\n" + "\n".join(",".join(row.values()) for row in rows) + "\n"
+    table, account = read(tmp_path / "detections.csv", text.encode())
+    assert table["alert_id"].to_pylist() == [1]
+    assert reasons(account) == {"wrong_type": 1}
+
+
+def test_a_prior_that_is_an_upper_limit_and_one_that_is_a_detection(tmp_path):
+    priors = [candidate(None, jd=2458420.5), candidate(50, jd=2458425.5), candidate(51, ra=float("nan"))]
+    table, account = read(tmp_path / "a.avro", container([packet(60, priors=priors)]))
+    assert account["priors"] == {
+        "in": 3, "new_detections": 1, "known_detections": 0, "limits": 1, "forced": 0, "rejected": {"bad_position": 1},
+    }  # fmt: skip
+    rows = {row["alert_key"]: row for row in table.to_pylist()}
+    assert rows["ztf:limit:ZTF180000060-7"]["maglim"] == 20.5
+    assert rows["ztf:50"]["carrier_key"] == "ztf:60"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_no_damage_raises_and_no_packet_is_uncounted(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("damage")
+    whole = bytearray(container([packet(k, ra=10.0 + k) for k in range(1, 6)], "deflate", sync_interval=1))
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(whole) - 1))
+        whole[place] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(whole)))
+    table = read_packets(write(folder / "a.avro", bytes(whole[:cut])), simulated=True)
+    packets = account_of(table)["packets"]
+    assert packets["in"] == packets["out"] + packets["duplicates"] + sum(packets["rejected"].values())
+
+
+def test_quarantine_copies_small_packets(tmp_path):
+    from ephemera.alerts.decoder import Decoder
+
+    write(tmp_path / "a.avro", b"no packet")
+    decoder = Decoder()
+    assert list(decoder.tables([tmp_path / "a.avro"])) == []
+    row = decoder.quarantine[0]
+    assert row["packet"] == row["head"] == b"no packet"
+    assert (row["stage"], row["reason"], row["size"]) == ("open", "not_avro", 9)
