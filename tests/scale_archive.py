@@ -1,4 +1,4 @@
-"""An archive of many observations for tests and benchmarks of scale: one is real, the others copy its files."""
+"""An archive of many observations for tests and benchmarks of scale: the others are links to one of them."""
 
 from __future__ import annotations
 
@@ -118,6 +118,7 @@ def audited(checkout: Checkout, *arguments: str) -> tuple[set[str], set[str]]:
     (checkout.root / "scripts" / "sitecustomize.py").write_text(AUDIT)
     log = checkout.root / "opened.log"
     measure(checkout, *arguments, environment={"OPENED": str(log)})
+    (checkout.root / "scripts" / "sitecustomize.py").unlink()
     lines = [line.split(" ", 1) for line in log.read_text(errors="replace").splitlines()]
     root = f"{checkout.root}/"
     opened = {text.removeprefix(root) for what, text in lines if what == "open"}

@@ -16,7 +16,9 @@ ZTF_SOURCE = {"name": "ztf", "ra": 359.9997475, "dec": 51.39372, "mag": 20.2, "m
 WASP_4 = "tess/tess2018234235059-s0002-0000000402026209-0121-s_lc.fits"
 
 
-def made_up(n: int = 100, *, flux: Any = None, seed: int = 0, step: float = 1.0, **changes: Any) -> LightCurve:
+def made_up(
+    n: int = 100, *, flux: Any = None, seed: int = 0, step: float = 1.0, **changes: Any
+) -> LightCurve:
     """A light curve of flux 100 +- 1, or of the flux given."""
     rng = np.random.default_rng(seed)
     values = 100 + rng.normal(size=n) if flux is None else np.asarray(flux, float)

@@ -131,7 +131,9 @@ def bench_features() -> list[tuple[str, float, str, str]]:
     if importlib.util.find_spec("feets") is not None:
         import feets
 
-        space = feets.FeatureSpace(data=["time", "magnitude", "error"], only=["Amplitude", "Skew", "Std", "Mean"])
+        space = feets.FeatureSpace(
+            data=["time", "magnitude", "error"], only=["Amplitude", "Skew", "Std", "Mean"]
+        )
         each = best_of(lambda: [space.extract(*p) for p in plain[:5]], 1) / 5
         rows.append(("survey: features, feets", 1 / each, "curves/s", "4 columns only"))
     else:

@@ -41,7 +41,11 @@ def _owner() -> pwd.struct_passwd | None:
 
 
 def _as_owner(command: Sequence[str], owner: pwd.struct_passwd | None) -> None:
-    switch = [] if owner is None else ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
+    switch = (
+        []
+        if owner is None
+        else ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
+    )
     answer = subprocess.run(
         [*switch, *command], capture_output=True, text=True, timeout=120, cwd="/", stdin=subprocess.DEVNULL
     )
@@ -63,10 +67,26 @@ def server() -> Iterator[str]:
         if owner is not None:
             os.chown(root, owner.pw_uid, owner.pw_gid)
         data = str(root / "data")
-        _as_owner([str(folder / "initdb"), "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync"], owner)
+        _as_owner(
+            [str(folder / "initdb"), "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync"],
+            owner,
+        )
         options = f"-k {root} -c listen_addresses='' -c fsync=off -c shared_buffers=16MB"
         _as_owner(
-            [str(folder / "pg_ctl"), "-D", data, "-l", str(root / "log"), "-w", "-t", "60", "-o", options, "start"], owner
+            [
+                str(folder / "pg_ctl"),
+                "-D",
+                data,
+                "-l",
+                str(root / "log"),
+                "-w",
+                "-t",
+                "60",
+                "-o",
+                options,
+                "start",
+            ],
+            owner,
         )
         try:
             yield f"host={root} user=tester dbname=postgres"

@@ -24,7 +24,8 @@ def test_links_and_images_lead_somewhere(readme, repository):
 
 def test_make_targets_exist(readme, repository):
     makefile = (repository / "Makefile").read_text()
-    for target in re.findall(r"\bmake ([a-z-]+)", " ".join(re.findall(r"```bash\n(.*?)```", readme, re.DOTALL))):
+    blocks = " ".join(re.findall(r"```bash\n(.*?)```", readme, re.DOTALL))
+    for target in re.findall(r"\bmake ([a-z-]+)", blocks):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 

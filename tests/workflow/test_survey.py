@@ -111,7 +111,9 @@ def test_nothing_is_left_to_do_and_bytes_repeat(run, tmp_path):
     run.snakemake("--configfile", "small.yaml", "--quiet", "all", cores=1)
     other.snakemake("--configfile", "small.yaml", "--quiet", "all", cores=2)
     for step in ("tables", "report"):
-        names = {p.relative_to(current(run, step) / "small") for p in (current(run, step) / "small").rglob("*")}
+        names = {
+            p.relative_to(current(run, step) / "small") for p in (current(run, step) / "small").rglob("*")
+        }
         assert names
         for name in names:
             one, two = current(run, step) / "small" / name, current(other, step) / "small" / name

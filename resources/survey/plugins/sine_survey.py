@@ -25,12 +25,16 @@ class SineSurvey:
     needs_network = False
     options = {"period_d": float, "amplitude": 0.1}
 
-    def fetch(self, row: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def fetch(
+        self, row: Mapping[str, Any], config: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Rows and metadata of a source."""
         rng = np.random.default_rng(zlib.crc32(str(row["name"]).encode()))
         mjd = 58000 + np.sort(rng.uniform(0, 30, 60))
         wave = 1 + config["amplitude"] * np.sin(2 * np.pi * mjd / config["period_d"])
-        return {"mjd": mjd, "flux": 100 * wave + rng.normal(size=60), "flux_err": np.ones(60)}, {"note": "made up"}
+        return {"mjd": mjd, "flux": 100 * wave + rng.normal(size=60), "flux_err": np.ones(60)}, {
+            "note": "made up"
+        }
 
     def reduce(self, rows: Any, row: Mapping[str, Any], config: Mapping[str, Any]) -> list[LightCurve]:
         """One light curve."""

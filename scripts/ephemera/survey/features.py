@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def period_columns(
-    curve: LightCurve, shortest: float, longest: float, n_terms: int = 1
-) -> dict[str, Any]:
+def period_columns(curve: LightCurve, shortest: float, longest: float, n_terms: int = 1) -> dict[str, Any]:
     """Columns of the period search of one light curve."""
     usable = curve.usable
     series = Series(*prepared(curve.mjd[usable], curve.flux[usable], curve.flux_err[usable]))
@@ -61,9 +59,7 @@ def main(job: Job) -> None:
             continue
         periods = None
         if settings.periods:
-            periods = period_columns(
-                curve, settings.min_period, settings.max_period, settings.period_terms
-            )
+            periods = period_columns(curve, settings.min_period, settings.max_period, settings.period_terms)
         rows.append(feature_row(searched, extractor, periods=periods))
     write_table(table_of_rows(FEATURES, rows), "features", job.output.features)
     log.info("%d light curves described", len(rows))

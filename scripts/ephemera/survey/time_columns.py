@@ -73,7 +73,9 @@ def find_time(names: list[str], told: str | None = None, column: str | None = No
     clear.sort(key=lambda n: getattr(time_kind(n), "kind", "") != "mjd")
     candidates = [column] if column else (vague + clear if told else clear + vague)
     if not candidates or candidates[0] not in names:
-        msg = f"there is no column of times among {', '.join(names)}: name it under survey.fetch.files.columns"
+        msg = (
+            f"there is no column of times among {', '.join(names)}: name it under survey.fetch.files.columns"
+        )
         raise ValueError(msg)
     chosen = candidates[0]
     own = time_kind(chosen)

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ephemera.survey import catalogue, populate, store
-from ephemera.survey.catalogue import CatalogueError, batches_of, in_range, load, made_up_columns, warn_of_neighbours
+from ephemera.survey.catalogue import (
+    CatalogueError,
+    batches_of,
+    in_range,
+    load,
+    made_up_columns,
+    warn_of_neighbours,
+)
 from ephemera.survey.catalogue_readers import degrees
 from ephemera.survey.nearest import Sky, moved
 from ephemera.survey.parquet_tables import read_table
@@ -72,7 +79,9 @@ def test_real_catalogues(shared_data):
     assert degrees(pa.array(rows["RA(J2000)"]), hours=True)[0] == pytest.approx(278.01875)
     galaxies = read(folder / "CLU_mini.hdf5").table
     assert len(galaxies) == 92
-    gaia = read(folder / "gaia_dr3_2sources.vot", columns={"name": "SOURCE_ID", "mag": "phot_g_mean_mag"}).table
+    gaia = read(
+        folder / "gaia_dr3_2sources.vot", columns={"name": "SOURCE_ID", "mag": "phot_g_mean_mag"}
+    ).table
     assert len(gaia) == 2
     assert all(len(name) > 15 for name in gaia["name"].to_pylist())
 
@@ -129,7 +138,9 @@ def test_duplicate_positions_are_told(tmp_path, caplog):
 def test_frames_are_converted(tmp_path):
     pd.DataFrame({"name": ["gc"], "ra": [0.0], "dec": [0.0]}).to_csv(tmp_path / "c.csv", index=False)
     table = read(tmp_path / "c.csv", frame="galactic").table
-    assert (table["ra"][0].as_py(), table["dec"][0].as_py()) == pytest.approx((266.40499, -28.93617), abs=1e-4)
+    assert (table["ra"][0].as_py(), table["dec"][0].as_py()) == pytest.approx(
+        (266.40499, -28.93617), abs=1e-4
+    )
 
 
 def test_missing_columns(tmp_path):
@@ -193,7 +204,9 @@ def test_a_change_renames_the_batches_it_concerns():
     before = set(batches_of(table, 5))
     mags = table["mag"].to_pylist()
     mags[3] += 1
-    changed = table.set_column(table.column_names.index("mag"), table.schema.field("mag"), pa.array(mags, pa.float32()))
+    changed = table.set_column(
+        table.column_names.index("mag"), table.schema.field("mag"), pa.array(mags, pa.float32())
+    )
     after = set(batches_of(changed, 5))
     assert len(before - after) == len(after - before) == 1
     order = np.random.default_rng(0).permutation(40)
@@ -276,7 +289,9 @@ def test_names_come_back_from_file_names(name):
 
 def put(root, name, ra, dec, **metadata):
     path = store.raw_path(root, "ZTF", name, ra)
-    store.write_raw(path, store.Raw(pa.table({"mjd": [1.0]}), {"row": {"name": name, "ra": ra, "dec": dec}, **metadata}))
+    store.write_raw(
+        path, store.Raw(pa.table({"mjd": [1.0]}), {"row": {"name": name, "ra": ra, "dec": dec}, **metadata})
+    )
     return path
 
 

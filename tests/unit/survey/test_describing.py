@@ -98,7 +98,7 @@ def test_awkward_light_curves(shared_data, extractor):
     for path in paths:
         frame = pd.read_csv(path)
         sizes.append(len(frame))
-        value, error = (("flux", "fluxerr") if "flux" in frame else ("mag", "magerr"))
+        value, error = ("flux", "fluxerr") if "flux" in frame else ("mag", "magerr")
         for _, band in frame.groupby("band"):
             time, values, errors = (band[c].to_numpy(float) for c in ("time", value, error))
             row = numbers_of(time, values, errors, extractor)
@@ -155,7 +155,9 @@ def test_two_terms_see_through_half_the_period():
     rng = np.random.default_rng(4)
     time = np.sort(rng.uniform(0, 100, 400))
     phase = 2 * np.pi * time / 4.0
-    binary = Series(time, np.cos(2 * phase) + 0.4 * np.cos(phase) + 0.05 * rng.normal(size=400), np.full(400, 0.05))
+    binary = Series(
+        time, np.cos(2 * phase) + 0.4 * np.cos(phase) + 0.05 * rng.normal(size=400), np.full(400, 0.05)
+    )
     assert find_period([binary], 1, 10).period == pytest.approx(2.0, rel=1e-2)
     assert find_period([binary], 1, 10, n_terms=2).period == pytest.approx(4.0, rel=1e-2)
 

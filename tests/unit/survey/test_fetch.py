@@ -14,7 +14,14 @@ from ephemera.transfer import Web
 from servers.survey_archives import Fault, SurveyArchives
 from survey_data import WASP_4, ZTF_SOURCE, job, settings_of
 
-STAR = {"name": "WASP-4", "ra": 353.562839, "dec": -42.061409, "mag": 12.0, "mag_band": "Gaia_G", "epoch": 2015.5}
+STAR = {
+    "name": "WASP-4",
+    "ra": 353.562839,
+    "dec": -42.061409,
+    "mag": 12.0,
+    "mag_band": "Gaia_G",
+    "epoch": 2015.5,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -263,7 +270,10 @@ def test_one_file_a_sector_in_order_of_preference():
     other = "mast:TESS/product/tess2020186164531-s0028-0000000000000012-0189-a_fast-lc.fits"
     evil = "mast:TESS/product/../../tess.fits"
     observations = [{"dataURL": url} for url in (fast, slow, other, evil, None)]
-    assert [n[-12:] for n in products(observations, [120, 20], None).values()] == ["89-s_lc.fits", "fast-lc.fits"]
+    assert [n[-12:] for n in products(observations, [120, 20], None).values()] == [
+        "89-s_lc.fits",
+        "fast-lc.fits",
+    ]
     assert products(observations, [20, 120], [27])[27].endswith("a_fast-lc.fits")
     assert list(products(observations, [120], None)) == [27]
 

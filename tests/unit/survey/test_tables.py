@@ -36,7 +36,12 @@ def folder(tmp_path_factory):
     rows += detection_rows(search_curve(curve_with_flare("c"), SEARCH), SEARCH, "c:DEMO:0")
     names = ["a", "b", "c", "nothing"]
     outcomes = [
-        {"source": n, "survey": "DEMO", "status": "empty" if n == "nothing" else "ok", "n_curves": n != "nothing"}
+        {
+            "source": n,
+            "survey": "DEMO",
+            "status": "empty" if n == "nothing" else "ok",
+            "n_curves": n != "nothing",
+        }
         for n in names
     ]
     outcomes = [{**o, "n_curves": int(o["n_curves"])} for o in outcomes]
@@ -44,7 +49,10 @@ def folder(tmp_path_factory):
     tables |= {name: table_of_rows(DECLARATIONS[name], []) for name in NESTED}
     tables["source"] = table_of_rows(
         SOURCE,
-        [{"name": n, "cat_index": k, "ra": 1.0 * k, "dec": 0.0, "local_ids": {"TIC": "12"}} for k, n in enumerate(names)],
+        [
+            {"name": n, "cat_index": k, "ra": 1.0 * k, "dec": 0.0, "local_ids": {"TIC": "12"}}
+            for k, n in enumerate(names)
+        ],
     )
     tables["outcome"] = table_of_rows(DECLARATIONS["outcome"], outcomes)
     tables["curve"] = table_of_rows(DECLARATIONS["curve"], [curve_row(s) for s in searched])
@@ -75,7 +83,9 @@ def test_types_of_the_tables(folder):
     assert detection.field("sign").type == pa.int8()
     assert detection.field("epochs").type == pa.list_(pa.int32())
     assert detection.field("quality").type == pa.map_(pa.string(), pa.float64())
-    assert pq.read_schema(folder / "source.parquet").field("local_ids").type == pa.map_(pa.string(), pa.string())
+    assert pq.read_schema(folder / "source.parquet").field("local_ids").type == pa.map_(
+        pa.string(), pa.string()
+    )
     meta = pq.read_metadata(folder / "detection.parquet").row_group(0).column(0)
     assert meta.compression == "ZSTD"
 
@@ -200,7 +210,11 @@ def test_keys_indices_and_comments(folder, postgres):
     export_postgres.load(postgres, folder, "demo", "0123456789")
     indexed = rows_of(postgres, "SELECT indexdef FROM pg_indexes WHERE schemaname = 'survey_demo'")
     text = " ".join(row[0] for row in indexed)
-    for part in ("detection USING btree (mjd_peak)", "detection USING btree (simulated)", "source USING btree (name)"):
+    for part in (
+        "detection USING btree (mjd_peak)",
+        "detection USING btree (simulated)",
+        "source USING btree (name)",
+    ):
         assert part in text
     assert "epoch USING btree (curve_id)" in text
     query = "SELECT col_description('survey_demo.source'::regclass, 3)"
