@@ -1,7 +1,6 @@
 """What all branches share: the validated configuration, recipes, sample sheets, versions."""
 
 import gc
-import os
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -12,6 +11,7 @@ from clock import mend_times, was_set_back
 from ephemera.config.load import ConfigurationError, load
 from ephemera.recipes.code import code_digest
 from cut_off import runner, running_first
+from memory import memory
 from recipes import Recipes
 from samples import SampleSheetError, in_shard, note_sources, read_samples
 
@@ -83,20 +83,6 @@ def remember_version():
         raise WorkflowError(
             f"the results folder {RESULTS} cannot be written: {error.strerror} ({error.filename})"
         ) from None
-
-
-def memory(least, per_input):
-    """Resource function: `least` MB, or `per_input` times the size of the inputs where that is more.
-
-    An input that is not there yet leaves the figure open until it is. Snakemake's own `input.size_mb`
-    asks for each size in an event loop of its own and takes a third of the time of a large plan.
-    """
-
-    def mem_mb(wildcards, input):
-        size = sum(os.stat(path).st_size for path in input)
-        return max(least, int(per_input * size / 2**20))
-
-    return mem_mb
 
 
 wildcard_constraints:

@@ -30,6 +30,7 @@ def cosmic_units():
     if MAIN_PROCESS:
         note_sources(kept, Path(RAW, "cosmic"), lambda: simulator_digest("cosmic"))
     UNITS["cosmic"] = len(kept)
+    RECIPES.units["prefix"] = {sample.unit for sample in kept}
     return {sample.unit: sample.source for sample in kept}, parts
 
 

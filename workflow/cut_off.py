@@ -18,12 +18,43 @@ RUNS_FIRST = "EPHEMERA_RUNS_FIRST"
 
 #: Options with which Snakemake does something else than run what is not up to date, or only a part of it.
 OTHER_PURPOSES = (
-    "dryrun touch unlock lint list_rules list_target_rules print_compilation dag rulegraph filegraph d3dag "
-    "summary detailed_summary archive containerize export_cwl generate_unit_tests report list_changes "
-    "list_input_changes list_params_changes list_untracked cleanup_metadata cleanup_shadow "
-    "conda_cleanup_envs conda_create_envs_only list_conda_envs container_cleanup_images "
-    "delete_all_output delete_temp_output until omit_from batch force forceall forcerun"
-).split()
+    "dryrun",
+    "touch",
+    "unlock",
+    "lint",
+    "list_rules",
+    "list_target_rules",
+    "print_compilation",
+    "dag",
+    "rulegraph",
+    "filegraph",
+    "d3dag",
+    "summary",
+    "detailed_summary",
+    "archive",
+    "containerize",
+    "export_cwl",
+    "generate_unit_tests",
+    "report",
+    "list_changes",
+    "list_input_changes",
+    "list_params_changes",
+    "list_untracked",
+    "cleanup_metadata",
+    "cleanup_shadow",
+    "conda_cleanup_envs",
+    "conda_create_envs_only",
+    "list_conda_envs",
+    "container_cleanup_images",
+    "delete_all_output",
+    "delete_temp_output",
+    "until",
+    "omit_from",
+    "batch",
+    "force",
+    "forceall",
+    "forcerun",
+)
 
 
 def running_first() -> bool:

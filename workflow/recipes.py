@@ -33,8 +33,9 @@ DECIDED = "EPHEMERA_EQUAL_KEYS"
 class Recipes:
     """Makes the recipe of each step from its section of the configuration and remembers it.
 
-    `tell` says something to the user. `runner` gives a function that runs the jobs of a rule now, or None when
-    nothing may be run or removed, as in a dry run. `units` holds the values of the wildcards that name units.
+    `tell` says something to the user. `runner` gives a function that runs the jobs of a rule now, or None
+    when nothing may be run or removed, as in a dry run. `units` holds the values of the wildcards that name
+    units.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Speed of the survey branch beside readable twins in the same run, and beside feets where it is installed."""
+"""Speed of the survey branch beside readable twins in the same run, and feets where it is installed."""
 
 from __future__ import annotations
 

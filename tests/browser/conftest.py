@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,14 +74,14 @@ def chromium() -> tuple[str, str]:
     return browser, driver
 
 
-@pytest.fixture
-def browser(chromium, tmp_path) -> Iterator[Browser]:
-    """A fresh browser with a profile of its own."""
-    downloads = tmp_path / "downloads"
+@contextmanager
+def started(chromium: tuple[str, str], folder: Path) -> Iterator[Browser]:
+    """A browser with profile and downloads in a folder; for fixtures that several tests share."""
+    downloads = folder / "downloads"
     downloads.mkdir()
     options = webdriver.ChromeOptions()
     options.binary_location = chromium[0]
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
+    for flag in (*FLAGS, f"--user-data-dir={folder / 'profile'}"):
         options.add_argument(flag)
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
@@ -89,3 +90,10 @@ def browser(chromium, tmp_path) -> Iterator[Browser]:
         yield Browser(driver, downloads)
     finally:
         driver.quit()
+
+
+@pytest.fixture
+def browser(chromium, tmp_path) -> Iterator[Browser]:
+    """A fresh browser with a profile of its own."""
+    with started(chromium, tmp_path) as fresh:
+        yield fresh

@@ -7,9 +7,10 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from unit.jwst.conftest import BANDS, run_steps
 
+from browser.conftest import started
 from ephemera.jwst.simulate import SCENARIOS, simulate
+from unit.jwst.conftest import BANDS, run_steps
 
 #: Hints of the browser about its speed, which are no errors.
 HINTS = ("GPU stall", "willReadFrequently", "GL Driver Message")
@@ -23,6 +24,13 @@ def pages(tmp_path_factory):
     bands = [{"name": "Methane", "start": 3.0, "end": 3.3}, *BANDS[1:]]
     options = {"series": {"bands": bands}, "video": {"frames": 6, "size": [320, 240]}}
     return run_steps(root / "out", root / "source", options) / "pages"
+
+
+@pytest.fixture(scope="module")
+def shared(chromium, tmp_path_factory):
+    """One browser for all tests that leave no trace in it."""
+    with started(chromium, tmp_path_factory.mktemp("browser")) as found:
+        yield found
 
 
 def wait(browser, script, seconds=40):
@@ -74,72 +82,72 @@ def test_pages_are_drawn_without_errors_and_ask_nothing(browser, pages, name):
 
 
 @pytest.mark.parametrize("plot", ["surface", "heatmap"])
-def test_outside_a_band_everything_is_grey(browser, pages, plot):
-    opened(browser, pages, plot)
-    assert data(browser, plot, "t.meta") == ["inside", "inside"]
-    press(browser, "button[data-band='Methane']")
-    grey = browser.run(
+def test_outside_a_band_everything_is_grey(shared, pages, plot):
+    opened(shared, pages, plot)
+    assert data(shared, plot, "t.meta") == ["inside", "inside"]
+    press(shared, "button[data-band='Methane']")
+    grey = shared.run(
         f"return document.getElementById('{plot}').data.filter((t) => t.meta === 'outside').map((t) => [t.opacity, t.colorscale.map((c) => c[1])])"
     )
     assert grey == [[0.35, ["#888888", "#888888"]]] * 2
-    rows = browser.run(
+    rows = shared.run(
         f"const t = document.getElementById('{plot}').data; const um = JSON.parse(document.getElementById('meta').textContent).series[0].um;"
         "return t[0].z.map((line, r) => [um[r], line.some((v) => v !== null)])"
     )
     assert all(3.0 <= um <= 3.3 for um, shown in rows if shown)
     assert any(shown for _, shown in rows)
-    press(browser, "button[data-band='']")
-    assert data(browser, plot, "t.meta") == ["inside", "inside"]
+    press(shared, "button[data-band='']")
+    assert data(shared, plot, "t.meta") == ["inside", "inside"]
 
 
-def test_several_bands_and_one_without_channels(browser, pages):
-    opened(browser, pages, "combined")
-    assert browser.run("return document.querySelector(\"button[data-band='Nowhere']\").disabled")
-    hostile = browser.run("return [...document.querySelectorAll('#bands button')].map((b) => b.textContent)")
+def test_several_bands_and_one_without_channels(shared, pages):
+    opened(shared, pages, "combined")
+    assert shared.run("return document.querySelector(\"button[data-band='Nowhere']\").disabled")
+    hostile = shared.run("return [...document.querySelectorAll('#bands button')].map((b) => b.textContent)")
     assert "</script><b>x" in hostile
-    press(browser, "button[data-band='Methane']")
+    press(shared, "button[data-band='Methane']")
     assert (
-        browser.run(
+        shared.run(
             "return document.querySelector(\"button[data-band='Methane']\").getAttribute('aria-pressed')"
         )
         == "true"
     )
-    assert "outside the bands" in data(browser, "spectrum", "t.name")
-    assert "Methane" in data(browser, "curve", "t.name")
-    shapes = browser.run(
+    assert "outside the bands" in data(shared, "spectrum", "t.name")
+    assert "Methane" in data(shared, "curve", "t.name")
+    shapes = shared.run(
         "return document.getElementById('spectrum').layout.shapes.filter((s) => s.type === 'rect').length"
     )
     assert shapes == 1
 
 
-def test_visits_can_be_hidden(browser, pages):
-    opened(browser, pages, "heatmap")
-    press(browser, "button[data-visit='0']")
-    assert data(browser, "heatmap", "t.name") == ["visit 2"]
-    press(browser, "button[data-visit='0']")
-    assert data(browser, "heatmap", "t.name") == ["visit 1", "visit 2"]
+def test_visits_can_be_hidden(shared, pages):
+    opened(shared, pages, "heatmap")
+    press(shared, "button[data-visit='0']")
+    assert data(shared, "heatmap", "t.name") == ["visit 2"]
+    press(shared, "button[data-visit='0']")
+    assert data(shared, "heatmap", "t.name") == ["visit 1", "visit 2"]
 
 
-def test_flux_and_variability_switch_without_reload(browser, pages):
-    opened(browser, pages, "combined")
-    browser.run("window.stayed = true")
-    before = data(browser, "heatmap", "t.z[5][5]")[0]
-    press(browser, "button[data-mode='flux']")
-    after = data(browser, "heatmap", "t.z[5][5]")[0]
-    meta = browser.run(
+def test_flux_and_variability_switch_without_reload(shared, pages):
+    opened(shared, pages, "combined")
+    shared.run("window.stayed = true")
+    before = data(shared, "heatmap", "t.z[5][5]")[0]
+    press(shared, "button[data-mode='flux']")
+    after = data(shared, "heatmap", "t.z[5][5]")[0]
+    meta = shared.run(
         "const m = JSON.parse(document.getElementById('meta').textContent); const b = atob(document.getElementById('L0').textContent);"
         "const f = new Float32Array(Uint8Array.from(b, (c) => c.charCodeAt(0)).buffer); return f[5]"
     )
     assert after == pytest.approx(meta * (1 + before / 100), rel=1e-5)
-    assert browser.run("return window.stayed") is True
-    assert "Jy" in browser.run(
+    assert shared.run("return window.stayed") is True
+    assert "Jy" in shared.run(
         "return document.getElementById('heatmap').layout.coloraxis.colorbar.title.text"
     )
 
 
-def test_colours_and_limits(browser, pages):
-    opened(browser, pages, "heatmap")
-    names = browser.run("return [...document.getElementById('scale').options].map((o) => o.value)")
+def test_colours_and_limits(shared, pages):
+    opened(shared, pages, "heatmap")
+    names = shared.run("return [...document.getElementById('scale').options].map((o) => o.value)")
     assert names == [
         "Viridis",
         "Plasma",
@@ -153,127 +161,116 @@ def test_colours_and_limits(browser, pages):
         "Picnic",
     ]
     for name in names:
-        browser.run(
+        shared.run(
             f"const s = document.getElementById('scale'); s.value = '{name}'; s.dispatchEvent(new Event('change'))"
         )
     axis = "return document.getElementById('heatmap').layout.coloraxis"
-    assert browser.run(axis)["cmin"] == -browser.run(axis)["cmax"]
-    browser.run(
+    assert shared.run(axis)["cmin"] == -shared.run(axis)["cmax"]
+    shared.run(
         "const z = document.getElementById('zmin'); z.value = '-9'; z.dispatchEvent(new Event('change'))"
     )
-    assert browser.run(axis)["cmin"] == -9
-    browser.run(
+    assert shared.run(axis)["cmin"] == -9
+    shared.run(
         "const z = document.getElementById('zmin'); z.value = '900'; z.dispatchEvent(new Event('change'))"
     )
-    assert "below" in browser.run("return document.getElementById('zerror').textContent")
-    press(browser, "#zauto")
-    assert browser.run(axis)["cmin"] > -9
-    press(browser, "#reverse")
-    assert browser.run(axis)["reversescale"] is True
-    assert problems(browser) == []
+    assert "below" in shared.run("return document.getElementById('zerror').textContent")
+    press(shared, "#zauto")
+    assert shared.run(axis)["cmin"] > -9
+    press(shared, "#reverse")
+    assert shared.run(axis)["reversescale"] is True
+    assert problems(shared) == []
 
 
-def test_a_click_opens_spectrum_and_light_curve(browser, pages):
-    opened(browser, pages, "combined")
-    before = browser.run("return document.getElementById('readout').textContent")
-    plot = browser.driver.find_element(By.CSS_SELECTOR, "#heatmap .nsewdrag")
-    browser.run("document.getElementById('heatmap').scrollIntoView({block: 'center'})")
+def test_a_click_opens_spectrum_and_light_curve(shared, pages):
+    opened(shared, pages, "combined")
+    before = shared.run("return document.getElementById('readout').textContent")
+    plot = shared.driver.find_element(By.CSS_SELECTOR, "#heatmap .nsewdrag")
+    shared.run("document.getElementById('heatmap').scrollIntoView({block: 'center'})")
     size = plot.size
-    ActionChains(browser.driver).move_to_element_with_offset(
+    ActionChains(shared.driver).move_to_element_with_offset(
         plot, int(-0.4 * size["width"]), int(0.3 * size["height"])
     ).pause(0.3).click().perform()
     after = wait(
-        browser,
+        shared,
         f"const t = document.getElementById('readout').textContent; return t !== {json.dumps(before)} && t",
     )
     assert "BJD_TDB" in after
     assert "integration(s) binned" in after
     hours = float(after.split(" h")[0])
-    shapes = browser.run("return document.getElementById('heatmap').layout.shapes.map((s) => s.x0)")
+    shapes = shared.run("return document.getElementById('heatmap').layout.shapes.map((s) => s.x0)")
     assert shapes[0] == pytest.approx(hours, abs=1e-3)
 
 
-def test_surface_click_is_heard(browser, pages):
-    opened(browser, pages, "combined")
-    browser.run("document.getElementById('surface').emit('plotly_click', {points: [{x: 0.0, y: 2.87}]})")
-    assert browser.run("return document.getElementById('readout').textContent").startswith("0.0000 h")
+def test_surface_click_is_heard(shared, pages):
+    opened(shared, pages, "combined")
+    shared.run("document.getElementById('surface').emit('plotly_click', {points: [{x: 0.0, y: 2.87}]})")
+    assert shared.run("return document.getElementById('readout').textContent").startswith("0.0000 h")
 
 
-def test_hover_tells_everything(browser, pages):
-    opened(browser, pages, "heatmap")
-    browser.run(
+def test_hover_tells_everything(shared, pages):
+    opened(shared, pages, "heatmap")
+    shared.run(
         "document.getElementById('heatmap').emit('plotly_hover', {points: [{x: 0.5, y: 3.1}], event: {clientX: 50, clientY: 50}})"
     )
-    text = browser.run("const t = document.querySelector('.tip'); return t.hidden ? '' : t.textContent")
+    text = shared.run("const t = document.querySelector('.tip'); return t.hidden ? '' : t.textContent")
     for part in (" h, ", "BJD_TDB", "µm", "Variability", "±", "binned"):
         assert part in text
 
 
-def test_keyboard_alone(browser, pages):
-    opened(browser, pages, "combined")
-    browser.run("document.getElementById('heatmap').focus()")
-    active = browser.driver.switch_to.active_element
-    before = browser.run("return document.getElementById('readout').textContent")
-    active.send_keys(Keys.ARROW_RIGHT)
-    right = browser.run("return document.getElementById('readout').textContent")
-    active.send_keys(Keys.ARROW_UP)
-    up = browser.run("return document.getElementById('readout').textContent")
-    assert len({before, right, up}) == 3
+def test_keyboard_alone(shared, pages):
+    opened(shared, pages, "combined")
     reached = set()
-    browser.run("document.activeElement.blur(); window.scrollTo(0, 0)")
-    for _ in range(60):
-        ActionChains(browser.driver).send_keys(Keys.TAB).perform()
-        reached.add(browser.run("const a = document.activeElement; return a.id || a.textContent"))
-    assert {
-        "tour",
-        "scale",
-        "zmin",
-        "reset",
-        "surface",
-        "heatmap",
-        "play",
-        "Full spectrum",
-        "Flux",
-        "Save as PNG",
-    } <= reached
-
-
-def test_player_steps_and_plays(browser, pages):
-    opened(browser, pages, "combined")
+    for _ in range(50):
+        ActionChains(shared.driver).send_keys(Keys.TAB).perform()
+        reached.add(shared.run("const a = document.activeElement; return a.id || a.textContent"))
+    wanted = {"scale", "zmin", "reset", "surface", "heatmap", "play", "Full spectrum", "Flux", "Save as PNG"}
+    assert wanted <= reached
+    shared.run("document.getElementById('heatmap').focus()")
+    active = shared.driver.switch_to.active_element
     text = "return document.getElementById('readout').textContent"
-    first = browser.run(text)
-    press(browser, "#next")
-    assert browser.run(text) != first
-    press(browser, "#previous")
-    assert browser.run(text) == first
-    browser.run(
+    before = shared.run(text)
+    active.send_keys(Keys.ARROW_RIGHT)
+    right = shared.run(text)
+    active.send_keys(Keys.ARROW_UP)
+    assert len({before, right, shared.run(text)}) == 3
+
+
+def test_player_steps_and_plays(shared, pages):
+    opened(shared, pages, "combined")
+    text = "return document.getElementById('readout').textContent"
+    first = shared.run(text)
+    press(shared, "#next")
+    assert shared.run(text) != first
+    press(shared, "#previous")
+    assert shared.run(text) == first
+    shared.run(
         "const r = document.getElementById('rate'); r.value = '99'; r.dispatchEvent(new Event('change'))"
     )
-    assert browser.run("return document.getElementById('rate').value") == "10"
-    press(browser, "#play")
+    assert shared.run("return document.getElementById('rate').value") == "10"
+    press(shared, "#play")
     time.sleep(1.0)
-    press(browser, "#play")
-    assert browser.run(text) != first
-    wavelength = browser.run(text).split("; ")[1]
-    browser.run(
+    press(shared, "#play")
+    assert shared.run(text) != first
+    wavelength = shared.run(text).split("; ")[1]
+    shared.run(
         "const a = document.getElementById('axis'); a.value = 'time'; a.dispatchEvent(new Event('change'))"
     )
-    press(browser, "#next")
-    assert browser.run(text).split("; ")[1] != wavelength
-    with_errors = len(data(browser, "spectrum", "t.name"))
-    press(browser, "#ribbon")
-    assert len(data(browser, "spectrum", "t.name")) == with_errors - 1
-    assert problems(browser) == []
+    press(shared, "#next")
+    assert shared.run(text).split("; ")[1] != wavelength
+    with_errors = len(data(shared, "spectrum", "t.name"))
+    press(shared, "#ribbon")
+    assert len(data(shared, "spectrum", "t.name")) == with_errors - 1
+    assert problems(shared) == []
 
 
-def test_series_can_be_chosen(browser, pages):
-    opened(browser, pages, "combined")
-    browser.run(
+def test_series_can_be_chosen(shared, pages):
+    opened(shared, pages, "combined")
+    shared.run(
         "const s = document.getElementById('series'); s.value = '1'; s.dispatchEvent(new Event('change'))"
     )
     time.sleep(0.5)
-    assert min(data(browser, "heatmap", "t.y[0]")) > 3.7
-    assert problems(browser) == []
+    assert min(data(shared, "heatmap", "t.y[0]")) > 3.7
+    assert problems(shared) == []
 
 
 @pytest.mark.parametrize("plot", ["surface", "heatmap"])
@@ -289,10 +286,10 @@ def test_png_button_saves_a_picture(browser, pages, plot):
     assert browser.requests() == []
 
 
-def test_video_is_inside_and_plays(browser, pages):
-    opened(browser, pages, "combined")
-    wait(browser, "return document.querySelector('video').readyState >= 1")
-    assert browser.run(
+def test_video_is_inside_and_plays(shared, pages):
+    opened(shared, pages, "combined")
+    wait(shared, "return document.querySelector('video').readyState >= 1")
+    assert shared.run(
         "return [document.querySelector('video').videoWidth, document.querySelector('video').videoHeight]"
     ) == [320, 240]
 
@@ -315,7 +312,7 @@ def test_tour_can_be_followed_skipped_and_is_remembered(browser, pages):
     assert browser.run("return document.querySelector('.tour')") is None
 
 
-@pytest.mark.parametrize("name", ["surface", "heatmap", "combined"])
+@pytest.mark.parametrize("name", ["heatmap", "combined"])
 def test_phone_width_has_no_sideways_scroll(browser, pages, name):
     size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -327,18 +324,18 @@ def test_phone_width_has_no_sideways_scroll(browser, pages, name):
     assert min(heights) >= 40
 
 
-def test_figures_have_texts_and_tables(browser, pages):
-    opened(browser, pages, "combined")
+def test_figures_have_texts_and_tables(shared, pages):
+    opened(shared, pages, "combined")
     for plot in ("surface", "heatmap", "spectrum", "curve"):
-        text = browser.run(
+        text = shared.run(
             f"return document.getElementById(document.getElementById('{plot}').getAttribute('aria-describedby')).textContent"
         )
         assert len(text) > 40
-    assert browser.run(
+    assert shared.run(
         "return [...document.querySelectorAll('figure.panel details table')].map((t) => t.rows.length)"
     ) == pytest.approx([481, 481, 80, 160], abs=120)
     assert (
-        browser.run(
+        shared.run(
             "return [...document.querySelectorAll('button, select, input, video')].filter((e) => !(e.textContent.trim() || e.labels?.length || e.getAttribute('aria-label'))).map((e) => e.outerHTML)"
         )
         == []

@@ -15,7 +15,7 @@ from ephemera.alerts.times import night_of
 
 def alert(number: int, ra: float, dec: float, mjd: float, **given: Any) -> dict[str, Any]:
     """One canonical row; `extra` takes a dictionary, everything else a column."""
-    flux = given.get("flux", 10 ** ((31.4 - given.get("mag", 18.0)) / 2.5) * given.get("sign", 1))
+    flux = 10 ** ((31.4 - (given.get("mag") or 18.0)) / 2.5) * given.get("sign", 1)
     survey = given.get("survey", "ztf")
     row = {
         "alert_key": f"{survey}:{number}",

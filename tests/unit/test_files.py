@@ -2,7 +2,7 @@
 
 import pytest
 
-from ephemera.files import atomic_path, sha256_of, write_text
+from ephemera.files import atomic_path, begin_attempt, commit, end_attempt, final_path, sha256_of, write_text
 
 
 def names(folder):
@@ -53,3 +53,44 @@ def test_a_folder_appears_whole_and_replaces_the_old_one(tmp_path):
 def test_sha256_of_known_bytes(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")
     assert sha256_of(tmp_path / "abc").startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+def test_an_attempt_knows_where_it_goes_and_leaves_no_trace(tmp_path):
+    final = tmp_path / "cube.h5"
+    partial = begin_attempt(final)
+    assert partial.name == final.name
+    assert final_path(partial) == final
+    assert final_path(final) == final
+    partial.write_text("whole")
+    commit(partial, final)
+    end_attempt(partial)
+    assert names(tmp_path) == ["cube.h5"]
+
+
+def test_what_killed_attempts_left_is_removed_by_the_next_one(tmp_path):
+    final = tmp_path / "cube.h5"
+    (tmp_path / ".partial.cube.h5" / "other-7").mkdir(parents=True)
+    (tmp_path / ".partial.cube.h5" / "other-7" / "cube.h5").write_text("half")
+    end_attempt(begin_attempt(final))
+    assert names(tmp_path) == []
+    (tmp_path / ".partial.cube.h5").write_text("half")
+    end_attempt(begin_attempt(final))
+    assert names(tmp_path) == []
+
+
+def test_an_attempt_that_still_runs_can_neither_spoil_nor_name_what_the_next_one_writes(tmp_path, monkeypatch):
+    final = tmp_path / "cube.h5"
+    old = begin_attempt(final)
+    with old.open("w") as handle:
+        handle.write("half")
+        monkeypatch.setattr("os.getpid", lambda: 7)
+        new = begin_attempt(final)
+        new.write_text("whole")
+        handle.write(" and more")
+    with pytest.raises(FileNotFoundError):
+        commit(old, final)
+    end_attempt(old)
+    commit(new, final)
+    end_attempt(new)
+    assert final.read_text() == "whole"
+    assert names(tmp_path) == ["cube.h5"]

@@ -8,7 +8,6 @@ import pytest
 
 from workflow_checkout import Checkout, copy_checkout
 
-
 OVERLAY = """\
 project: stale
 xmm:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_efficiency_rises_from_0_to_1_with_amplitude(db):
     shares = [float(share) for _, share in ask(db, query)]
     assert shares[0] < 0.05
     assert shares[-1] > 0.95
-    assert all(later >= earlier - 0.1 for earlier, later in zip(shares, shares[1:], strict=False))
+    assert all(later >= earlier - 0.1 for earlier, later in pairwise(shares))
     assert ask(db, "SELECT count(*) FROM efficiency WHERE n = 0 AND efficiency IS NOT NULL") == [(0,)]
 
 
@@ -75,8 +76,9 @@ def test_injected_events_never_count_as_real(db):
     assert ask(db, "SELECT count(*) FROM detection_all WHERE simulated")[0][0] > 100
     real = ask(db, "SELECT count(*) FROM detection")[0][0]
     assert ask(db, "SELECT sum(n_detections) FROM properties") == [(real,)]
-    found = "SELECT count(*) FROM injection WHERE recovered AND detection_id NOT IN (SELECT id FROM detection_all)"
-    assert ask(db, found) == [(0,)]
+    found = "SELECT id FROM detection_all"
+    lost = f"SELECT count(*) FROM injection WHERE recovered AND detection_id NOT IN ({found})"
+    assert ask(db, lost) == [(0,)]
     passed = ask(db, "SELECT count(*) FROM detection WHERE sign > 0 AND NOT quality_flag")[0][0]
     assert ask(db, "SELECT n_events FROM rates WHERE sign > 0") == [(passed,)]
 

@@ -9,6 +9,7 @@ survey:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,16 @@ class EdgeQuality:
     """Nearness to an end: 1 within so many epochs of it, else 0."""
 
     name = "edge"
-    options = {"epochs": 2}
+    options = MappingProxyType({"epochs": 2})
     #: Column: threshold, and whether values of both signs are bad.
-    columns = {"edge": (0.5, False)}
+    columns = MappingProxyType({"edge": (0.5, False)})
 
     def check(
-        self, curve: LightCurve, row: Mapping[str, Any], config: Mapping[str, Any], sim: bool
+        self,
+        curve: LightCurve,
+        row: Mapping[str, Any],  # noqa: ARG002  the contract of quality columns
+        config: Mapping[str, Any],
+        sim: bool,  # noqa: ARG002
     ) -> dict[str, npt.NDArray[np.float64]]:
         """A value for each epoch."""
         place = np.arange(len(curve))

@@ -9,6 +9,7 @@ survey:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,14 @@ class PairFinder:
     """The sum of two successive excursions over the square root of two."""
 
     name = "pairs"
-    options = {"threshold": 5.0}
+    options = MappingProxyType({"threshold": 5.0})
 
     def score(
-        self, curve: LightCurve, scores: Scores, usable: npt.NDArray[np.bool_], config: Mapping[str, Any]
+        self,
+        curve: LightCurve,
+        scores: Scores,
+        usable: npt.NDArray[np.bool_],
+        config: Mapping[str, Any],  # noqa: ARG002  the contract of finders
     ) -> npt.NDArray[np.float64]:
         """Score of the pair that starts with each epoch; NaN where there is none."""
         result = np.full(len(curve), np.nan)
@@ -35,7 +40,7 @@ class PairFinder:
 
     def detect(
         self,
-        curve: LightCurve,
+        curve: LightCurve,  # noqa: ARG002
         values: npt.NDArray[np.float64],
         usable: npt.NDArray[np.bool_],
         config: Mapping[str, Any],

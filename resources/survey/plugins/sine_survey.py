@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ class SineSurvey:
 
     name = "SINE"
     needs_network = False
-    options = {"period_d": float, "amplitude": 0.1}
+    options = MappingProxyType({"period_d": float, "amplitude": 0.1})
 
     def fetch(
         self, row: Mapping[str, Any], config: Mapping[str, Any]
@@ -36,7 +37,12 @@ class SineSurvey:
             "note": "made up"
         }
 
-    def reduce(self, rows: Any, row: Mapping[str, Any], config: Mapping[str, Any]) -> list[LightCurve]:
+    def reduce(
+        self,
+        rows: Any,
+        row: Mapping[str, Any],
+        config: Mapping[str, Any],  # noqa: ARG002  the contract of surveys
+    ) -> list[LightCurve]:
         """One light curve."""
         columns = {name: rows[name].to_numpy() for name in rows.column_names}
         n = len(columns["mjd"])

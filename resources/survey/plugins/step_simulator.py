@@ -9,6 +9,7 @@ survey:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ class StepSimulator:
     """A step of a height in units of the median error."""
 
     name = "step"
-    options = {"height": 10.0}
+    options = MappingProxyType({"height": 10.0})
 
     def draw(self, rng: np.random.Generator, curve: LightCurve, config: Mapping[str, Any]) -> dict[str, Any]:
         """What is put in; the keys are those of `Truth`."""

@@ -19,14 +19,16 @@ from ephemera.cosmic.flags import BadMessage, Flag
 from ephemera.cosmic.frames import Buffer, Frame
 from ephemera.cosmic.metadata import FILTERBANK, LEAST_WORDS, SIGNAL
 from ephemera.cosmic.wire import (
+    BYTES,
     FOUR_BYTES,
+    LIST,
+    STRUCT,
     StructAt,
     first_byte,
     list_at,
     pointer_word,
     root,
     struct_at,
-    text_at,
 )
 
 log = logging.getLogger(__name__)
@@ -78,9 +80,10 @@ def decode_hits(buffer: Buffer, frames: Sequence[Frame]) -> tuple[HitColumns, li
     kept = array("q")
     signals, filterbanks, sources = [], [], []
     names: dict[bytes, str] = {}
+    known: _Known = {}
     for frame in with_progress(frames):
         try:
-            hit = _decode(buffer, frame)
+            hit = _decode(buffer, frame, known)
         except BadMessage as problem:
             rejected.append(Rejected(frame.position, frame.offset, problem))
             if problem.flag is Flag.BAD_FRAME:
@@ -138,26 +141,70 @@ def cut_out(buffer: Buffer, hits: HitColumns, row: int) -> npt.NDArray[np.float3
     return values.reshape(n_time, n_chan)
 
 
-def _decode(buffer: Buffer, frame: Frame) -> tuple[StructAt | None, StructAt | None, bytes, int, int]:
+#: Places found before, by all that they depend on: size of the only segment, pointers as bytes.
+_Known = dict[tuple[int, int, bytes], tuple[Any, Any]]
+#: Root of a plain hit: no data, two pointers right behind.
+_PLAIN_ROOT = (2 << 48).to_bytes(8, "little")
+_STRUCT_BITS, _LIST_BITS = (STRUCT,), (STRUCT, LIST)
+
+
+def _decode(
+    buffer: Buffer, frame: Frame, known: _Known
+) -> tuple[StructAt | None, StructAt | None, bytes, int, int]:
     """Signal, filterbank, name of the source, first byte and number of values of the cut-out."""
+    start, size = frame.segments[0]
+    alone = len(frame.segments) == 1
+    key = (size, 0, bytes(buffer[start : start + 24]))
+    found = known.get(key) if alone else None
+    if found is None:
+        found = _structs(buffer, frame)
+        if alone and key[2].startswith(_PLAIN_ROOT) and _near(key[2][8:], _STRUCT_BITS):
+            known[key] = found
+    signal, filterbank = found
+    if filterbank is None:
+        return signal, None, b"", 0, 0
+    word = filterbank.start + filterbank.data_words
+    key = (size, word, bytes(buffer[start + 8 * word : start + 8 * word + 16]))
+    found = known.get(key) if alone and filterbank.pointers >= 2 else None
+    if found is None:
+        found = _lists(buffer, frame, filterbank)
+        if alone and filterbank.pointers >= 2 and _near(key[2], _LIST_BITS):
+            known[key] = found
+    (name, length), (place, count) = found
+    text = bytes(buffer[start + name : start + name + length]) if length else b""
+    if length and text[-1]:
+        raise BadMessage(Flag.WRONG_SCHEMA, "a text does not end with a zero")
+    return signal, filterbank, text[:-1], start + place if count else 0, count
+
+
+def _near(pointers: bytes, kinds: Sequence[int]) -> bool:
+    """Whether no pointer is a far one, so that nothing else decides where they lead."""
+    return all(pointers[k] & 3 in kinds for k in range(0, len(pointers), 8))
+
+
+def _structs(buffer: Buffer, frame: Frame) -> tuple[StructAt | None, StructAt | None]:
+    """Signal and filterbank of a hit. Raises BadMessage."""
     top = root(buffer, frame)
     if top.data_words or not 1 <= top.pointers <= 2:
         raise BadMessage(
             Flag.WRONG_SCHEMA, f"not a hit: {top.data_words} data words, {top.pointers} pointers"
         )
-    signal = _child(buffer, frame, top, 0)
-    filterbank = _child(buffer, frame, top, 1)
+    signal, filterbank = _child(buffer, frame, top, 0), _child(buffer, frame, top, 1)
     for name, found in (("signal", signal), ("filterbank", filterbank)):
         if found is not None and found.data_words < LEAST_WORDS[name]:
             raise BadMessage(Flag.WRONG_SCHEMA, f"a {name} of {found.data_words} data words")
-    if filterbank is None:
-        return signal, None, b"", 0, 0
-    name = pointer_word(filterbank, 0)
-    data = pointer_word(filterbank, 1)
-    source = b"" if name is None else text_at(buffer, frame, filterbank.segment, name)
-    numbers = None if data is None else list_at(buffer, frame, filterbank.segment, data, FOUR_BYTES)
-    start, count = numbers or (0, 0)
-    return signal, filterbank, source, start, count
+    return signal, filterbank
+
+
+def _lists(buffer: Buffer, frame: Frame, filterbank: StructAt) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First byte (from segment 0) and length of the name, and of the cut-out. Raises BadMessage."""
+    places = []
+    for number, code in ((0, BYTES), (1, FOUR_BYTES)):
+        word = pointer_word(filterbank, number)
+        found = None if word is None else list_at(buffer, frame, filterbank.segment, word, code)
+        start, count = found or (frame.segments[0][0], 0)
+        places.append((start - frame.segments[0][0], count))
+    return places[0], places[1]
 
 
 def _child(buffer: Buffer, frame: Frame, parent: StructAt, number: int) -> StructAt | None:

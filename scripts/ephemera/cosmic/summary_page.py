@@ -13,7 +13,6 @@ from ephemera.cosmic.stamp_figures import small_png
 from ephemera.figures.style import OKABE_ITO, figure, margins
 from ephemera.pages import Cell, Heading, Markup, escape, figure_tag, page, section, table
 
-
 STYLE = "code { overflow-wrap: anywhere; }"
 
 

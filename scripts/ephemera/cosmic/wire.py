@@ -91,18 +91,6 @@ def list_at(buffer: Buffer, frame: Frame, segment: int, word: int, code: int) ->
     return frame.segments[segment][0] + start * WORD, count
 
 
-def text_at(buffer: Buffer, frame: Frame, segment: int, word: int) -> bytes:
-    """Bytes of a text without its closing zero; empty for a null pointer. Raises BadMessage."""
-    found = list_at(buffer, frame, segment, word, BYTES)
-    if found is None or found[1] == 0:
-        return b""
-    start, count = found
-    raw = bytes(buffer[start : start + count])
-    if raw[-1]:
-        raise BadMessage(Flag.WRONG_SCHEMA, "a text does not end with a zero")
-    return raw[:-1]
-
-
 def root(buffer: Buffer, frame: Frame) -> StructAt:
     """The root struct of a message. Raises BadMessage when there is none."""
     found = struct_at(buffer, frame, 0, 0)

@@ -185,7 +185,7 @@ def _one_series(
             outside,
             files,
             pieces[0].facts,
-        )  # fmt: skip
+        )
     )
 
 

@@ -16,7 +16,7 @@ COLOUR_SCALES: Mapping[str, tuple[str, ...]] = {
         "#6ece58",
         "#b5de2b",
         "#fde725",
-    ),  # fmt: skip
+    ),
     "Plasma": (
         "#0d0887",
         "#46039f",
@@ -28,7 +28,7 @@ COLOUR_SCALES: Mapping[str, tuple[str, ...]] = {
         "#fb9f3a",
         "#fdca26",
         "#f0f921",
-    ),  # fmt: skip
+    ),
     "Inferno": (
         "#000004",
         "#1b0c41",
@@ -40,7 +40,7 @@ COLOUR_SCALES: Mapping[str, tuple[str, ...]] = {
         "#fb9b06",
         "#f7d13d",
         "#fcffa4",
-    ),  # fmt: skip
+    ),
     "Magma": (
         "#000004",
         "#180f3d",
@@ -52,7 +52,7 @@ COLOUR_SCALES: Mapping[str, tuple[str, ...]] = {
         "#fd9668",
         "#feca8d",
         "#fcfdbf",
-    ),  # fmt: skip
+    ),
     "Cividis": (
         "#00224e",
         "#123570",
@@ -64,7 +64,7 @@ COLOUR_SCALES: Mapping[str, tuple[str, ...]] = {
         "#c3b369",
         "#e1cc55",
         "#fee838",
-    ),  # fmt: skip
+    ),
     "Turbo": (
         "#30123b",
         "#4145ab",
@@ -81,13 +81,13 @@ COLOUR_SCALES: Mapping[str, tuple[str, ...]] = {
         "#d93806",
         "#b11901",
         "#7a0402",
-    ),  # fmt: skip
+    ),
     "Hot": (
         "#000000",
         "#e60000",
         "#ffd200",
         "#ffffff",
-    ),  # fmt: skip
+    ),
     "Spectral": (
         "#9e0142",
         "#d53e4f",
@@ -100,7 +100,7 @@ COLOUR_SCALES: Mapping[str, tuple[str, ...]] = {
         "#66c2a5",
         "#3288bd",
         "#5e4fa2",
-    ),  # fmt: skip
+    ),
     "RdYlBu": (
         "#a50026",
         "#d73027",
@@ -113,7 +113,7 @@ COLOUR_SCALES: Mapping[str, tuple[str, ...]] = {
         "#74add1",
         "#4575b4",
         "#313695",
-    ),  # fmt: skip
+    ),
     "Picnic": (
         "#0000ff",
         "#3399ff",
@@ -126,5 +126,5 @@ COLOUR_SCALES: Mapping[str, tuple[str, ...]] = {
         "#ff66cc",
         "#ff6666",
         "#ff0000",
-    ),  # fmt: skip
+    ),
 }

@@ -12,13 +12,19 @@ LOOPBACK = "127.0.0.1"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the subcommands."""
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    serve = commands.add_parser("serve", help="open a page on this machine that takes a ZIP, FITS or HDF5 file")
+    serve = commands.add_parser(
+        "serve", help="open a page on this machine that takes a ZIP, FITS or HDF5 file"
+    )
     serve.add_argument("--host", default=LOOPBACK, help="address to listen on (default: this machine only)")
     serve.add_argument("--port", type=int, default=8787, help="port to listen on (default 8787)")
     serve.add_argument("--max-upload-gb", type=float, default=5.0, help="largest upload, GB (default 5)")
     serve.add_argument("--cores", type=int, default=2, help="cores of a job (default 2)")
-    serve.add_argument("--keep-hours", type=float, default=24.0, help="results are removed after this (default 24 h)")
-    serve.add_argument("--checkout", type=Path, help="folder with workflow/Snakefile (default: that of the package)")
+    serve.add_argument(
+        "--keep-hours", type=float, default=24.0, help="results are removed after this (default 24 h)"
+    )
+    serve.add_argument(
+        "--checkout", type=Path, help="folder with workflow/Snakefile (default: that of the package)"
+    )
     serve.set_defaults(run=serve_pages)
 
 
@@ -30,7 +36,9 @@ def serve_pages(options: argparse.Namespace) -> int:
         sys.stderr.write(f"{error.name} is not installed: pip install 'ephemera[web]'\n")
         return 2
     if options.host not in (LOOPBACK, "localhost", "::1"):
-        sys.stderr.write(f"Anyone who reaches {options.host}:{options.port} can upload and read: there is no password.\n")
+        sys.stderr.write(
+            f"Anyone who reaches {options.host}:{options.port} can upload and read: there is no password.\n"
+        )
     try:
         serve(options)
     except FileNotFoundError as error:

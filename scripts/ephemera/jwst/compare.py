@@ -96,7 +96,7 @@ def rows(stores: Mapping[str, Store]) -> list[tuple[Any, ...]]:
                         one.metrics.get("scatter_ppm"),
                         one.metrics.get("beta"),
                         amplitude(curve.flux),
-                    )  # fmt: skip
+                    )
                 )
     return found
 

@@ -106,7 +106,7 @@ def _read(handle: Any, file: str, preferred: str, axis_order: str) -> Contents:
                 _clocks(time, _attribute(handle, time_name, flux_name, "time_units"), time_name),
                 flux_unit(_attribute(handle, flux_name, flux_name, "flux_units") or "unknown"),
                 _facts(handle),
-            )  # fmt: skip
+            )
         )
     return contents
 

@@ -50,7 +50,7 @@ def main(job: Job) -> None:
                 facts["n_integrations_refused"],
                 " ".join(flags),
                 detail,
-            )  # fmt: skip
+            )
         )
     rows.sort()
     if not any(row[1] == Outcome.OK.value for row in rows):

@@ -70,7 +70,7 @@ def manifest(
                 "mtime_ns": status.st_mtime_ns,
                 "sha256": sha256_of(file.path),
                 "url": None,
-            }  # fmt: skip
+            }
         )
     outcome = Outcome.DOWNLOAD_FAILED if missing else Outcome.OK if files else Outcome.NO_FILES
     listed = ", ".join(p.file for p in list(ignored)[:20]) or "nothing"

@@ -155,7 +155,7 @@ def curve_columns(
                     "flux_sum": curve.flux_sum,
                     "sum_incomplete": curve.sum_incomplete,
                     "flag": whole.flags[one.times],
-                }  # fmt: skip
+                }
             )
     if not parts:
         return {name: [] for name in LIGHT_CURVES.names}
@@ -222,7 +222,7 @@ def write_matrix(folder: Path, analyses: Sequence[Analysis], series: Sequence[Se
                 "flux": part.flux.T.ravel(),
                 "error": part.error.T.ravel(),
                 "mask": part.mask.T.ravel(),
-            }  # fmt: skip
+            }
         )
     columns = {name: np.concatenate([p[name] for p in parts]) for name in MATRIX.names}
     write(columns, MATRIX, folder / "matrix.csv")
@@ -297,7 +297,7 @@ def _write_documents(
                 "scatter_diff": _listed(a.channel.scatter_diff),
                 "error": _listed(a.channel.error),
                 "excess": _listed(a.channel.excess),
-            },  # fmt: skip
+            },
         }
         for a in analyses
     }

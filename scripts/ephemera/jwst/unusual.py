@@ -53,7 +53,7 @@ def _plain(fits: Any, unit: Any) -> Any:
                 format=f"{count}{kind}",
                 unit=column.unit,
                 array=values.astype(np.float64 if kind == "D" else np.int64),
-            )  # fmt: skip
+            )
         )
     plain = fits.BinTableHDU.from_columns(columns, name="EXTRACT1D")
     for key in ("SPORDER", "DETECTOR", "INT_NUM", "MJD-AVG", "MJD-BEG", "TDB-MID"):

@@ -179,6 +179,8 @@ def serve(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="ephemera-web-") as root:
         jobs = Jobs(Path(root), checkout, options.cores, options.keep_hours)
         app = application(jobs, int(options.max_upload_gb * 1e9), hosts)
-        sys.stdout.write(f"Open http://{options.host}:{options.port}/ (Ctrl-C ends it and removes all results)\n")
+        sys.stdout.write(
+            f"Open http://{options.host}:{options.port}/ (Ctrl-C ends it and removes all results)\n"
+        )
         sys.stdout.flush()
         uvicorn.run(app, host=options.host, port=options.port, log_level="warning", server_header=False)

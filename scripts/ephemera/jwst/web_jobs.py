@@ -126,7 +126,10 @@ def configuration(options: Mapping[str, Any], dataset: str) -> dict[str, Any]:
                     "wavelength_unit": options.get("wavelength_unit", "um"),
                     "tour": bool(options.get("tour", True)),
                 },
-                "video": {"enabled": bool(options.get("video", True)), "frames": int(options.get("frames", 200))},
+                "video": {
+                    "enabled": bool(options.get("video", True)),
+                    "frames": int(options.get("frames", 200)),
+                },
             },
         }
         load(document)

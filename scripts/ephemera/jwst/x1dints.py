@@ -309,7 +309,7 @@ def _old_pieces(
             clocks,
             flux_unit(layout.columns["FLUX"].unit),
             _facts(opened),
-        )  # fmt: skip
+        )
     )
 
 

@@ -74,6 +74,8 @@ class Problem:
 def unit_name(unit: Mapping[str, str]) -> str:
     """Name of a job among those of its step, fit for a file name: its wildcards' values, joined by `+`."""
     name = "+".join(quote(str(value), safe=" ,=@") for value in unit.values()) or "all"
+    if name.startswith("."):
+        name = "%2E" + name[1:]
     if len(name) > 200:
         name = name[:120] + "+" + hashlib.sha256(name.encode()).hexdigest()
     return name

@@ -1,18 +1,21 @@
 """Recipes that turned out to give the same bytes: early cut-off by content.
 
-A step whose code changed has a new key. When its outputs are, unit by unit, those of an older key, the new
-recipe is noted as equal to the older one and goes by its key from then on: what reads the step keeps its keys,
-and is not made again. The note, `<results>/<branch>/<step>/.equal/<new key>.json`, holds the units that were
-compared. It counts for a run only as far as it was shown: each unit of the run that the older key's folder
-holds must have been compared, or have been made by the new recipe itself. Units that are new go
-to the older key's folder too; the record of each says whose recipe made it, so that they are made
-again should the older recipe come back.
+A step whose code changed has a new key. When its outputs are, unit by unit, those of an older key, the
+new recipe is noted as equal to the older one and goes by its key from then on: what reads the step keeps
+its key and is not made again.
+
+The note, `<results>/<branch>/<step>/.equal/<new key>.json`, holds the units that were compared. It counts
+for a run only as far as it was shown: each unit of the run that the older key's folder holds must have
+been compared, or have been made by the new recipe itself. Units that are new go to the older key's
+folder too; the record of each says whose recipe made it, so that they are made again should the older
+recipe come back.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +28,7 @@ from ephemera.recipes.recipe import Recipe
 EQUAL = ".equal"
 
 #: Units of a run: the allowed values of the wildcards that name them, such as {"obsid": {...}}.
-RunUnits = Mapping[str, Set[str]]
+RunUnits = Mapping[str, AbstractSet[str]]
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,7 @@ def read_note(recipe: Recipe) -> Note:
     """What is known of a recipe; an empty note when nothing is."""
     try:
         content = json.loads(note_path(recipe).read_bytes())
-        return Note(
-            content["equal_to"], frozenset(content["units"]), frozenset(content["differs_from"])
-        )
+        return Note(content["equal_to"], frozenset(content["units"]), frozenset(content["differs_from"]))
     except (OSError, ValueError, KeyError, TypeError):
         return Note()
 

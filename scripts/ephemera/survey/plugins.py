@@ -21,7 +21,7 @@ import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,9 @@ from ephemera.survey.finder import Event
 from ephemera.survey.light_curve import LightCurve
 from ephemera.survey.outcomes import SourceError
 from ephemera.survey.quality import QualityColumn, Scores
-from ephemera.survey.store import Raw
+
+if TYPE_CHECKING:
+    from ephemera.survey.store import Raw
 
 #: Methods that each kind of plug-in must have.
 METHODS: Mapping[str, tuple[str, ...]] = {
@@ -201,4 +203,6 @@ class PluginAsker:
 
         rows, metadata = guarded(self.plugin.name, lambda: self.plugin.fetch(row, self.config))
         table = rows if isinstance(rows, pa.Table) else pa.table(rows)
+        from ephemera.survey.store import Raw  # pyarrow takes 0.15 s; the workflow reads this module
+
         return Raw(table, {**metadata, "reader": f"plug-in {self.plugin.name}"})

@@ -66,12 +66,13 @@ def compare(
 ) -> TableDifference:
     """Differences of two Parquet tables; numbers within `relative` of each other are equal.
 
-    Rows are matched by position and time; where the tables have no such columns, whole rows are compared.
+    Rows are matched by position and time; where the tables have no such columns, by the columns that identify
+    them, and where those do not tell rows apart, whole rows are counted.
     """
     before, after = pq.read_table(a), pq.read_table(b)
     sky_a, sky_b = _positions(before), _positions(after)
     if sky_a is None or sky_b is None:
-        return _whole_rows(name, before, after)
+        return _without_positions(name, before, after, relative)
     times = _times(before)
     times = times if times is not None and set(times) <= set(after.column_names) else None
     identifiers = [n for n in _identifiers(before) if n in after.column_names]
@@ -211,8 +212,12 @@ def _cell(value: pa.Scalar) -> str:
     return f"{content:.7g}" if isinstance(content, float) else str(content)
 
 
-def _whole_rows(name: str, a: pa.Table, b: pa.Table) -> TableDifference:
-    """Rows of tables without positions: how many are in one only."""
+def _without_positions(name: str, a: pa.Table, b: pa.Table, relative: float) -> TableDifference:
+    """Rows of tables without positions: matched by their identifiers, else how many are in one only."""
+    names = [f.name for f in a.schema if _ucd(f).startswith("meta.id") and f.name in b.column_names]
+    keys = [list(zip(*(table[n].to_pylist() for n in names), strict=True)) for table in (a, b)]
+    if names and all(len(set(of_table)) == len(of_table) for of_table in keys):
+        return _by_identifiers(name, a, b, keys, relative)
     before, after = (Counter(_texts(table)) for table in (a, b))
     counts = {
         "appear": (after - before).total(),
@@ -220,6 +225,23 @@ def _whole_rows(name: str, a: pa.Table, b: pa.Table) -> TableDifference:
         "stay": (before & after).total(),
     }
     return TableDifference(name, len(a), len(b), counts, (), {}, "whole rows")
+
+
+def _by_identifiers(
+    name: str, a: pa.Table, b: pa.Table, keys: Sequence[Sequence[Any]], relative: float
+) -> TableDifference:
+    """Rows of tables without positions whose identifiers, taken together, name one row each."""
+    place_a, place_b = ({key: k for k, key in enumerate(of_table)} for of_table in keys)
+    both = [key for key in keys[0] if key in place_b]
+    in_a, in_b = (np.array([place[key] for key in both], np.int64) for place in (place_a, place_b))
+    changed = _changed(a, b, in_a, in_b, relative)
+    counts = {
+        "appear": len(b) - len(both),
+        "vanish": len(a) - len(both),
+        "change": len(changed.texts),
+        "stay": len(both) - len(changed.texts),
+    }
+    return TableDifference(name, len(a), len(b), counts, (), changed.columns, "identifiers")
 
 
 def _texts(table: pa.Table) -> Iterator[str]:

@@ -23,6 +23,9 @@ from ephemera.versions.text import aligned, number, short_commit
 if TYPE_CHECKING:
     from ephemera.versions.catalogue_difference import TableDifference
 
+#: Columns of a table that are named because their values change.
+COLUMNS_SHOWN = 10
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `ephemera versions diff`."""
@@ -223,7 +226,9 @@ def catalogue_lines(differences: Sequence[TableDifference | str], limit: int) ->
     for table in tables:
         if table.columns:
             often = sorted(table.columns.items(), key=lambda item: (-item[1], item[0]))
-            yield f"columns of {table.name} that change: " + ", ".join(f"{n} ({k})" for n, k in often)
+            shown = ", ".join(f"{name} ({count})" for name, count in often[:COLUMNS_SHOWN])
+            more = f", and {len(often) - COLUMNS_SHOWN} more" if len(often) > COLUMNS_SHOWN else ""
+            yield f"columns of {table.name} that change: {shown}{more}"
     rows = [row for table in tables for row in table.rows]
     if rows and limit > 0:
         yield from aligned([("status", "ra", "dec", "time", "row"), *(_shown(row) for row in rows[:limit])])

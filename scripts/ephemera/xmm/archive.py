@@ -131,6 +131,7 @@ class Archive:
         return fetched
 
     def _download(self, url: str, obsid: str, product: Product, staging: Path) -> list[Fetched]:
+        staging.mkdir(parents=True, exist_ok=True)
         body = Body(staging / "body")
         deadline = Deadline(self._patience.total)
         query = product.query(obsid)

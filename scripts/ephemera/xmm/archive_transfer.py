@@ -112,8 +112,9 @@ class Body:
             received = self.path.stat().st_size
         except (OSError, ValueError):
             return
-        if received and note == {**_question(url, query), "validator": note.get("validator")}:
-            self._validator, self._can_continue, self._received = note["validator"], True, received
+        validator = note.pop("validator", None) if isinstance(note, dict) else None
+        if received and validator is not None and note == _question(url, query):
+            self._validator, self._can_continue, self._received = validator, True, received
 
     def receive(
         self,

@@ -238,6 +238,33 @@ def test_pixels_that_are_not_finite(tmp_path):
     assert [entry.problem.flag for entry in rejected] == [Flag.NON_FINITE]
 
 
+def test_a_name_without_its_closing_zero(tmp_path):
+    good = hit_bytes(sourceName="1234567")
+    bad = good.replace(b"1234567\0", b"12345678")
+    values, rejected = hit_table(file_of(tmp_path / "x.hits", good, bad, good), "x")
+    assert len(values["flags"]) == 2
+    assert [entry.problem.flag for entry in rejected] == [Flag.WRONG_SCHEMA]
+
+
+def test_the_same_places_are_remembered_only_for_the_same_pointers(tmp_path):
+    """Hits of several sizes, with and without name and data, in turn and again."""
+    kinds = [
+        hit_bytes(),
+        hit_bytes(steps=7, sourceName="longer than before"),
+        hit_bytes(np.ones((16, 80), np.float32), old=True),
+        hit_bytes(np.zeros((16, 0), np.float32), sourceName=""),
+        hit_bytes(has_signal=False),
+    ]
+    alone = [read_hits(file_of(tmp_path / "x.hits", kind)).to_pylist()[0] for kind in kinds]
+    together = read_hits(file_of(tmp_path / "x.hits", *kinds * 3)).to_pylist()
+    for number, row in enumerate(together):
+        expected = alone[number % len(kinds)]
+        changed = {"hit_id", "position", "offset"}
+        assert {k: v for k, v in row.items() if k not in changed} == {
+            k: v for k, v in expected.items() if k not in changed
+        }
+
+
 def test_stamps_are_no_hits(tmp_path):
     path = file_of(tmp_path / "x.hits", hit_bytes(), stamp_bytes(), hit_bytes())
     values, rejected = hit_table(path, "x")

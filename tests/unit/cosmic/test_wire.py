@@ -13,7 +13,7 @@ from ephemera.cosmic.schema import schema
 from ephemera.cosmic.simulate_messages import far_pointer, list_pointer, message, struct_pointer
 from ephemera.cosmic.stamp import RejectedStamp, read_stamps
 from ephemera.cosmic.stamp_messages import check_dimensions, read_metadata, voltages_at
-from ephemera.cosmic.wire import FOUR_BYTES, follow, list_at, root, struct_at, text_at
+from ephemera.cosmic.wire import FOUR_BYTES, follow, list_at, root, struct_at
 
 
 def frame_of(content):
@@ -106,15 +106,9 @@ def test_null_pointers_are_nothing():
     buffer, frame = frame_of(message(words(0, 0)))
     assert follow(buffer, frame, 0, 0) is None
     assert struct_at(buffer, frame, 0, 0) is None
-    assert text_at(buffer, frame, 0, 0) == b""
+    assert list_at(buffer, frame, 0, 0, FOUR_BYTES) is None
     with pytest.raises(BadMessage, match="empty"):
         root(buffer, frame)
-
-
-def test_a_text_without_its_closing_zero():
-    buffer, frame = frame_of(message(words(list_pointer(0, 2, 8)) + b"abcdefgh"))
-    with pytest.raises(BadMessage, match="zero"):
-        text_at(buffer, frame, 0, 0)
 
 
 @pytest.mark.parametrize("layout", ["one", "far", "double_far"])

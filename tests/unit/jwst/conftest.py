@@ -77,7 +77,7 @@ def run_steps(folder, source, options=None, unit="unit", until="bundle", note=No
                 recipe=recipe,
                 threads=2,
                 log=folder / f"{name}.log",
-            )  # fmt: skip
+            )
         )
         if name == until:
             break

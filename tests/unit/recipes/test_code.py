@@ -1,8 +1,12 @@
 """The digest of a step changes with its code, and with nothing else."""
 
+import json
+import os
+
 import pytest
 
-from ephemera.recipes.code import code_digest, module_digests
+from ephemera.recipes import code
+from ephemera.recipes.code import SourceTree, code_digest, module_digests
 
 STEP = '''"""A step."""
 
@@ -104,3 +108,47 @@ def test_a_relative_import_is_refused_because_it_would_be_missed(package):
 def test_an_unknown_step_is_named(package):
     with pytest.raises(ValueError, match=r"ephemera\.nothing is not a module"):
         module_digests("ephemera.nothing", package)
+
+
+def remembered(package, memory):
+    tree = SourceTree(package, memory)
+    digests = tree.digests("ephemera.step")
+    tree.save()
+    return digests
+
+
+def test_what_was_parsed_before_is_not_parsed_again(package, tmp_path, monkeypatch):
+    memory = tmp_path / "cache" / "digests.json"
+    first = remembered(package, memory)
+    assert first == module_digests("ephemera.step", package)
+    parsed = []
+    monkeypatch.setattr(code, "parse", lambda content, path: parsed.append(path) or code.Parsed("x", ()))
+    assert remembered(package, memory) == first
+    assert parsed == []
+    (package / "shared.py").write_text("def helper(x):\n    return x + 1\n")
+    assert remembered(package, memory) != first
+    assert parsed == [str(package / "shared.py")]
+
+
+def test_memory_follows_content_and_not_time_or_place(package, tmp_path):
+    memory = tmp_path / "digests.json"
+    first = remembered(package, memory)
+    path = package / "shared.py"
+    moments = path.stat()
+    path.write_text("def helper(x):\n    return 2 * x\n")
+    os.utime(path, ns=(moments.st_atime_ns, moments.st_mtime_ns))
+    second = remembered(package, memory)
+    assert second == module_digests("ephemera.step", package) != first
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"maker": "another", "sources": {}}', '{"sources": 1}'])
+def test_a_memory_that_cannot_be_used_is_made_again(package, tmp_path, content):
+    memory = tmp_path / "digests.json"
+    memory.write_text(content)
+    assert remembered(package, memory) == module_digests("ephemera.step", package)
+    assert json.loads(memory.read_text())["sources"]
+
+
+def test_a_place_that_cannot_be_written_to_is_no_error(package, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert remembered(package, tmp_path / "file" / "digests.json")

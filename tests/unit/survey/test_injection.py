@@ -3,6 +3,7 @@ import pytest
 
 from ephemera.job import namespace
 from ephemera.seeds import generator
+from ephemera.survey.inject import Injector, try_injection
 from ephemera.survey.injection import (
     Span,
     Truth,
@@ -13,7 +14,6 @@ from ephemera.survey.injection import (
     number_of_injections,
     recovers,
 )
-from ephemera.survey.inject import Injector, try_injection
 from ephemera.survey.judging import Search, search_curve
 from ephemera.survey.light_curve import DAY
 from ephemera.survey.quality import judge

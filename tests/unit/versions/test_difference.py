@@ -83,6 +83,18 @@ def test_tables_without_positions_are_compared_by_whole_rows(tmp_path):
     assert found.counts == {"appear": 1, "vanish": 1, "stay": 2}
 
 
+def test_tables_without_positions_whose_rows_have_names_are_matched_by_them(tmp_path):
+    import pyarrow as pa
+
+    named = pa.schema([pa.field("run", pa.string(), metadata={"ucd": "meta.id"}), ("n", pa.int64())])
+    paths = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    for path, (runs, n) in zip(paths, ((["x", "y"], [1, 2]), (["y", "z"], [3, 4])), strict=True):
+        pq.write_table(pa.table([runs, n], schema=named), path)
+    found = compare("t", *paths, radius_arcsec=20, tolerance_days=1)
+    assert found.counts == {"appear": 1, "vanish": 1, "change": 1, "stay": 0}
+    assert (found.columns, found.matched_by) == ({"n": 1}, "identifiers")
+
+
 def test_a_range_of_moments_is_used_where_there_is_no_moment(tmp_path):
     import pyarrow as pa
 

@@ -144,6 +144,41 @@ def test_a_broken_body_is_continued_where_it_broke_off(fetch, server, etag):
     assert [asked.range for asked in server.asked] == [None, f"bytes={half}-"]
 
 
+class Killed(BaseException):
+    """Stands for the end of a process."""
+
+
+@pytest.mark.parametrize("same_file", [True, False])
+def test_another_process_continues_what_a_killed_one_received(
+    fetch, server, tmp_path, monkeypatch, same_file
+):
+    server.fail("PN PIEVLI", Fault.TRUNCATED)
+    with monkeypatch.context() as patch:
+        patch.setattr(Archive, "_pause", lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            fetch(PN_LISTS)
+    received = (tmp_path / "staging" / "body").stat().st_size
+    assert received > 0
+    content = server.state.files[PN]
+    if not same_file:
+        content = zipped(event_list(rows=60))
+        server.add(PN, content)
+    asked = len(server.asked)
+    assert fetch(PN_LISTS) == {PN: content}
+    assert server.asked[asked].range == f"bytes={received}-"
+    assert not (tmp_path / "staging" / "body.json").exists()
+
+
+def test_a_note_of_another_body_is_not_believed(fetch, server, tmp_path):
+    (tmp_path / "staging").mkdir()
+    (tmp_path / "staging" / "body").write_bytes(b"half of something")
+    for note in ('{"url": "http://other", "query": {}, "validator": "x"}', "[]", "half a no"):
+        (tmp_path / "staging" / "body.json").write_text(note)
+        assert list(fetch(PN_LISTS)) == [PN]
+        assert server.asked[-1].range is None
+        (tmp_path / "staging" / "body").write_bytes(b"half of something")
+
+
 def test_a_server_without_ranges_starts_again(fetch, server):
     server.state.ranges = False
     server.fail("PN PIEVLI", Fault.TRUNCATED)

@@ -73,10 +73,10 @@ def test_a_run_killed_between_two_renames_leaves_nothing_that_passes_for_whole(f
     assert store.intact(M1_LISTS) is None
 
 
-def test_staging_starts_empty_and_leaves_no_trace(folder):
+def test_staging_keeps_what_a_killed_process_received_and_leaves_no_trace(folder):
     store = RawStore(folder, OBSID)
-    (store.staging(PN_LISTS) / "leftover").write_bytes(b"x")
-    assert list(store.staging(PN_LISTS).iterdir()) == []
+    (store.staging(PN_LISTS) / "body").write_bytes(b"x")
+    assert [path.name for path in RawStore(folder, OBSID).staging(PN_LISTS).iterdir()] == ["body"]
     store.clean(PN_LISTS)
     assert list(folder.iterdir()) == []
 
