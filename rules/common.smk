@@ -75,6 +75,19 @@ def simulator_digest(branch):
     return code_digest(RECIPES.sources.digests(f"ephemera.{branch}.simulate"))
 
 
+def require_writable(folder):
+    """Refuse a folder in which this user may not make files, before any job has run for nothing."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise WorkflowError(
+            f"{existing} cannot be written by this user, but results belong into {folder}"
+        )
+
+
+onstart:
+    require_writable(Path(RESULTS).absolute())
+
+
 def remember_version():
     """Link results/current to what this run made and note the version."""
     try:

@@ -153,6 +153,12 @@ rule cosmic_index:
         "../scripts/step.py"
 
 
+def cosmic_hit_memory(wildcards, input):
+    """Memory of a hits job, MB: the libraries and about a kilobyte a hit."""
+    note = json.loads(Path(input.note).read_text(encoding="utf-8"))
+    return 400 + note["n_hits"] // 800
+
+
 rule cosmic_hits:
     input:
         note=COSMIC_INDEX.output("{prefix}/files.json"),
@@ -164,7 +170,7 @@ rule cosmic_hits:
     benchmark:
         COSMIC_HITS.benchmark("{prefix}")
     resources:
-        mem_mb=1500,
+        mem_mb=cosmic_hit_memory,
         runtime=10,
     params:
         recipe=COSMIC_HITS.document,

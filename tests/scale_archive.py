@@ -126,3 +126,27 @@ def audited(checkout: Checkout, *arguments: str) -> tuple[set[str], set[str]]:
         {path for path in opened if not path.startswith("/")},
         {text for what, text in lines if what == "import"},
     )
+
+
+BARE_RULE = """\
+rule step_{k}:
+    input: {previous}
+    output: made="results/{k}/{{unit}}.h5"
+    log: "logs/{k}/{{unit}}.log"
+    params: recipe=dict(a=1)
+    message: "Making {{wildcards.unit}}"
+    script: "../step.py"
+"""
+
+
+def bare(folder: Path, number: int) -> tuple[Cost, int]:
+    """Cost and number of jobs of a dry run of seven chained rules with log, params, message and script."""
+    (folder / "workflow").mkdir(parents=True)
+    (folder / "scripts").mkdir()
+    (folder / "step.py").write_text("")
+    rules = [BARE_RULE.format(k=k, previous=f'a="results/{k - 1}/{{unit}}.h5"') for k in range(2, 8)]
+    first = BARE_RULE.format(k=1, previous="")
+    targets = f"rule all:\n    input: expand('results/7/{{unit}}.h5', unit={obsids(number)})\n"
+    (folder / "workflow" / "Snakefile").write_text("\n".join([targets, first, *rules]))
+    options = ("--scheduler", "greedy", "--rerun-triggers", "mtime", "input")
+    return measure(Checkout(folder), "-n", "-q", "all", *options), 7 * number + 1

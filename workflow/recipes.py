@@ -17,12 +17,11 @@ from ephemera.config.project import Configuration
 from ephemera.recipes.code import SourceTree, memory_of, package_folder
 from ephemera.recipes.equality import (
     compare,
-    forget_guests,
-    guests,
     only_code_differs,
     read_note,
     resolved,
 )
+from ephemera.recipes.guests import forget_guests, forget_readers, guests
 from ephemera.recipes.recipe import Recipe, make_recipe
 from ephemera.recipes.versions import record, recorded
 
@@ -61,7 +60,10 @@ class Recipes:
         self.main_process = main_process
         self._tell = tell
         self._runner = runner
-        self._decided: dict[str, str] = {} if main_process else json.loads(os.environ.get(DECIDED, "{}"))
+        self._decided: dict[str, str] = {}
+        agreed = None if main_process else os.environ.get(DECIDED)
+        self._agreed: dict[str, str] | None = None if agreed is None else json.loads(agreed)
+        self._gone: set[str] = set()
         self._versions: list[dict[str, str]] | None = None
 
     def step(
@@ -94,14 +96,17 @@ class Recipes:
 
     def _by_content(self, recipe: Recipe) -> Recipe:
         """The recipe under the key of the older one that gives the same bytes, if there is one."""
-        if not self.main_process:
-            return replace(recipe, equal_to=self._decided.get(recipe.step))
+        if self._agreed is not None:
+            return replace(recipe, equal_to=self._agreed.get(recipe.step))
         recipe = resolved(recipe, self.units)
+        if not self.main_process:
+            return recipe
         if recipe.equal_to is None:
             self._make_room(recipe)
             recipe = self._compared(recipe)
         if recipe.equal_to is not None:
             self._decided[recipe.step] = recipe.equal_to
+        self._gone |= forget_readers(recipe, self._gone)
         os.environ[DECIDED] = json.dumps(self._decided)
         return recipe
 
@@ -109,7 +114,7 @@ class Recipes:
         """Let units be made again that a recipe equal to this one made in its place."""
         found = guests(recipe, self.units)
         if found and self._runner() is not None:
-            forget_guests(recipe, self.units)
+            self._gone |= forget_guests(recipe, self.units)
         elif found:
             self._tell(f"{recipe.step}: {len(found)} units of later code will be made again by this one")
 

@@ -90,9 +90,14 @@ def layouts(folder: Path) -> list[Row]:
 def job(recipe: dict, inputs: dict, outputs: dict, unit: str, threads: int = 2) -> SimpleNamespace:
     """A job as the workflow would give it to a step."""
     return SimpleNamespace(
-        input=SimpleNamespace(**inputs), output=SimpleNamespace(**outputs), settings=namespace(recipe["parameters"]),
-        wildcards=SimpleNamespace(dataset=unit), recipe=recipe, threads=threads, log=None,
-    )  # fmt: skip
+        input=SimpleNamespace(**inputs),
+        output=SimpleNamespace(**outputs),
+        settings=namespace(recipe["parameters"]),
+        wildcards=SimpleNamespace(dataset=unit),
+        recipe=recipe,
+        threads=threads,
+        log=None,
+    )
 
 
 def chain(folder: Path, source: Path) -> dict[str, float]:
@@ -100,17 +105,71 @@ def chain(folder: Path, source: Path) -> dict[str, float]:
     options = Jwst.model_validate({"series": {"bands": BANDS}})
     unit, times = "long", {}
     (folder / "source.json").write_text(json.dumps({"unit": unit, "kind": "folder", "location": str(source)}))
-    f = {name: folder / name for name in ("manifest", "series.h5", "bad.ecsv", "read.json", "products", "analysis.h5",
-                                          "figures", "video", "pages", "bundle")}  # fmt: skip
+    f = {
+        name: folder / name
+        for name in (
+            "manifest",
+            "series.h5",
+            "bad.ecsv",
+            "read.json",
+            "products",
+            "analysis.h5",
+            "figures",
+            "video",
+            "pages",
+            "bundle",
+        )
+    }
     steps = [
         ("scan", scan.main, {"source": folder / "source.json"}, {"manifest": f["manifest"]}),
-        ("read", read.main, {"manifest": f["manifest"]}, {"series": f["series.h5"], "bad_inputs": f["bad.ecsv"], "summary": f["read.json"]}),
-        ("series", series.main, {"series": f["series.h5"], "bad_inputs": f["bad.ecsv"], "summary": f["read.json"]}, {"products": f["products"], "analysis": f["analysis.h5"]}),
-        ("figures", figures.main, {"series": f["series.h5"], "analysis": f["analysis.h5"]}, {"figures": f["figures"]}),
-        ("video", video.main, {"series": f["series.h5"], "analysis": f["analysis.h5"]}, {"video": f["video"]}),
-        ("pages", pages.main, {"series": f["series.h5"], "analysis": f["analysis.h5"], "video": f["video"], "bad_inputs": f["bad.ecsv"]}, {"pages": f["pages"]}),
-        ("bundle", bundle.main, {"manifest": f["manifest"], "products": f["products"], "figures": f["figures"], "video": f["video"], "pages": f["pages"]}, {"bundle": f["bundle"]}),
-    ]  # fmt: skip
+        (
+            "read",
+            read.main,
+            {"manifest": f["manifest"]},
+            {"series": f["series.h5"], "bad_inputs": f["bad.ecsv"], "summary": f["read.json"]},
+        ),
+        (
+            "series",
+            series.main,
+            {"series": f["series.h5"], "bad_inputs": f["bad.ecsv"], "summary": f["read.json"]},
+            {"products": f["products"], "analysis": f["analysis.h5"]},
+        ),
+        (
+            "figures",
+            figures.main,
+            {"series": f["series.h5"], "analysis": f["analysis.h5"]},
+            {"figures": f["figures"]},
+        ),
+        (
+            "video",
+            video.main,
+            {"series": f["series.h5"], "analysis": f["analysis.h5"]},
+            {"video": f["video"]},
+        ),
+        (
+            "pages",
+            pages.main,
+            {
+                "series": f["series.h5"],
+                "analysis": f["analysis.h5"],
+                "video": f["video"],
+                "bad_inputs": f["bad.ecsv"],
+            },
+            {"pages": f["pages"]},
+        ),
+        (
+            "bundle",
+            bundle.main,
+            {
+                "manifest": f["manifest"],
+                "products": f["products"],
+                "figures": f["figures"],
+                "video": f["video"],
+                "pages": f["pages"],
+            },
+            {"bundle": f["bundle"]},
+        ),
+    ]
     for name, main, inputs, outputs in steps:
         section = getattr(options, name, None)
         parameters = {**(section.settings() if section else {}), "visit_gap_hours": 0.5}
@@ -149,4 +208,4 @@ def run(*, full: bool = False) -> list[Row]:
 
 if __name__ == "__main__":
     for label, value, unit, note in run(full="--full" in sys.argv):
-        print(f"{label:<48} {value:10.3f} {unit:<4} {note}")
+        sys.stdout.write(f"{label:<48} {value:10.3f} {unit:<4} {note}\n")

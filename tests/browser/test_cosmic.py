@@ -9,7 +9,7 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from workflow.conftest import copy_checkout
+from workflow_checkout import copy_checkout
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The JWST pages in a browser: bands, visits, modes, clicks, keys, player, PNG, and nothing asked of any host."""
+"""The JWST pages in a browser: bands, visits, modes, clicks, keys, player, PNG; nothing asked of a host."""
 
 import json
 import time
@@ -48,7 +48,7 @@ def opened(browser, pages, name, width=1280, height=900):
     browser.open(pages / f"{name}.html", width, height)
     wait(browser, "return document.body.dataset.ready === 'yes'")
     browser.run(
-        "document.querySelectorAll('.tour button').forEach((b) => b.textContent.startsWith('Skip') && b.click())"
+        "document.querySelectorAll('.tour button').forEach((b) => b.textContent.startsWith('Skip') && b.click())"  # noqa: E501
     )
     return browser
 
@@ -87,11 +87,11 @@ def test_outside_a_band_everything_is_grey(shared, pages, plot):
     assert data(shared, plot, "t.meta") == ["inside", "inside"]
     press(shared, "button[data-band='Methane']")
     grey = shared.run(
-        f"return document.getElementById('{plot}').data.filter((t) => t.meta === 'outside').map((t) => [t.opacity, t.colorscale.map((c) => c[1])])"
+        f"return document.getElementById('{plot}').data.filter((t) => t.meta === 'outside').map((t) => [t.opacity, t.colorscale.map((c) => c[1])])"  # noqa: E501
     )
     assert grey == [[0.35, ["#888888", "#888888"]]] * 2
     rows = shared.run(
-        f"const t = document.getElementById('{plot}').data; const um = JSON.parse(document.getElementById('meta').textContent).series[0].um;"
+        f"const t = document.getElementById('{plot}').data; const um = JSON.parse(document.getElementById('meta').textContent).series[0].um;"  # noqa: E501
         "return t[0].z.map((line, r) => [um[r], line.some((v) => v !== null)])"
     )
     assert all(3.0 <= um <= 3.3 for um, shown in rows if shown)
@@ -135,7 +135,7 @@ def test_flux_and_variability_switch_without_reload(shared, pages):
     press(shared, "button[data-mode='flux']")
     after = data(shared, "heatmap", "t.z[5][5]")[0]
     meta = shared.run(
-        "const m = JSON.parse(document.getElementById('meta').textContent); const b = atob(document.getElementById('L0').textContent);"
+        "const m = JSON.parse(document.getElementById('meta').textContent); const b = atob(document.getElementById('L0').textContent);"  # noqa: E501
         "const f = new Float32Array(Uint8Array.from(b, (c) => c.charCodeAt(0)).buffer); return f[5]"
     )
     assert after == pytest.approx(meta * (1 + before / 100), rel=1e-5)
@@ -162,7 +162,7 @@ def test_colours_and_limits(shared, pages):
     ]
     for name in names:
         shared.run(
-            f"const s = document.getElementById('scale'); s.value = '{name}'; s.dispatchEvent(new Event('change'))"
+            f"const s = document.getElementById('scale'); s.value = '{name}'; s.dispatchEvent(new Event('change'))"  # noqa: E501
         )
     axis = "return document.getElementById('heatmap').layout.coloraxis"
     assert shared.run(axis)["cmin"] == -shared.run(axis)["cmax"]
@@ -210,7 +210,7 @@ def test_surface_click_is_heard(shared, pages):
 def test_hover_tells_everything(shared, pages):
     opened(shared, pages, "heatmap")
     shared.run(
-        "document.getElementById('heatmap').emit('plotly_hover', {points: [{x: 0.5, y: 3.1}], event: {clientX: 50, clientY: 50}})"
+        "document.getElementById('heatmap').emit('plotly_hover', {points: [{x: 0.5, y: 3.1}], event: {clientX: 50, clientY: 50}})"  # noqa: E501
     )
     text = shared.run("const t = document.querySelector('.tip'); return t.hidden ? '' : t.textContent")
     for part in (" h, ", "BJD_TDB", "µm", "Variability", "±", "binned"):
@@ -319,7 +319,7 @@ def test_phone_width_has_no_sideways_scroll(browser, pages, name):
     opened(browser, pages, name)
     assert browser.run("return document.documentElement.scrollWidth") <= 390
     heights = browser.run(
-        "return [...document.querySelectorAll('.controls button')].map((b) => b.getBoundingClientRect().height)"
+        "return [...document.querySelectorAll('.controls button')].map((b) => b.getBoundingClientRect().height)"  # noqa: E501
     )
     assert min(heights) >= 40
 
@@ -328,7 +328,7 @@ def test_figures_have_texts_and_tables(shared, pages):
     opened(shared, pages, "combined")
     for plot in ("surface", "heatmap", "spectrum", "curve"):
         text = shared.run(
-            f"return document.getElementById(document.getElementById('{plot}').getAttribute('aria-describedby')).textContent"
+            f"return document.getElementById(document.getElementById('{plot}').getAttribute('aria-describedby')).textContent"  # noqa: E501
         )
         assert len(text) > 40
     assert shared.run(
@@ -336,7 +336,7 @@ def test_figures_have_texts_and_tables(shared, pages):
     ) == pytest.approx([481, 481, 80, 160], abs=120)
     assert (
         shared.run(
-            "return [...document.querySelectorAll('button, select, input, video')].filter((e) => !(e.textContent.trim() || e.labels?.length || e.getAttribute('aria-label'))).map((e) => e.outerHTML)"
+            "return [...document.querySelectorAll('button, select, input, video')].filter((e) => !(e.textContent.trim() || e.labels?.length || e.getAttribute('aria-label'))).map((e) => e.outerHTML)"  # noqa: E501
         )
         == []
     )

@@ -1,4 +1,4 @@
-"""The local page from end to end: upload a ZIP, watch it, open the page, download, remove; and what it refuses."""
+"""The local page from end to end: upload a ZIP, watch, open, download, remove; and what it refuses."""
 
 import json
 import os
@@ -107,7 +107,7 @@ def test_from_upload_to_download(server, archive, browser):
         "download",
     ]
     driver.find_elements(By.CSS_SELECTOR, "#links a")[3].click()
-    found = wait(lambda: [p for p in browser.downloads.glob("*.zip")])
+    found = wait(lambda: list(browser.downloads.glob("*.zip")))
     with zipfile.ZipFile(wait(lambda: found[0] if zipfile.is_zipfile(found[0]) else None)) as packed:
         assert "My-target-one/cube.h5" in packed.namelist()
     browser.requests()

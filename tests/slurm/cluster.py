@@ -22,9 +22,19 @@ from pathlib import Path
 from typing import Self
 
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
+ACCOUNTING = Path("/etc/slurm/slurmdbd.conf")
 MUNGE_FOLDER = Path("/run/munge")
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "sinfo", "scontrol", "scancel")
-PACKAGES = ("slurmctld", "slurmd", "slurm-client", "slurm-wlm-basic-plugins", "munge")
+PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "sacct")
+PACKAGES = (
+    "munge",
+    "mariadb-server",
+    "slurm-client",
+    "slurm-wlm-basic-plugins",
+    "slurm-wlm-mysql-plugin",
+    "slurmctld",
+    "slurmd",
+    "slurmdbd",
+)
 
 _SET_CHILD_SUBREAPER = 36
 
@@ -44,7 +54,9 @@ SlurmdLogFile={root}/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={accounting_port}
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 SlurmdParameters=config_overrides
@@ -55,6 +67,23 @@ KillWait=3
 MinJobAge=600
 {nodes}
 PartitionName=main Nodes=ALL Default=YES State=UP
+"""
+
+
+_ACCOUNTING_TEMPLATE = """\
+# {name}
+AuthType=auth/munge
+DbdHost={host}
+DbdAddr=127.0.0.1
+DbdPort={accounting_port}
+SlurmUser=root
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={database_port}
+StorageUser=root
+StoragePass=
+LogFile={root}/slurmdbd.log
+PidFile={root}/slurmdbd.pid
 """
 
 
@@ -110,9 +139,10 @@ class Cluster:
     _daemons: dict[str, subprocess.Popen] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
-        if CONFIGURATION.exists():
-            message = f"{CONFIGURATION} is there: this machine belongs to a cluster that is left alone"
-            raise CannotInstallError(message)
+        for path in (CONFIGURATION, ACCOUNTING):
+            if path.exists():
+                message = f"{path} is there: this machine belongs to a cluster that is left alone"
+                raise CannotInstallError(message)
         self.name = f"ephemera-{os.getpid()}"
         ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         try:
@@ -128,27 +158,53 @@ class Cluster:
     def _start(self) -> None:
         for folder in ("state", *(f"spool-n{k + 1}" for k in range(self.nodes))):
             (self.root / folder).mkdir(parents=True)
-        ports = free_ports(self.nodes + 1)
-        rows = [
-            f"NodeName=n{k + 1} NodeHostname={socket.gethostname().split('.')[0]} NodeAddr=127.0.0.1 "
-            f"Port={port} CPUs={self.cpus} RealMemory={self.memory_mb}"
-            for k, port in enumerate(ports[1:])
-        ]
+        controller, accounting, database, *ports = free_ports(self.nodes + 3)
         host = socket.gethostname().split(".")[0]
+        rows = [
+            f"NodeName=n{k} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={self.cpus} "
+            f"RealMemory={self.memory_mb}"
+            for k, port in enumerate(ports, 1)
+        ]
+        values = {
+            "name": self.name,
+            "host": host,
+            "root": self.root,
+            "port": controller,
+            "accounting_port": accounting,
+            "database_port": database,
+            "nodes": "\n".join(rows),
+        }
         CONFIGURATION.parent.mkdir(parents=True, exist_ok=True)
-        CONFIGURATION.write_text(
-            _TEMPLATE.format(name=self.name, host=host, port=ports[0], root=self.root, nodes="\n".join(rows))
-        )
+        CONFIGURATION.write_text(_TEMPLATE.format(**values))
+        ACCOUNTING.touch(mode=0o600)
+        ACCOUNTING.write_text(_ACCOUNTING_TEMPLATE.format(**values))
         if not _succeeds("munge", "-n"):
             MUNGE_FOLDER.mkdir(mode=0o755, exist_ok=True)
             shutil.chown(MUNGE_FOLDER, "munge", "munge")
             as_munge = ["setpriv", "--reuid", "munge", "--regid", "munge", "--clear-groups"]
             self._launch("munged", [*as_munge, "munged", "--foreground"])
             wait_for(lambda: _succeeds("munge", "-n"), 10, "munged answers")
+        self._start_accounting(database)
         self._launch("slurmctld", ["slurmctld", "-D", "-i"])
         for k in range(self.nodes):
             self.start_node(f"n{k + 1}")
         wait_for(lambda: len(self.idle()) == self.nodes, 30, "all nodes are idle")
+
+    def _start_accounting(self, port: int) -> None:
+        """A database of its own and the daemon that keeps the history of jobs in it."""
+        folder = self.root / "database"
+        where = ["--no-defaults", f"--datadir={folder}"]
+        subprocess.run(
+            ["mariadb-install-db", *where, "--user=root", "--auth-root-authentication-method=normal"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        listen = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={self.root}/database.sock"]
+        self._launch("mariadbd", ["mariadbd", *where, "--user=root", *listen])
+        ready = ["mariadb-admin", "--no-defaults", "--host=127.0.0.1", f"--port={port}", "ping"]
+        wait_for(lambda: _succeeds(*ready), 20, "the database answers")
+        self._launch("slurmdbd", ["slurmdbd", "-D"])
+        register = ["sacctmgr", "-i", "add", "cluster", self.name]
+        wait_for(lambda: _succeeds(*register), 20, "the accounting daemon answers")
 
     def _launch(self, name: str, command: list[str]) -> None:
         with (self.root / f"{name}.out").open("ab") as output:
@@ -214,8 +270,9 @@ class Cluster:
         if "munged" in self._daemons:
             shutil.rmtree(MUNGE_FOLDER, ignore_errors=True)
         self._daemons.clear()
-        if CONFIGURATION.exists() and f"ClusterName={self.name}\n" in CONFIGURATION.read_text():
-            CONFIGURATION.unlink()
+        for path in (CONFIGURATION, ACCOUNTING):
+            if path.exists() and self.name in path.read_text().splitlines()[0]:
+                path.unlink()
 
 
 def free_ports(number: int) -> list[int]:

@@ -146,12 +146,11 @@ def first_run(cluster: Cluster, checkout: Checkout, checks: Checks) -> None:
     checks.holds(made == set(GOOD), "the other observations are complete", run.text)
     dead = [job for job in jobs if job.state == "NODE_FAIL"]
     checks.holds([j.node for j in dead] == [victim], "Slurm lost one job, on the killed node", jobs)
-    again = [job for job in jobs if victim in job.excluded and job.state == "COMPLETED"]
-    checks.holds(
-        again and all(j.node != victim for j in again), "which was sent elsewhere and ended well", jobs
-    )
     good = [job for job in chains(jobs) if job.state in ("COMPLETED", "NODE_FAIL")]
     checks.holds(len(good) == len(GOOD) + 1, "a chain of an observation is one Slurm job", jobs)
+    again = [job for job in good if job.excluded == victim]
+    checks.holds(len(again) == 1, f"the lost one was sent again, {victim} excluded", jobs)
+    checks.holds(again[0].node != victim and again[0].state == "COMPLETED", "and done elsewhere", jobs)
     log_steps = re.findall(r"^(?:local)?rule (xmm_\w+):", run.text, re.MULTILINE)
     checks.holds(set(grouped[1:]) <= set(log_steps), f"which holds {', '.join(grouped[1:])}", log_steps)
     asked = {(job.cpus, job.memory_mb, job.minutes) for job in good}

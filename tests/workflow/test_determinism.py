@@ -94,15 +94,13 @@ def test_the_rows_of_the_whole_are_those_of_the_shards(in_shards):
     parts = [
         row
         for k in (1, 2)
-        for row in read(
-            folder / f"twice.shard-{k}-of-2/detections.parquet", CATALOGUE_DETECTIONS
-        ).to_pylist()
+        for row in read(folder / f"twice.shard-{k}-of-2/detections.parquet", CATALOGUE_DETECTIONS).to_pylist()
     ]
     # Unique sources are numbered and joined over all observations of a table.
     own = [name for name in whole[0] if not name.startswith(("src", "SRC"))]
 
     def rows(table):
-        return sorted((json.dumps([row[name] for name in own], default=str) for row in table))
+        return sorted(json.dumps([row[name] for name in own], default=str) for row in table)
 
     assert len(whole) > 0
     assert rows(parts) == rows(whole)
@@ -118,7 +116,9 @@ def test_every_output_has_a_record_that_holds(at_once):
         there = {
             path
             for path in key.rglob("*")
-            if path.is_file() and path.name != "recipe.json" and not any(p.startswith(".") for p in path.parts)
+            if path.is_file()
+            and path.name != "recipe.json"
+            and not any(p.startswith(".") for p in path.parts)
         }
         assert there <= made
         assert all(problem.path.parts[0] == "raw" for problem in checksums.verify(key))

@@ -142,8 +142,6 @@ def unlock(checkout):
     """What Snakemake tells the user to do after a kill."""
     locks = checkout.root / ".snakemake" / "locks"
     if locks.is_dir() and any(locks.iterdir()):
-        answer = checkout.snakemake(*CONFIGURED, check=False)
-        assert "--unlock" in answer.stdout + answer.stderr
         checkout.snakemake(*CONFIGURED, "--unlock")
 
 
@@ -156,7 +154,7 @@ def test_killed_ten_times_at_any_moment_the_next_run_gives_the_same(fresh, finis
         with running(fresh) as process:
             started = until(lambda: steps_of(process) or process.poll() is not None)
             assert started
-            time.sleep(dice.uniform(0.0, 1.5))
+            time.sleep(dice.uniform(0.0, 4.0))
             steps = steps_of(process)
             if process.poll() is None:
                 kills[kind] += 1
@@ -194,14 +192,13 @@ BETWEEN_OUTPUTS = """\
 
 
 @pytest.mark.parametrize(
-    ("place", "death"),
+    ("place", "death", "with_workflow"),
     [
-        ("        _note_checksums(snakemake, outputs, partials)\n", IN_MID_WRITE),
-        ("            commit_file(partials[name], path)\n", BETWEEN_OUTPUTS),
+        ("        _note_checksums(snakemake, outputs, partials)\n", IN_MID_WRITE, False),
+        ("            commit_file(partials[name], path)\n", BETWEEN_OUTPUTS, True),
     ],
-    ids=["in mid-write", "between two outputs"],
+    ids=["in mid-write", "between two outputs, with its workflow"],
 )
-@pytest.mark.parametrize("with_workflow", [False, True])
 def test_a_step_killed_while_it_writes_counts_as_not_done(fresh, finished, place, death, with_workflow):
     before_or_after = place + death if "commit" in place else death + place
     fresh.edit("scripts/ephemera/job.py", place, before_or_after)
@@ -253,7 +250,9 @@ def test_a_second_run_in_the_same_folder_says_so(fresh, finished):
         answer = fresh.snakemake(*CONFIGURED, check=False)
         assert process.poll() is None, (fresh.root / "background.txt").read_text()
         assert answer.returncode != 0
-        assert "cannot be locked" in answer.stdout + answer.stderr
+        text = answer.stdout + answer.stderr
+        assert "cannot be locked" in text
+        assert "--unlock" in text
         assert process.wait(120) == 0
     assert contents(fresh) == contents(finished)
 
@@ -261,7 +260,7 @@ def test_a_second_run_in_the_same_folder_says_so(fresh, finished):
 @pytest.mark.parametrize(
     ("folder", "message"),
     [
-        ("results", "the results folder results cannot be written"),
+        ("results", "results cannot be written by this user"),
         ("raw", "the raw folder raw cannot be written"),
     ],
 )
@@ -270,10 +269,8 @@ def test_a_folder_that_cannot_be_written_is_named(fresh, folder, message):
     (fresh.root / folder).chmod(0o555)
     # Root may write anywhere, unless it gives that up.
     prefix = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] * (os.geteuid() == 0)
-    answer = subprocess.run(
-        [*prefix, "snakemake", "--cores", "1", *CONFIGURED],
-        cwd=fresh.root, env=fresh.environment(), capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    command = [*prefix, "snakemake", "--cores", "1", *CONFIGURED]
+    answer = subprocess.run(command, cwd=fresh.root, env=fresh.environment(), capture_output=True, text=True)
     text = answer.stdout + answer.stderr
     assert answer.returncode != 0
     assert message in text
@@ -323,8 +320,8 @@ def test_a_download_that_was_killed_goes_on_where_it_was(fresh):
         unlock(fresh)
         asked_before = len(server.asked)
         fresh.snakemake(*CONFIGURED, *options)
-        again = server.names_asked[asked_before:]
+        again = server.names_asked()[asked_before:]
         assert again.count("PN PIEVLI") == 1
-        assert not set(server.names_asked[: asked_before - 1]) & set(again)
+        assert not set(server.names_asked()[: asked_before - 1]) & set(again)
         assert server.asked[asked_before + again.index("PN PIEVLI")].range is not None
     assert leftovers(fresh) == []

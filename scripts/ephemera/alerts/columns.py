@@ -275,7 +275,7 @@ def _brightness(
         mag, mag_err = (
             np.where(column(name) <= MISSING, np.nan, column(name)) for name in ("mag", "mag_err")
         )
-        sign = _signs(values.get("positive", [None] * n))
+        sign = _signs(values["positive"]) if "positive" in values else np.ones(n)
         with np.errstate(over="ignore"):
             flux = np.where(sign == 0, np.nan, sign) * 10 ** ((AB_ZERO_NJY - mag) / 2.5)
         flux_err = np.abs(flux) * mag_err / MAG_ERR_OF_RELATIVE

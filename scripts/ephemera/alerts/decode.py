@@ -122,9 +122,9 @@ def keeping_cutouts(decoder: Decoder, tables: Iterable[pa.Table], folder: Path) 
 
 def own_mapping(settings: Settings) -> PacketMapping | None:
     """Mapping of a user's own table of columns, if the configuration has one."""
-    if not settings.own_columns:
-        return None
     fields = {name: (column,) for name, column in vars(settings.own_columns).items()}
+    if not fields:
+        return None
     form = Photometry("magnitude" if "mag" in fields else "flux", settings.own_flux_njy)
     return PacketMapping(
         settings.own_survey, "0", "99", fields, form, settings.own_time, 0, {}, settings.own_survey

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ class Source:
     """A source with its true position (degrees), class, curves by band, and whether it is injected.
 
     `motion` is its proper motion, arcsec per day along RA cos dec and dec; `zero` the time of the curves at
-    which the survey starts, where that is not their first point.
+    which the survey starts, where that is not their first point; `as_filed` the points in the order of the
+    file, where that is not in time and someone wants to interpolate them so.
     """
 
     source_id: str
@@ -43,6 +44,7 @@ class Source:
     injected: bool = False
     motion: tuple[float, float] = (0.0, 0.0)
     zero: float | None = None
+    as_filed: Mapping[str, Curve] = field(default_factory=dict)
 
     @property
     def start(self) -> float:
@@ -71,8 +73,10 @@ def read_fake(path: Path) -> Source:
             if line.strip()
         ]
     )
-    curves = {band: curve(rows[:, 0], rows[:, k], np.zeros(len(rows))) for k, band in ((1, "V"), (2, "I"))}
-    return Source(FAKE_ID, "fake", FAKE_RA, FAKE_DEC, curves, injected=True, zero=0.0)
+    nothing = np.zeros(len(rows))
+    curves = {band: curve(rows[:, 0], rows[:, k], nothing) for k, band in ((1, "V"), (2, "I"))}
+    as_filed = {band: Curve(rows[:, 0], rows[:, k], nothing) for k, band in ((1, "V"), (2, "I"))}
+    return Source(FAKE_ID, "fake", FAKE_RA, FAKE_DEC, curves, injected=True, zero=0.0, as_filed=as_filed)
 
 
 def sexagesimal(text: str, hours: bool) -> float:

@@ -78,7 +78,7 @@ def scores(rows: Sequence[Mapping[str, float]], seed: int, trees: int = 300) -> 
     except ImportError:
         centre = np.median(table, axis=0)
         width = np.median(np.abs(table - centre), axis=0)
-        deviation = (table - centre) / np.where(width > 0, width, 1.0)
+        deviation = (table - centre) / np.where(width > 1e-9 * (1 + np.abs(centre)), width, 1.0)
         return np.asarray(np.mean(deviation**2, axis=1)), "robust deviation"
     forest = ensemble.IsolationForest(n_estimators=trees, random_state=seed, n_jobs=1).fit(table)
     return np.asarray(-forest.score_samples(table)), f"isolation forest of {trees} trees"

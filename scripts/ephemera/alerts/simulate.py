@@ -97,15 +97,22 @@ def clock(config: SimulationConfig) -> list[tuple[float, int, int, int]]:
     return packets
 
 
-def noiseless(source: Source, band: str, time: float, *, hold: bool = False) -> tuple[float, float] | None:
-    """Magnitude and its error at `time` after the start of the source's curves; None outside its curve."""
+def noiseless(
+    source: Source, band: str, time: float, *, hold: bool = False, as_filed: bool = False
+) -> tuple[float, float] | None:
+    """Magnitude and its error at `time` after the start of the source's curves; None outside its curve.
+
+    `as_filed` interpolates points in the order of the file, as the notebook does with its fake source,
+    whose times do not all increase.
+    """
     curve = source.curves.get(band)
     if curve is None:
         return None
     moment = source.start + time
     if not hold and not curve.time[0] <= moment <= curve.time[-1]:
         return None
-    mag = float(np.interp(moment, curve.time, curve.mag))
+    points = source.as_filed.get(band, curve) if as_filed else curve
+    mag = float(np.interp(moment, points.time, points.mag))
     return (mag, float(np.interp(moment, curve.time, curve.error))) if np.isfinite(mag) else None
 
 
@@ -164,7 +171,7 @@ def _alert(
     """One alert; the same number of random draws whether it is there or not."""
     offsets = random.normal(0.0, config.dither_arcsec, 2) if config.dither_arcsec > 0 else np.zeros(2)
     draw, fake_error = random.normal(), abs(random.normal(0.01, 0.05))
-    value = noiseless(source, band, time, hold=config.hold)
+    value = noiseless(source, band, time, hold=config.hold, as_filed=config.clock == "notebook")
     if value is None or value[0] > config.faintest:
         return None
     mag, error = value

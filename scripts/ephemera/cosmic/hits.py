@@ -62,7 +62,7 @@ def hit_table(
     flags = basic_flags(values, hits)
     local, more = _local(file.buffer, hits, flags, edge_columns)
     values |= local
-    values["flags"] = [joined(found) for found in flags]
+    values["flags"] = [joined(flags.get(row, ())) for row in range(len(hits))]
     keep = np.ones(len(hits), bool)
     keep[[number for number, _ in more]] = False
     rejected += [Rejected(int(hits.position[k]), int(hits.offset[k]), problem) for k, problem in more]
@@ -119,8 +119,8 @@ def _present(
     return np.ma.array(np.ascontiguousarray(structs[field]), mask=absent)
 
 
-def basic_flags(values: Mapping[str, Any], hits: HitColumns) -> list[set[Flag]]:
-    """Flags of each hit that follow from its fields."""
+def basic_flags(values: Mapping[str, Any], hits: HitColumns) -> dict[int, set[Flag]]:
+    """Flags that follow from the fields of hits, by row; most hits have none."""
     bank, signal = hits.filterbank, hits.signal
     foff, tsamp, fch1 = bank["foff"], bank["tsamp"], bank["fch1"]
     unset = hits.signal_words == 0
@@ -142,15 +142,15 @@ def basic_flags(values: Mapping[str, Any], hits: HitColumns) -> list[set[Flag]]:
         Flag.DRIFT_MISMATCH: there & ~unset & ~bad_axis & mismatch,
         Flag.FREQ_MISMATCH: there & known & ~unset & ~bad_axis & far,
     }
-    flags: list[set[Flag]] = [set() for _ in range(len(hits))]
+    flags: dict[int, set[Flag]] = {}
     for flag, marked in marks.items():
         for row in np.flatnonzero(marked).tolist():
-            flags[row].add(flag)
+            flags.setdefault(row, set()).add(flag)
     return flags
 
 
 def _local(
-    buffer: Buffer, hits: HitColumns, flags: list[set[Flag]], per_side: int
+    buffer: Buffer, hits: HitColumns, flags: dict[int, set[Flag]], per_side: int
 ) -> tuple[dict[str, Any], list[tuple[int, BadMessage]]]:
     """Local SNR of hits that carry data, and the hits that are rejected (number, why); adds to `flags`."""
     names = ("path_power", "edge_mean", "edge_std", "snr_local", "snr_local_legacy", "edge_q")
@@ -158,7 +158,7 @@ def _local(
     rejected: list[tuple[int, BadMessage]] = []
     for row in np.flatnonzero(hits.data_count > 0).tolist():
         try:
-            statistics = _measure(buffer, hits, row, flags[row], per_side)
+            statistics = _measure(buffer, hits, row, flags.setdefault(row, set()), per_side)
         except BadMessage as problem:
             rejected.append((row, problem))
             continue

@@ -21,7 +21,7 @@ from ephemera.cosmic.frames import index_frames
 from ephemera.cosmic.index_columns import BAD_INPUTS, MESSAGES
 from ephemera.cosmic.names import SINGLE, Named, parse_name
 from ephemera.cosmic.recipe import RecipeHeader, read_header
-from ephemera.cosmic.recipe_choice import choose
+from ephemera.cosmic.recipe_choice import calibration_channel, choose
 from ephemera.cosmic.stamp_messages import MappedFile, read_metadata
 from ephemera.files import write_text
 from ephemera.tables import write
@@ -115,7 +115,7 @@ def index_stamps(
         choice = choose(metadata, prefix, path.parent, recipes)
         row["recipe_file"] = str(choice.path) if choice.path else None
         row |= {"recipe_score": choice.score, "recipe_reason": choice.reason}
-        row["recipe_flags"] = joined(choice.flags)
+        row |= {"recipe_flags": joined(choice.flags), "channel": calibration_channel(metadata)}
         rows.append(row)
     if index.problem is not None:
         bad.append(bad_message(path, "stamps", len(index.frames), index.end, index.problem))
@@ -146,7 +146,8 @@ def main(job: Job) -> None:
         rows += found
         contents.bad += bad
         parts[part] = {"path": str(path), "messages": len(found), "largest": largest}
-    note = {"hits": [str(path) for path in contents.hits], "parts": parts}
+    n_hits = sum(len(index_frames(MappedFile(path).buffer).frames) for path in contents.hits)
+    note = {"hits": [str(path) for path in contents.hits], "n_hits": n_hits, "parts": parts}
     write_text(job.output.note, json.dumps(note, indent=1, sort_keys=True) + "\n")
     write({name: [row[name] for row in rows] for name in MESSAGES.names}, MESSAGES, job.output.messages)
     write(columns(contents.bad), BAD_INPUTS, job.output.bad_inputs)

@@ -13,6 +13,7 @@ MESSAGES = TableDeclaration(
         Column("position", "i8", None, "meta.id", "Number of the message in the file, from 0"),
         Column("offset", "i8", "byte", None, "First byte of the message"),
         Column("n_bytes", "i8", "byte", None, "Size of the message"),
+        Column("channel", "i4", None, "meta.id", "Channel of the recipe's calibration"),
         Column("recipe_file", "str", None, "meta.file", "Recipe chosen"),
         Column("recipe_score", "i4", None, None, "8 obsid, 4 prefix, 2 time, 1 folder"),
         Column("recipe_reason", "str", None, "meta.note", "What the choice rests on"),

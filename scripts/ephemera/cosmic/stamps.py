@@ -12,11 +12,12 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import pyarrow as pa
 
 from ephemera.cosmic.bad_inputs import bad_message, columns
 from ephemera.cosmic.flags import BadMessage
@@ -26,8 +27,8 @@ from ephemera.cosmic.index_columns import BAD_INPUTS, MESSAGES
 from ephemera.cosmic.recipe import Recipe
 from ephemera.cosmic.stamp import RejectedStamp, Stamp, open_stamps, read_stamps
 from ephemera.cosmic.stamp_columns import ANTENNAS, BEAMS, STAMPS
-from ephemera.cosmic.stamp_rows import Choice, Described, as_columns, describe
-from ephemera.tables import read, write
+from ephemera.cosmic.stamp_rows import Choice, Row, as_columns, describe
+from ephemera.tables import TableDeclaration, read, write
 
 if TYPE_CHECKING:
     from ephemera.config.cosmic import Stamps as Settings
@@ -39,19 +40,22 @@ log = logging.getLogger(__name__)
 
 #: Time between notes of progress in the log, s.
 PROGRESS_S = 5.0
+#: Rows that are held as Python objects before they become Arrow.
+ROWS_TOGETHER = 4000
 #: Stands for the choice of a stamp that the index does not know.
 NO_CHOICE = Choice(None, 0, "")
 
 
 def load_choices(messages: Sequence[Mapping[str, Any]]) -> dict[int, Choice]:
-    """Choice of each stamp by position; each recipe is read once."""
-    needed: dict[str, Recipe] = {}
+    """Choice of each stamp by position; each recipe is read once, with the calibration that is needed."""
+    channels: dict[str, set[int]] = {}
+    for row in messages:
+        if row["recipe_file"] is not None:
+            channels.setdefault(row["recipe_file"], set()).add(row["channel"])
+    needed = {name: Recipe(name, mine) for name, mine in channels.items()}
     choices = {}
     for row in messages:
-        name = row["recipe_file"]
-        if name is not None and name not in needed:
-            needed[name] = Recipe(name)
-        recipe = needed[name] if name is not None else None
+        recipe = needed.get(row["recipe_file"])
         choices[row["position"]] = Choice(
             recipe, row["recipe_score"] or 0, row["recipe_reason"] or "", row["recipe_flags"] or ""
         )
@@ -79,6 +83,28 @@ def with_progress(stamps: Iterable[Stamp | RejectedStamp], total: int) -> Iterat
             log.info("%d of %d messages, %.0f MB/s", number + 1, total, done / 1e6 / (now - start))
 
 
+class _Rows:
+    """Rows of a growing table; thousands of them are kept as Arrow, which takes a tenth of the memory."""
+
+    def __init__(self, declaration: TableDeclaration) -> None:
+        self.declaration = declaration
+        self.rows: list[Row] = []
+        self.tables = [declaration.empty()]
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Append rows."""
+        self.rows += rows
+        if len(self.rows) >= ROWS_TOGETHER:
+            self.flush()
+
+    def flush(self) -> pa.Table:
+        """All rows so far as one table."""
+        self.tables.append(self.declaration.arrow(as_columns(self.rows, self.declaration.names)))
+        self.rows = []
+        self.tables = [pa.concat_tables(self.tables)]
+        return self.tables[0]
+
+
 def main(job: Job) -> None:
     """Write the tables of one stamps file."""
     settings: Settings = job.settings
@@ -86,12 +112,12 @@ def main(job: Job) -> None:
     note = json.loads(job.input.note.read_text(encoding="utf-8"))["parts"].get(part)
     messages = [row for row in read(job.input.messages, MESSAGES).to_pylist() if row["part"] == part]
     choices = load_choices(messages)
-    described: list[Described] = []
+    stamps, antennas, beams = _Rows(STAMPS), _Rows(ANTENNAS), _Rows(BEAMS)
+    verdicts: Counter[str] = Counter()
     bad = []
-    path = Path(note["path"]) if note else None
-    found = read_chosen(path, choices, job.settings.max_message_mb * MIB) if path else ()
+    path = Path(note["path"]) if note else Path()
+    found = read_chosen(path, choices, job.settings.max_message_mb * MIB) if note else ()
     for stamp in with_progress(found, len(messages)):
-        assert path is not None
         try:
             if isinstance(stamp, RejectedStamp):
                 raise stamp.problem
@@ -100,14 +126,13 @@ def main(job: Job) -> None:
         except BadMessage as problem:
             bad.append(bad_message(path, "stamps", stamp.position, stamp.offset, problem))
             continue
-        rows.stamp.update(file=str(path), part=part)
-        described.append(rows)
-    stamps = as_columns([rows.stamp for rows in described], STAMPS.names)
-    write(stamps, STAMPS, job.output.stamps)
-    antennas = [row for rows in described for row in rows.antennas]
-    write(as_columns(antennas, ANTENNAS.names), ANTENNAS, job.output.antennas)
-    beams = [row for rows in described for row in rows.beams]
-    write(as_columns(beams, BEAMS.names), BEAMS, job.output.beams)
+        stamps.add([rows.stamp | {"file": str(path), "part": part}])
+        antennas.add(rows.antennas)
+        beams.add(rows.beams)
+        verdicts[rows.stamp["class"]] += 1
+    write(stamps.flush(), STAMPS, job.output.stamps)
+    write(antennas.flush(), ANTENNAS, job.output.antennas)
+    write(beams.flush(), BEAMS, job.output.beams)
     write(columns(bad), BAD_INPUTS, job.output.bad_inputs)
-    classes = dict(zip(*np.unique([s or "" for s in stamps["class"]], return_counts=True), strict=True))
-    log.info("%d stamps: %s", len(described), ", ".join(f"{n} {c}" for c, n in classes.items()))
+    text = ", ".join(f"{number} {name}" for name, number in verdicts.most_common())
+    log.info("%d stamps: %s", verdicts.total(), text)

@@ -89,34 +89,16 @@ def check_directory(archive: zipfile.ZipFile, file: str, limits: Limits, free_by
     members: dict[str, Member] = {}
     problems: list[Problem] = []
     for entry in sorted(entries, key=lambda e: (e.filename, e.header_offset)):
-        # The library cuts names at NUL; the name as stored is what is judged.
-        original = entry.orig_filename
-        shown = f"{file}:{_shown(original)}"
-        reason = bad_name(original)
-        wanted = bool(WANTED.search(original))
-        if reason is not None:
-            if wanted or WANTED.search(original.split("\x00", maxsplit=1)[0]):
-                raise Unusable(
-                    "zip_bad_name", f"member {_shown(original)} has {reason}: the archive is refused"
-                )
-            problems.append(Problem(shown, "", "zip_bad_name", f"the name has {reason}", Action.REFUSED))
-        elif entry.is_dir():
+        if entry.is_dir() and bad_name(entry.orig_filename) is None:
             continue
-        elif (kind := _kind(entry)) is not None:
-            problems.append(Problem(shown, "", "zip_bad_kind", f"the member is {kind}", Action.REFUSED))
-        elif not wanted:
-            problems.append(_ignored(original, shown))
-        elif original.casefold().replace("\\", "/") in members:
-            problems.append(
-                Problem(shown, "", "zip_duplicate", "a member of that name was there before", Action.REFUSED)
-            )
-        elif entry.file_size > limits.ratio_above_bytes and entry.file_size > limits.ratio * max(
-            entry.compress_size, 1
-        ):
-            message = f"{entry.file_size} bytes from {entry.compress_size}: more than {limits.ratio:g} to 1"
-            problems.append(Problem(shown, "", "zip_ratio", message, Action.REFUSED))
+        # The library cuts names at NUL; the name as stored is what is judged.
+        key = entry.orig_filename.casefold().replace("\\", "/")
+        member = Member(entry, f"{file}:{_shown(entry.orig_filename)}")
+        problem = _judge(member, limits, known=key in members)
+        if problem is None:
+            members[key] = member
         else:
-            members[original.casefold().replace("\\", "/")] = Member(entry, shown)
+            problems.append(problem)
     total = sum(member.entry.file_size for member in members.values())
     allowed = min(limits.total_bytes, int(limits.disk_share * free_bytes))
     if total > allowed:
@@ -125,6 +107,30 @@ def check_directory(archive: zipfile.ZipFile, file: str, limits: Limits, free_by
         names = ", ".join(_shown(e.orig_filename) for e in entries[:20]) or "nothing"
         raise Unusable("zip_nothing", f"no usable file in the archive; it holds {names}")
     return Directory(tuple(members[key] for key in sorted(members)), tuple(problems))
+
+
+def _judge(member: Member, limits: Limits, *, known: bool) -> Problem | None:
+    """Why a member is not unpacked; None when it is. Raises Unusable for a wanted one with a bad name."""
+    entry, original = member.entry, member.entry.orig_filename
+    wanted = bool(WANTED.search(original) or WANTED.search(original.split("\x00", maxsplit=1)[0]))
+    reason, kind = bad_name(original), _kind(entry)
+    if reason is not None:
+        if wanted:
+            message = f"member {_shown(original)} has {reason}: the archive is refused"
+            raise Unusable("zip_bad_name", message)
+        return Problem(member.name, "", "zip_bad_name", f"the name has {reason}", Action.REFUSED)
+    if kind is not None:
+        return Problem(member.name, "", "zip_bad_kind", f"the member is {kind}", Action.REFUSED)
+    if not wanted:
+        return _ignored(original, member.name)
+    if known:
+        text = "a member of that name was there before"
+        return Problem(member.name, "", "zip_duplicate", text, Action.REFUSED)
+    big = entry.file_size > limits.ratio_above_bytes
+    if big and entry.file_size > limits.ratio * max(entry.compress_size, 1):
+        text = f"{entry.file_size} bytes from {entry.compress_size}: more than {limits.ratio:g} to 1"
+        return Problem(member.name, "", "zip_ratio", text, Action.REFUSED)
+    return None
 
 
 def _ignored(name: str, shown: str) -> Problem:

@@ -212,10 +212,7 @@ def _aligned(
         and _in_place(channels[0][0], pieces[0], order)
     ):
         piece = pieces[0]
-        flux, error, mask = (
-            np.array(a, copy=not a.flags.writeable) for a in (piece.flux, piece.error, piece.mask)
-        )
-        return _Rows(target, flux, error, mask, np.zeros(len(order), bool))
+        return _Rows(target, piece.flux, piece.error, piece.mask, np.zeros(len(order), bool))
     shape = (len(order), len(target))
     rows = _Rows(
         target, np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.uint8),

@@ -1,8 +1,9 @@
 """All products of a dataset in one ZIP, the same bytes for the same inputs.
 
-Collects tables, metrics, cube, figures, video and pages from the folders of their recipes, adds `provenance.json`
-(recipes, files with checksums, versions of libraries), and writes members in the order of their names with one
-fixed date.
+Collects tables, metrics, cube, figures, video and pages from the folders of their recipes, adds
+`provenance.json`
+(recipes, files with checksums, versions of libraries), and writes members in the order of their names with
+one fixed date.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Times of integrations: which clock, how numbers count on, and stamps that occur twice.
 
 A series uses one time scale: the first of the ladder that is finite for all its integrations. TDB-MID of
-the tables or headers; INT_TIMES int_mid_BJD_TDB; MJD-AVG (UTC); INT_TIMES int_mid_MJD_UTC; evenly between start and
+the tables or headers; INT_TIMES int_mid_BJD_TDB; MJD-AVG (UTC); INT_TIMES int_mid_MJD_UTC; evenly between
+start and
 end of the exposure. BJD_TDB and UTC differ by 69.184 s and up to 498 s of light travel: they are never mixed.
 """
 
@@ -76,7 +77,8 @@ def _evenly(piece: Piece) -> FloatArray:
     if piece.clocks.span is None:
         return np.full(len(piece), np.nan)
     start, stop = reduced(np.array(piece.clocks.span))
-    return start + (np.arange(len(piece)) + 0.5) * (stop - start) / len(piece)
+    days: FloatArray = start + (np.arange(len(piece)) + 0.5) * (stop - start) / len(piece)
+    return days
 
 
 _Source = Callable[[Piece], FloatArray]

@@ -1,7 +1,7 @@
-"""Several datasets side by side: light curves from their starts or in phase, amplitudes on one wavelength axis.
+"""Several datasets side by side: light curves from their starts or in phase, amplitudes over wavelength.
 
-Nothing is interpolated between datasets. Time scales and units are checked: what differs is said, and where it
-matters (phases on different scales) it is refused.
+Nothing is interpolated between datasets. Time scales and units are checked: what differs is said, and where
+it matters (phases on different scales) it is refused.
 """
 
 from __future__ import annotations
@@ -113,8 +113,15 @@ def draw_curves(path: Path, stores: Mapping[str, Store], settings: Settings) -> 
                 for one in store.analyses:
                     if band in one.curves:
                         x = abscissa(one, settings)
-                        axes.plot(x, 100 * (one.curves[band].flux - 1), "o^sv"[number % 4], ms=1.8, mew=0,
-                                  color=SERIES[1:][number % 6], label=plain(f"{name} {one.name}"))  # fmt: skip
+                        axes.plot(
+                            x,
+                            100 * (one.curves[band].flux - 1),
+                            "o^sv"[number % 4],
+                            ms=1.8,
+                            mew=0,
+                            color=SERIES[1:][number % 6],
+                            label=plain(f"{name} {one.name}"),
+                        )
                     number += 1
             axes.set_ylabel("Variability [%]")
             axes.set_title(plain("white light" if band == WHITE else band), pad=3)
@@ -144,8 +151,14 @@ def draw_amplitudes(path: Path, stores: Mapping[str, Store]) -> None:
         for name, store in stores.items():
             for one in store.analyses:
                 middles, values = amplitudes(one)
-                axes.plot(middles, values, "o-^-s-v-"[2 * (number % 4) :][:2], ms=3, color=SERIES[1:][number % 6],
-                          label=plain(f"{name} {one.name}"))  # fmt: skip
+                axes.plot(
+                    middles,
+                    values,
+                    "o-^-s-v-"[2 * (number % 4) :][:2],
+                    ms=3,
+                    color=SERIES[1:][number % 6],
+                    label=plain(f"{name} {one.name}"),
+                )
                 number += 1
         axes.set_xlabel("Wavelength [µm]")
         axes.set_ylabel("Scatter in time [%]")

@@ -1,7 +1,7 @@
 """Series in HDF5 that xarray opens: written fast, in parallel when compressed, and read back exactly.
 
-A single series lies at the root of the file, several in one group each. Matrices are (time, wavelength) float32,
-axes float64. `time` counts days from the reference in the attributes.
+A single series lies at the root of the file, several in one group each. Matrices are (time, wavelength)
+float32, axes float64. `time` counts days from the reference in the attributes.
 """
 
 from __future__ import annotations

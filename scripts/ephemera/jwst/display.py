@@ -1,11 +1,12 @@
 """What pages show of a series: a matrix of at most 1000 x 500 cells, with everything that is said about it.
 
-Integrations are binned (or sampled) and channels averaged until the matrix is small enough, then smoothed. The
-factors are printed on the page. Light curves, metrics and exports never see this.
+Integrations are binned (or sampled) and channels averaged until the matrix is small enough, then smoothed.
+The factors are printed on the page. Light curves, metrics and exports never see this.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -99,10 +100,21 @@ def make_display(
     shown = [Segment(a, b, int(v)) for (a, b), v in zip(binned.visits, visit_of, strict=True)]
     level = np.array([_row_means(row, edges) for row in norm.level], np.float32)
     display = Display(
-        analysis.name, binned.time, _days(binned.time, analysis), wavelength, values, sigma, level, binned.count,
-        shown, _curves(analysis, chosen, parts, factor), factor, step, settings.reduce == "sample",
+        analysis.name,
+        binned.time,
+        _days(binned.time, analysis),
+        wavelength,
+        values,
+        sigma,
+        level,
+        binned.count,
+        shown,
+        _curves(analysis, chosen, parts, factor),
+        factor,
+        step,
+        settings.reduce == "sample",
         _bare(norm, chosen, level, parts, factor, edges),
-    )  # fmt: skip
+    )
     if settings.interpolate_gaps:
         display = _bridged(display)
     return _with_row_gaps(display)
@@ -130,7 +142,7 @@ def _days(hours: FloatArray, analysis: Analysis) -> FloatArray:
 def _row_means(level: FloatArray, edges: list[int]) -> FloatArray:
     """Mean level of the channels of each row; NaN where none has one."""
     means = np.full(len(edges) - 1, np.nan)
-    for k, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for k, (a, b) in enumerate(itertools.pairwise(edges)):
         known = level[a:b][np.isfinite(level[a:b])]
         if len(known):
             means[k] = known.mean()
@@ -192,13 +204,24 @@ def _bridged(display: Display) -> Display:
     lost = np.full(extra, np.nan)
     all_hours = np.concatenate(hours)
     return Display(
-        display.name, all_hours, display.time[0] + (all_hours - display.hours[0]) / 24, display.wavelength,
-        np.concatenate(values, axis=1), np.concatenate([display.error, nothing], axis=1), display.level,
-        np.concatenate([display.count, np.zeros(extra, np.int64)]), shown,
+        display.name,
+        all_hours,
+        display.time[0] + (all_hours - display.hours[0]) / 24,
+        display.wavelength,
+        np.concatenate(values, axis=1),
+        np.concatenate([display.error, nothing], axis=1),
+        display.level,
+        np.concatenate([display.count, np.zeros(extra, np.int64)]),
+        shown,
         {n: (np.concatenate([a, lost]), np.concatenate([b, lost])) for n, (a, b) in display.curves.items()},
-        display.bin_time, display.bin_wavelength, display.sampled,
-        {row: np.concatenate([flux, np.full(extra, np.nan, np.float32)]) for row, flux in display.bare.items()},
-    )  # fmt: skip
+        display.bin_time,
+        display.bin_wavelength,
+        display.sampled,
+        {
+            row: np.concatenate([flux, np.full(extra, np.nan, np.float32)])
+            for row, flux in display.bare.items()
+        },
+    )
 
 
 def _with_row_gaps(display: Display) -> Display:
@@ -216,12 +239,21 @@ def _with_row_gaps(display: Display) -> Display:
     empty = np.float32(np.nan)
     moved = np.arange(len(wavelength)) + np.searchsorted(places, np.arange(len(wavelength)), "right")
     return Display(
-        display.name, display.hours, display.time, np.insert(wavelength, places, new),
-        np.insert(display.variability, places, empty, axis=0), np.insert(display.error, places, empty, axis=0),
-        np.insert(display.level, places, empty, axis=1), display.count, display.segments, display.curves,
-        display.bin_time, display.bin_wavelength, display.sampled,
+        display.name,
+        display.hours,
+        display.time,
+        np.insert(wavelength, places, new),
+        np.insert(display.variability, places, empty, axis=0),
+        np.insert(display.error, places, empty, axis=0),
+        np.insert(display.level, places, empty, axis=1),
+        display.count,
+        display.segments,
+        display.curves,
+        display.bin_time,
+        display.bin_wavelength,
+        display.sampled,
         {int(moved[row]): flux for row, flux in display.bare.items()},
-    )  # fmt: skip
+    )
 
 
 def colour_limits(display: Display) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -1,7 +1,7 @@
 """Pictures of light curves and quality, and the quality page: PNG and PDF for papers.
 
-White light and bands with errors; time averaging beside the expectation for white noise, scatter and errors over
-wavelength, and the map of masked cells.
+White light and bands with errors; time averaging beside the expectation for white noise, scatter and errors
+over wavelength, and the map of masked cells.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ephemera.figures.style import COLOURS, SERIES, figure, margins, plain, save
 from ephemera.jwst.analysis import WHITE, Analysis, Store, read_analyses
 from ephemera.jwst.cube import read_series_file
 from ephemera.jwst.flags import Bit
-from ephemera.jwst.observation import Series
+from ephemera.jwst.observation import ByteArray, Series
 from ephemera.jwst.options import settings_of
 from ephemera.jwst.page_parts import lead
 from ephemera.jwst.progress import Progress
@@ -34,9 +34,12 @@ log = logging.getLogger(__name__)
 MOST_CELLS, MOST_BARS = 700, 600
 _MASK_COLOURS = ("#ffffff", "#0072B2", "#D55E00", "#E69F00", "#CC79A7", "#000000")
 _MASK_BITS = (
-    (Bit.NOT_FINITE | Bit.PADDING, "no value"), (Bit.DATA_QUALITY, "data quality"), (Bit.REDUCER, "reduction"),
-    (Bit.OUTLIER, "outlier"), (Bit.USER, "user"),
-)  # fmt: skip
+    (Bit.NOT_FINITE | Bit.PADDING, "no value"),
+    (Bit.DATA_QUALITY, "data quality"),
+    (Bit.REDUCER, "reduction"),
+    (Bit.OUTLIER, "outlier"),
+    (Bit.USER, "user"),
+)
 
 
 def draw_light_curves(path: Path, store: Store, names: Sequence[str]) -> None:
@@ -141,16 +144,24 @@ def _mask_map(axes: Any, one: Analysis, series: Series) -> None:
     from matplotlib.patches import Patch
 
     part = series.part(one.channels, one.times)
-    codes = np.zeros(part.mask.shape, np.uint8)
+    codes: ByteArray = np.zeros(part.mask.shape, np.uint8)
     for code, (bits, _) in enumerate(_MASK_BITS, 1):
         codes[(part.mask & np.uint8(bits)) > 0] = code
-    steps = [max(1, -(-n // MOST_CELLS)) for n in codes.shape]
-    shown = _block_maximum(codes, steps[0], steps[1])
+    rows, columns = (max(1, -(-int(n) // MOST_CELLS)) for n in part.mask.shape)
+    shown = _block_maximum(codes, rows, columns)
     colours = ListedColormap(list(_MASK_COLOURS))
     axes.imshow(
-        shown, aspect="auto", cmap=colours, norm=BoundaryNorm(np.arange(-0.5, 6), 6),
-        extent=(0, codes.shape[1], one.wavelength[0], one.wavelength[-1] if len(one.wavelength) > 1 else one.wavelength[0] + 1e-3),
-    )  # fmt: skip
+        shown,
+        aspect="auto",
+        cmap=colours,
+        norm=BoundaryNorm(np.arange(-0.5, 6), 6),
+        extent=(
+            0,
+            codes.shape[1],
+            one.wavelength[0],
+            one.wavelength[-1] if len(one.wavelength) > 1 else one.wavelength[0] + 1e-3,
+        ),
+    )
     share = 100 * float((codes > 0).mean())
     axes.set_title(f"Masked cells, {share:.2f} %", pad=3)
     axes.set_xlabel("Integration")
@@ -176,8 +187,16 @@ def quality_page(dataset: str, store: Store, pictures: Sequence[tuple[str, bytes
     rows: list[list[object]] = []
     for one in store.analyses:
         metrics = one.metrics
-        names = ("scatter_ppm", "scatter_diff_ppm", "error_ppm", "error_ratio", "excess_ppm", "white_light_rms_ppm",
-                 "trend_ppm_per_hour", "beta")  # fmt: skip
+        names = (
+            "scatter_ppm",
+            "scatter_diff_ppm",
+            "error_ppm",
+            "error_ratio",
+            "excess_ppm",
+            "white_light_rms_ppm",
+            "trend_ppm_per_hour",
+            "beta",
+        )
         rows += [[one.name, name, metrics[name]] for name in names if name in metrics]
         rows += [[one.name, f"completeness: {k}", v] for k, v in metrics["completeness"].items()]
         rows += [

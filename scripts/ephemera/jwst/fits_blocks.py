@@ -48,7 +48,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Extension:
-    """Header and data unit: cards, where its data start, how many bytes it declares and how many are there."""
+    """Header and data unit: cards, start of its data, bytes that it declares and that are there."""
 
     cards: bytes
     start: int
@@ -188,10 +188,13 @@ def _parse_layout(cards: bytes, width: int) -> Layout:
         if name not in columns:
             null = values.get(f"TNULL{number}", "")
             columns[name] = TableColumn(
-                name, values.get(f"TUNIT{number}", ""), float(values.get(f"TSCAL{number}", 1) or 1),
-                float(values.get(f"TZERO{number}", 0) or 0), int(null) if null.lstrip("-").isdigit() else None,
+                name,
+                values.get(f"TUNIT{number}", ""),
+                float(values.get(f"TSCAL{number}", 1) or 1),
+                float(values.get(f"TZERO{number}", 0) or 0),
+                int(null) if null.lstrip("-").isdigit() else None,
                 count,
-            )  # fmt: skip
+            )
             names.append(name)
             formats.append((kind, (count,)) if match[2] != "A" and count > 1 else kind)
             offsets.append(place)

@@ -1,7 +1,8 @@
 """A series relative to its median spectrum, and light curves of bands of it.
 
 m[c] is the median over valid integrations of the baseline, N = F / m, V = 100 (N - 1) percent. A channel
-whose median is not positive, or rests on fewer than max(3, 10 %) valid values, has no N; its flux is still shown.
+whose median is not positive, or rests on fewer than max(3, 10 %) valid values, has no N; its flux is still
+shown.
 """
 
 from __future__ import annotations

@@ -80,8 +80,8 @@ class Series:
     """All integrations of one dataset, detector and order, on one wavelength grid.
 
     `wavelength` (um), `time` (days in `time_scale`), `flux`, `error`, `mask` (wavelength, time) with the bits
-    of `flags.Bit`, `integration_number`, `flags` (bits of `flags.Integration`), `out_of_transit` where the file
-    says so, `files` (name to SHA-256) and `facts` (keywords).
+    of `flags.Bit`, `integration_number`, `flags` (bits of `flags.Integration`), `out_of_transit` where the
+    file says so, `files` (name to SHA-256) and `facts` (keywords).
     """
 
     wavelength: FloatArray
@@ -113,7 +113,8 @@ class Series:
     @property
     def hours(self) -> FloatArray:
         """Hours since the first integration."""
-        return (self.time - self.time[0]) * 24.0
+        hours: FloatArray = (self.time - self.time[0]) * 24.0
+        return hours
 
     def part(self, channels: slice, times: slice) -> Series:
         """The same series cut to ranges of channels and integrations."""

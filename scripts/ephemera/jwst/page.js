@@ -4,7 +4,7 @@
   const meta = JSON.parse(byId("meta").textContent);
   const GREY = [[0, "#888888"], [1, "#888888"]];
   const LINES = ["#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
-  const CAMERA = { eye: { x: -1.6, y: -1.75, z: 1.0 }, center: { x: 0, y: 0, z: -0.15 } };
+  const CAMERA = { eye: { x: -1.4, y: -1.55, z: 0.85 }, center: { x: 0.05, y: 0.05, z: -0.18 } };
   // Only these buttons: the library's own list has one that sends charts to a server.
   const BUTTONS = {
     surface: ["orbitRotation", "tableRotation", "zoom3d", "pan3d", "resetCameraDefault3d"],

@@ -24,7 +24,8 @@ def lead(facts: Mapping[str, Any]) -> Markup:
     masked = sum(sum(one["masked"].values()) for one in facts["series"])
     text = (
         f"{facts['n_files']} file(s) and {facts['n_integrations_read']} integration(s) read: "
-        f"{facts['n_integrations_used']} used, {facts['n_integrations_refused']} refused; {masked} cell(s) masked."
+        f"{facts['n_integrations_used']} used, {facts['n_integrations_refused']} refused; "
+        f"{masked} cell(s) masked."
     )
     warnings = "".join(f'<p class="warning">{escape(w)}</p>' for w in facts.get("warnings", []))
     return Markup(f'<p class="lead" id="counts">{escape(text)}</p>{warnings}')
@@ -33,7 +34,8 @@ def lead(facts: Mapping[str, Any]) -> Markup:
 def empty_body(facts: Mapping[str, Any]) -> Markup:
     """What a page says when there is nothing to show."""
     return Markup(
-        f'<p class="warning" role="alert"><strong>{escape(facts["outcome"])}</strong>: {escape(facts["detail"])}</p>'
+        f'<p class="warning" role="alert"><strong>{escape(facts["outcome"])}</strong>: '
+        f"{escape(facts['detail'])}</p>"
     )
 
 
@@ -135,12 +137,12 @@ def curve_table(displays: Sequence[Display]) -> Markup:
 
 
 SURFACE_TEXT = (
-    "Surface of the variability over time and wavelength, one for each visit. Drag to turn it, click to pick a time "
-    "and a wavelength; the arrow keys move the pick."
+    "Surface of the variability over time and wavelength, one for each visit. Drag to turn it, click to "
+    "pick a time and a wavelength; the arrow keys move the pick."
 )
 HEATMAP_TEXT = (
-    "The same numbers as a map: time to the right, wavelength upwards, gaps left empty. Click to pick; the arrow keys "
-    "move through time and wavelength."
+    "The same numbers as a map: time to the right, wavelength upwards, gaps left empty. Click to pick; the "
+    "arrow keys move through time and wavelength."
 )
 
 
@@ -153,12 +155,16 @@ def _heatmap(displays: Sequence[Display]) -> Markup:
 
 
 _READOUT = Markup('<p class="readout" id="readout" role="status" aria-live="polite"></p>')
-_PLAYER = Markup("""<div class="controls" id="player" role="group" aria-label="Step through spectra and light curves">
-<label class="field"><span>x axis</span><select id="axis"><option value="wavelength">wavelength (step through time)</option>
+_PLAYER = Markup("""<div class="controls" id="player" role="group"
+ aria-label="Step through spectra and light curves">
+<label class="field"><span>x axis</span><select id="axis">
+<option value="wavelength">wavelength (step through time)</option>
 <option value="time">time (step through wavelength)</option></select></label>
-<button type="button" id="previous">Previous</button><button type="button" id="play" aria-pressed="false">Play</button>
+<button type="button" id="previous">Previous</button>
+<button type="button" id="play" aria-pressed="false">Play</button>
 <button type="button" id="next">Next</button>
-<label class="field"><span>Frames a second</span><input type="number" id="rate" min="1" max="10" value="4"></label>
+<label class="field"><span>Frames a second</span>
+<input type="number" id="rate" min="1" max="10" value="4"></label>
 <label><input type="checkbox" id="ribbon" checked> errors</label>
 <label><input type="checkbox" id="bandmean" checked> band means</label></div>
 """)
@@ -202,12 +208,12 @@ def combined_body(
     """Body of combined.html."""
     spectrum = panel(
         "spectrum", "Spectrum at the chosen time",
-        "Spectrum at the chosen time in blue with its errors, the median of the baseline in grey, bands shaded.",
+        "Spectrum at the chosen time in blue with its errors, the median in grey, bands shaded.",
         spectrum_table(store), low=True,
     )  # fmt: skip
     curve = panel(
         "curve", "Light curve at the chosen wavelength",
-        "Light curve at the chosen wavelength, and the mean of the chosen bands, or of all channels, with errors.",
+        "Light curve at the chosen wavelength, and the mean of the bands, or of all channels, with errors.",
         curve_table(displays), low=True,
     )  # fmt: skip
     tour = Markup('<div class="controls"><button type="button" id="tour">Guided tour</button></div>')

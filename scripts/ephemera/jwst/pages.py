@@ -1,7 +1,7 @@
 """Interactive pages of a dataset: surface, heatmap, and both with spectrum, light curve, video and tables.
 
-Each page is one file that opens from disk: the plotting library, the arrays (base64) and the video are inside, and
-nothing is asked of any host. Everything that comes from files or users is escaped.
+Each page is one file that opens from disk: the plotting library, the arrays (base64) and the video are
+inside, and nothing is asked of any host. Everything that comes from files or users is escaped.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def series_blocks(display: Display, number: int) -> Markup:
     codes, _ = error_codes(display.error)
     bare = [display.bare[row] for row in sorted(display.bare)]
     curves = [part for pair in display.curves.values() for part in pair]
-    arrays = {
+    arrays: dict[str, npt.NDArray[Any]] = {
         "V": display.variability.astype(np.float32),
         "E": codes,
         "L": display.level.astype(np.float32),

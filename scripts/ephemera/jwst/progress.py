@@ -11,8 +11,15 @@ log = logging.getLogger(__name__)
 
 #: Stages of a dataset and their shares of the whole.
 STAGES = {
-    "scan": 2, "read": 28, "align": 5, "normalise": 10, "metrics": 10, "figures": 15, "video": 20, "export": 10,
-}  # fmt: skip
+    "scan": 2,
+    "read": 28,
+    "align": 5,
+    "normalise": 10,
+    "metrics": 10,
+    "figures": 15,
+    "video": 20,
+    "export": 10,
+}
 #: At most this many lines a second.
 RATE = 2.0
 
@@ -52,9 +59,13 @@ class Progress:
         log.info("%s: %d of %d, %.0f %%, %.1f s", name, done, total, self._percent, elapsed)
         if self._path is not None:
             line = {
-                "stage": name, "done": done, "total": total, "percent": round(self._percent, 1),
-                "elapsed_s": round(elapsed, 2), "remaining_s": None if remaining is None else round(remaining, 1),
-            }  # fmt: skip
+                "stage": name,
+                "done": done,
+                "total": total,
+                "percent": round(self._percent, 1),
+                "elapsed_s": round(elapsed, 2),
+                "remaining_s": None if remaining is None else round(remaining, 1),
+            }
             with self._path.open("a", encoding="utf-8") as handle:
                 handle.write(json.dumps(line) + "\n")
 

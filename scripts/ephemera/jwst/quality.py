@@ -136,7 +136,7 @@ def time_averaging(curve: npt.ArrayLike, runs: list[tuple[int, int]]) -> TimeAve
 def series_metrics(
     norm: Normalised, metrics: ChannelMetrics, curve: LightCurve, line: FloatArray | None
 ) -> dict[str, Any]:
-    """Metrics of a whole series from its white light; `line` is a straight line divided out first, or None."""
+    """Metrics of a series from its white light; `line` is a straight line divided out first, or None."""
     one, baseline = norm.series, norm.baseline
     runs = baseline_runs(baseline, norm.ranges)
     if len(one.time) < 2:

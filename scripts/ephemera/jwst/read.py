@@ -136,8 +136,8 @@ def reading_of(settings: Settings) -> Reading:
     )
 
 
-def assembly_of(settings: Settings) -> Assembly:
-    """How pieces become series, from the options."""
+def assembly_of(settings: Any) -> Assembly:
+    """How pieces become series, from the options of the step and the gap between visits."""
     limits = settings.limits
     # A list of blocks reaches a step as a list of mappings.
     boxes = [MaskedBox(_pair(box["wavelength_um"]), _pair(box["time_d"])) for box in settings.masked]

@@ -1,8 +1,8 @@
 """Find the files of a dataset and say in a manifest what they are.
 
 Reads the note of where a dataset comes from: a folder (with all below it), or files (FITS, HDF5, ZIP). Makes
-`manifest.json` with path, size, time stamp and SHA-256 of every file; that manifest is the input of the reading
-step, so that a file that changed is noticed by its content.
+`manifest.json` with path, size, time stamp and SHA-256 of every file; that manifest is the input of the
+reading step, so that a file that changed is noticed by its content.
 """
 
 from __future__ import annotations

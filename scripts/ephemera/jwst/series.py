@@ -1,8 +1,8 @@
 """Normalise the series of a dataset, split it into visits, and make light curves, metrics and exports.
 
 Reads the series as they were read from files. Makes the tables `white_light`, `bands`, `spectrum_median`, the
-metrics `quality.json`, the keywords `metadata.json`, the cube `cube.h5` with everything, and the store from which
-pages, video and figures are drawn. Real time stamps never move and masked cells never get a value.
+metrics `quality.json`, the keywords `metadata.json`, the cube `cube.h5` with everything, and the store from
+which pages, video and figures are drawn. Real time stamps never move and masked cells never get a value.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -249,7 +249,7 @@ def main(job: Job) -> None:
     folder.mkdir(parents=True)
     facts = json.loads(job.input.summary.read_text(encoding="utf-8"))
     series = read_series_file(job.input.series)
-    bands, warnings = make_bands(settings.bands)
+    bands, warnings = make_bands(cast("Any", settings.bands))
     progress.stage("normalise", 0, max(len(series), 1))
     analyses: list[Analysis] = []
     norms: list[Normalised] = []
@@ -261,7 +261,7 @@ def main(job: Job) -> None:
             norms.append(norm)
             progress.stage("metrics", number, len(series))
     except RangeError as error:
-        log.error("%s", error)
+        log.warning("%s", error)
         facts = {**facts, "outcome": "bad_range", "detail": str(error)}
         series, analyses, norms = [], [], []
     facts["warnings"] = warnings + _band_warnings(bands, analyses)

@@ -34,9 +34,10 @@ TEMPERATURE, C2 = 4800.0, 14387.77
 class Scenario:
     """What to simulate; times in hours from the first integration, wavelengths in um, noise in ppm.
 
-    `layout` is new, old or eureka; `detectors` (name, order, first, last wavelength, channels) are the series; `sine` is
-    (low, high, amplitude, period h), `flare` (time, amplitude, decay h), `ramp` (amplitude, time scale h), `gaps` are
-    (after hour, length h). `segments` files hold the integrations.
+    `layout` is new, old or eureka; `detectors` (name, order, first, last wavelength, channels) are the
+    series; `sine` is
+    (low, high, amplitude, period h), `flare` (time, amplitude, decay h), `ramp` (amplitude, time scale h),
+    `gaps` are (after hour, length h). `segments` files hold the integrations.
     """
 
     layout: str = "new"
@@ -63,23 +64,40 @@ class Scenario:
 
 SCENARIOS: Mapping[str, Scenario] = {
     "demo": Scenario(
-        detectors=(("NIS", 1, 0.85, 2.80, 220), ("NIS", 2, 0.60, 0.85, 90)), n_integrations=360, cadence_s=50.0,
-        t0_hours=2.6, duration_hours=1.9, segments=2, flare=(4.3, 0.012, 0.12), outliers=0.00005,
+        detectors=(("NIS", 1, 0.85, 2.80, 220), ("NIS", 2, 0.60, 0.85, 90)),
+        n_integrations=360,
+        cadence_s=50.0,
+        t0_hours=2.6,
+        duration_hours=1.9,
+        segments=2,
+        flare=(4.3, 0.012, 0.12),
+        outliers=0.00005,
     ),
     "small": Scenario(detectors=(("NIS", 1, 0.85, 2.80, 40),), n_integrations=60, cadence_s=240.0),
     "old": Scenario(
-        layout="old", detectors=(("NIS", 1, 0.85, 2.80, 40), ("NIS", 2, 0.60, 0.85, 24)), n_integrations=60,
+        layout="old",
+        detectors=(("NIS", 1, 0.85, 2.80, 40), ("NIS", 2, 0.60, 0.85, 24)),
+        n_integrations=60,
         cadence_s=240.0,
     ),
     "eureka": Scenario(
-        layout="eureka", instrument="NIRSPEC", detectors=(("NRS1", 1, 0.6, 5.2, 60),), n_integrations=60,
-        cadence_s=240.0, unit="electron",
+        layout="eureka",
+        instrument="NIRSPEC",
+        detectors=(("NRS1", 1, 0.6, 5.2, 60),),
+        n_integrations=60,
+        cadence_s=240.0,
+        unit="electron",
     ),
     "two_visits": Scenario(
-        instrument="NIRSPEC", detectors=(("NRS1", 1, 2.87, 3.72, 40), ("NRS2", 1, 3.82, 5.17, 60)),
-        n_integrations=80, cadence_s=180.0, gaps=((2.0, 3.0),), sine=(3.0, 3.3, 0.01, 0.8), depth=0.0,
+        instrument="NIRSPEC",
+        detectors=(("NRS1", 1, 2.87, 3.72, 40), ("NRS2", 1, 3.82, 5.17, 60)),
+        n_integrations=80,
+        cadence_s=180.0,
+        gaps=((2.0, 3.0),),
+        sine=(3.0, 3.3, 0.01, 0.8),
+        depth=0.0,
     ),
-}  # fmt: skip
+}
 
 
 def hours_of(scenario: Scenario) -> FloatArray:
@@ -132,18 +150,34 @@ def make_series(scenario: Scenario, seed: int, index: int) -> Spectra:
     quality[:, bad] = 1
     tdb = scenario.start_mjd + hours / 24 + index * 3e-7
     return Spectra(
-        np.arange(1, len(hours) + 1), tdb, tdb - UTC_DELAY, scenario.cadence_s / 86400, wavelength, flux,
-        np.broadcast_to(sigma, flux.shape), quality, scenario.unit, order, detector,
-    )  # fmt: skip
+        np.arange(1, len(hours) + 1),
+        tdb,
+        tdb - UTC_DELAY,
+        scenario.cadence_s / 86400,
+        wavelength,
+        flux,
+        np.broadcast_to(sigma, flux.shape),
+        quality,
+        scenario.unit,
+        order,
+        detector,
+    )
 
 
 def keywords(scenario: Scenario) -> dict[str, object]:
     """Keywords of the primary header."""
     return {
-        "DATAMODL": "TSOMultiSpecModel", "TELESCOP": "JWST", "TARGNAME": scenario.target,
-        "INSTRUME": scenario.instrument, "DETECTOR": scenario.detectors[0][0], "FILTER": "CLEAR",
-        "EXP_TYPE": "NIS_SOSS", "PROGRAM": "00001", "NINTS": scenario.n_integrations, "CAL_VER": "simulated",
-    }  # fmt: skip
+        "DATAMODL": "TSOMultiSpecModel",
+        "TELESCOP": "JWST",
+        "TARGNAME": scenario.target,
+        "INSTRUME": scenario.instrument,
+        "DETECTOR": scenario.detectors[0][0],
+        "FILTER": "CLEAR",
+        "EXP_TYPE": "NIS_SOSS",
+        "PROGRAM": "00001",
+        "NINTS": scenario.n_integrations,
+        "CAL_VER": "simulated",
+    }
 
 
 def simulate(folder: Path, scenario: Scenario, seed: int = 0) -> dict[str, Any]:
@@ -170,9 +204,14 @@ def simulate(folder: Path, scenario: Scenario, seed: int = 0) -> dict[str, Any]:
 def _segment(one: Spectra, k: int, count: int) -> Spectra:
     rows = slice(k * len(one.number) // count, (k + 1) * len(one.number) // count)
     return replace(
-        one, number=one.number[rows], tdb=one.tdb[rows], utc=one.utc[rows], flux=one.flux[rows],
-        error=one.error[rows], quality=one.quality[rows],
-    )  # fmt: skip
+        one,
+        number=one.number[rows],
+        tdb=one.tdb[rows],
+        utc=one.utc[rows],
+        flux=one.flux[rows],
+        error=one.error[rows],
+        quality=one.quality[rows],
+    )
 
 
 def write_eureka(path: Path, one: Spectra, scenario: Scenario) -> None:
@@ -187,9 +226,12 @@ def write_eureka(path: Path, one: Spectra, scenario: Scenario) -> None:
         write_array(handle, "wave_1d", one.wavelength.astype(">f4"), ("x",))
         handle["wave_1d"].attrs["wave_units"] = "microns"
         arrays = {
-            "stdspec": np.asarray(one.flux), "stdvar": np.asarray(one.error) ** 2, "optspec": np.asarray(one.flux),
-            "opterr": np.asarray(one.error), "optmask": (one.quality != 0).astype(np.int8),
-        }  # fmt: skip
+            "stdspec": np.asarray(one.flux),
+            "stdvar": np.asarray(one.error) ** 2,
+            "optspec": np.asarray(one.flux),
+            "opterr": np.asarray(one.error),
+            "optmask": (one.quality != 0).astype(np.int8),
+        }
         for name, values in arrays.items():
             stored = values if name == "optmask" else values.astype(np.float32)
             write_array(handle, name, stored, ("time", "x"))

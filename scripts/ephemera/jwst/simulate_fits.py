@@ -15,17 +15,34 @@ BLOCK = 2880
 #: Integrations written at once.
 ROWS_AT_ONCE = 256
 _VECTORS = (
-    ("WAVELENGTH", "um"), ("FLUX", ""), ("FLUX_ERROR", ""), ("FLUX_VAR_POISSON", "^2"), ("FLUX_VAR_RNOISE", "^2"),
-    ("FLUX_VAR_FLAT", "^2"), ("SURF_BRIGHT", "MJy/sr"), ("SB_ERROR", "MJy/sr"), ("SB_VAR_POISSON", "(MJy/sr)^2"),
-    ("SB_VAR_RNOISE", "(MJy/sr)^2"), ("SB_VAR_FLAT", "(MJy/sr)^2"), ("DQ", ""), ("BACKGROUND", "MJy/sr"),
-    ("BKGD_ERROR", "MJy/sr"), ("BKGD_VAR_POISSON", "(MJy/sr)^2"), ("BKGD_VAR_RNOISE", "(MJy/sr)^2"),
-    ("BKGD_VAR_FLAT", "(MJy/sr)^2"), ("NPIXELS", ""),
-)  # fmt: skip
+    ("WAVELENGTH", "um"),
+    ("FLUX", ""),
+    ("FLUX_ERROR", ""),
+    ("FLUX_VAR_POISSON", "^2"),
+    ("FLUX_VAR_RNOISE", "^2"),
+    ("FLUX_VAR_FLAT", "^2"),
+    ("SURF_BRIGHT", "MJy/sr"),
+    ("SB_ERROR", "MJy/sr"),
+    ("SB_VAR_POISSON", "(MJy/sr)^2"),
+    ("SB_VAR_RNOISE", "(MJy/sr)^2"),
+    ("SB_VAR_FLAT", "(MJy/sr)^2"),
+    ("DQ", ""),
+    ("BACKGROUND", "MJy/sr"),
+    ("BKGD_ERROR", "MJy/sr"),
+    ("BKGD_VAR_POISSON", "(MJy/sr)^2"),
+    ("BKGD_VAR_RNOISE", "(MJy/sr)^2"),
+    ("BKGD_VAR_FLAT", "(MJy/sr)^2"),
+    ("NPIXELS", ""),
+)
 _TIMES = ("MJD-BEG", "MJD-AVG", "MJD-END", "TDB-BEG", "TDB-MID", "TDB-END")
 _INT_TIMES = (
-    "int_start_MJD_UTC", "int_mid_MJD_UTC", "int_end_MJD_UTC", "int_start_BJD_TDB", "int_mid_BJD_TDB",
+    "int_start_MJD_UTC",
+    "int_mid_MJD_UTC",
+    "int_end_MJD_UTC",
+    "int_start_BJD_TDB",
+    "int_mid_BJD_TDB",
     "int_end_BJD_TDB",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -79,9 +96,15 @@ def _table_cards(
     width: int, rows: int, columns: Sequence[tuple[str, str, str, float | None]]
 ) -> list[tuple[str, object]]:
     cards: list[tuple[str, object]] = [
-        ("XTENSION", "BINTABLE"), ("BITPIX", 8), ("NAXIS", 2), ("NAXIS1", width), ("NAXIS2", rows),
-        ("PCOUNT", 0), ("GCOUNT", 1), ("TFIELDS", len(columns)),
-    ]  # fmt: skip
+        ("XTENSION", "BINTABLE"),
+        ("BITPIX", 8),
+        ("NAXIS", 2),
+        ("NAXIS1", width),
+        ("NAXIS2", rows),
+        ("PCOUNT", 0),
+        ("GCOUNT", 1),
+        ("TFIELDS", len(columns)),
+    ]
     for k, (name, form, unit, zero) in enumerate(columns, 1):
         cards += [(f"TTYPE{k}", name), (f"TFORM{k}", form)]
         if unit:
@@ -186,12 +209,13 @@ def _write_old_one(file: IO[bytes], spectra: Spectra, k: int, version: int) -> N
     rows["DQ"] = spectra.quality[k] - 2**31
     columns = [
         (
-            name, "J" if name == "DQ" else "D",
+            name,
+            "J" if name == "DQ" else "D",
             spectra.unit if name in ("FLUX", "FLUX_ERROR") else _vector_unit(unit, spectra.unit),
             2.0**31 if name == "DQ" else None,
         )
         for name, unit in _VECTORS
-    ]  # fmt: skip
+    ]
     half = spectra.cadence_d / 2
     moments = (*_edges(spectra.utc[k : k + 1], half), *_edges(spectra.tdb[k : k + 1], half))
     cards = _table_cards(dtype.itemsize, len(rows), columns)
@@ -216,9 +240,15 @@ def write_asdf(file: IO[bytes]) -> None:
 
 
 def write_product(
-    path: Path, layout: str, series: Sequence[Spectra], keywords: Mapping[str, object], *, int_times: bool = True,
-    times: bool = True, padding: int = 0,
-) -> None:  # fmt: skip
+    path: Path,
+    layout: str,
+    series: Sequence[Spectra],
+    keywords: Mapping[str, object],
+    *,
+    int_times: bool = True,
+    times: bool = True,
+    padding: int = 0,
+) -> None:
     """Write a product in the layout `new` or `old` with all its extensions."""
     with path.open("wb") as file:
         write_primary(file, keywords)

@@ -5,6 +5,7 @@ Matrices are (wavelength, time). Nothing here enters light curves, metrics or ex
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -109,13 +110,11 @@ def bin_time(
     out, sigma = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
     for first, last, width in _like_bins(starts, stops):
         _fill(out, sigma, slice(first, last), width, values, errors, good, starts, statistic)
-    any_good = good.any(axis=1)
+    any_good: BoolArray = np.asarray(good.any(axis=1))
     middle = np.array([_mean_time(times[a:b], any_good[a:b]) for a, b in zip(starts, stops, strict=True)])
     counts = np.array([b - a for a, b in zip(starts, stops, strict=True)], np.int64)
     bounds = np.cumsum([0, *(len(group) - 1 for group in edges)]).tolist()
-    return Binned(
-        out.T, sigma.T, np.isfinite(out).T, middle, counts, list(zip(bounds[:-1], bounds[1:], strict=True))
-    )
+    return Binned(out.T, sigma.T, np.isfinite(out).T, middle, counts, list(itertools.pairwise(bounds)))
 
 
 def _like_bins(starts: Sequence[int], stops: Sequence[int], most: int = 64) -> list[tuple[int, int, int]]:
@@ -179,7 +178,7 @@ def _mean_time(times: FloatArray, good: BoolArray) -> float:
 def bin_wavelength(
     values: SingleArray, errors: SingleArray, valid: BoolArray, wavelength: FloatArray, edges: Sequence[int]
 ) -> tuple[SingleArray, SingleArray, FloatArray]:
-    """Means over channels between `edges`, valid where half of the channels are, with errors and wavelengths."""
+    """Means over channels between `edges`, valid where half are, with errors and wavelengths."""
     n_bins = len(edges) - 1
     out = np.full((n_bins, values.shape[1]), np.nan, np.float32)
     sigma = np.full_like(out, np.nan)
@@ -194,7 +193,7 @@ def bin_wavelength(
         enough = n >= LEAST_VALID * (edges[k + 1] - edges[k])
         out[k] = np.where(enough, middle, np.nan)
         sigma[k] = np.where(enough & (spread > 0), spread, np.nan)
-    middles = np.array([wavelength[a:b].mean() for a, b in zip(edges[:-1], edges[1:], strict=True)])
+    middles = np.array([wavelength[a:b].mean() for a, b in itertools.pairwise(edges)])
     return out, sigma, middles
 
 
@@ -235,7 +234,7 @@ def bridge_gaps(matrix: SingleArray, valid: BoolArray, time: FloatArray, visits:
         return []
     cadence = float(np.median(steps))
     spans = [(time[visits[k][1] - 1], time[visits[k + 1][0]]) for k in range(len(visits) - 1)]
-    wanted = [max(int(round((b - a) / cadence)) - 1, 0) for a, b in spans]
+    wanted = [max(round((b - a) / cadence) - 1, 0) for a, b in spans]
     share = min(1.0, MOST_SYNTHETIC / max(sum(wanted), 1))
     bridges = []
     for k, ((a, b), n) in enumerate(zip(spans, wanted, strict=True)):

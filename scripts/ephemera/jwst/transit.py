@@ -1,13 +1,14 @@
 """A trapezoid through a transit or eclipse: a check of a light curve, not a fit of a planet.
 
-Model (a + b (t - t0)) (1 - d y), y = clip((T14/2 - |t - t0|) / tau, 0, 1). Its sum of squares has shallow false
-minima, so (t0, T14, tau) are scanned on a grid first, each with the best a, b, d, and the best point is refined
-by a simplex.
+Model (a + b (t - t0)) (1 - d y), y = clip((T14/2 - |t - t0|) / tau, 0, 1). Its sum of squares has shallow
+false minima, so (t0, T14, tau) are scanned on a grid first, each with the best a, b, d, and the best point is
+refined by a simplex.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +43,7 @@ def straight_line(time: FloatArray, flux: FloatArray, outside: BoolArray) -> Flo
     """Straight line through the points out of transit, at all times."""
     good = outside & np.isfinite(flux)
     middle = float(time[good].mean())
-    return np.polyval(np.polyfit(time[good] - middle, flux[good], 1), time - middle)
+    return np.asarray(np.polyval(np.polyfit(time[good] - middle, flux[good], 1), time - middle), float)
 
 
 def shape(time: FloatArray, t0: float, duration: float, ingress: float) -> FloatArray:
@@ -72,7 +73,8 @@ def fit_trapezoid(time: npt.ArrayLike, flux: npt.ArrayLike) -> Trapezoid | None:
     best, step = start, np.array([0.01, 0.02, 0.2]) * start[1]
     for _ in range(4):  # restarts of the simplex leave shallow false minima behind
         corners = np.vstack([best, *(best + np.diag(step))])
-        options = {"initial_simplex": corners, "xatol": 1e-9, "fatol": 1e-16, "maxiter": 3000, "maxfev": 6000}
+        options: Any = {"initial_simplex": corners, "xatol": 1e-9, "fatol": 1e-16}
+        options |= {"maxiter": 3000, "maxfev": 6000}
         best = minimize(cost, best, method="Nelder-Mead", options=options).x
         step = step * 0.5
     t0, duration, ingress = (float(value) for value in best)

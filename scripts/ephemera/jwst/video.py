@@ -1,8 +1,8 @@
 """A film of the spectra through time, or of the light curves through wavelength.
 
-Frames are drawn once: axes, median and white light stay, only the lines that move are drawn again and piped raw
-to the encoder that the package imageio-ffmpeg brings along. Axes are fixed over all frames. Without an encoder
-the frames are kept as PNG and the log says so.
+Frames are drawn once: axes, median and white light stay, only the lines that move are drawn again and piped
+raw to the encoder that the package imageio-ffmpeg brings along. Axes are fixed over all frames. Without an
+encoder the frames are kept as PNG and the log says so.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def frame_indices(n: int, most: int) -> IntArray:
 def encoder() -> str | None:
     """Path of the encoder, None where there is none."""
     try:
-        import imageio_ffmpeg
+        import imageio_ffmpeg  # type: ignore[import-untyped]
 
         path: str = imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError) as error:
@@ -83,11 +83,41 @@ def encode(
     Raises OSError with the encoder's words when it fails.
     """
     command = [
-        program, "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgba", "-s", f"{size[0]}x{size[1]}",
-        "-r", str(fps), "-i", "-", "-an", "-c:v", "libx264", "-preset", "veryfast", "-crf", str(quality),
-        "-pix_fmt", "yuv420p", "-threads", str(ENCODER_THREADS), "-movflags", "+faststart", "-map_metadata", "-1",
-        "-fflags", "+bitexact", "-flags:v", "+bitexact", str(path),
-    ]  # fmt: skip
+        program,
+        "-y",
+        "-loglevel",
+        "error",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgba",
+        "-s",
+        f"{size[0]}x{size[1]}",
+        "-r",
+        str(fps),
+        "-i",
+        "-",
+        "-an",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-crf",
+        str(quality),
+        "-pix_fmt",
+        "yuv420p",
+        "-threads",
+        str(ENCODER_THREADS),
+        "-movflags",
+        "+faststart",
+        "-map_metadata",
+        "-1",
+        "-fflags",
+        "+bitexact",
+        "-flags:v",
+        "+bitexact",
+        str(path),
+    ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: S603
         assert process.stdin is not None
         assert process.stderr is not None
@@ -112,12 +142,13 @@ def tracks(store: Store, series: Sequence[Series], frames: IntArray) -> list[Tra
     found = []
     for one, whole in zip(store.analyses, series, strict=True):
         rows = frames if one is first else nearest(one.time, first.time[frames])
-        flux = whole.flux[one.channels, one.times].T[rows]
+        flux: SingleArray = whole.flux[one.channels, one.times].T[rows]
         visit = np.zeros(len(one.time), np.int64)
         for k, (start, stop) in enumerate(one.ranges):
             visit[start:stop] = k
         with np.errstate(invalid="ignore", divide="ignore"):
-            relative = np.float32(100) * (flux / one.level[visit[rows]].astype(np.float32) - np.float32(1))
+            level: SingleArray = one.level[visit[rows]].astype(np.float32)
+            relative = (np.float32(100) * (flux / level - np.float32(1))).astype(np.float32)
         found.append(Track(one, rows, flux, relative))
     return found
 

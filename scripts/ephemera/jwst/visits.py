@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,7 +16,7 @@ DRAWN_GAP = 5.0
 
 
 def visits(hours: npt.ArrayLike, gap_hours: float = 0.5) -> list[tuple[int, int]]:
-    """Index ranges [start, stop) of visits; a gap of more than `gap_hours` between mid-times begins a new one."""
+    """Index ranges [start, stop) of visits; a gap of more than `gap_hours` begins a new one."""
     times = np.asarray(hours, float)
     if len(times) == 0:
         return []
@@ -47,4 +49,4 @@ def cadence_hours(hours: FloatArray) -> float:
 
 def _ranges(edges: npt.NDArray[np.intp], length: int) -> list[tuple[int, int]]:
     bounds = [0, *edges.tolist(), length]
-    return [(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a]
+    return [(a, b) for a, b in itertools.pairwise(bounds) if b > a]

@@ -1,8 +1,9 @@
 """The local page: upload, options, progress, results, download.
 
-A small ASGI application on loopback. Uploads are streamed to disk and counted; nothing is unpacked here. Every
-request that changes something needs a header that other sites cannot send, and the host name must be ours, so that
-a page from elsewhere cannot use a server on this machine.
+A small ASGI application on loopback. Uploads are streamed to disk and counted; nothing is unpacked here.
+Every
+request that changes something needs a header that other sites cannot send, and the host name must be ours,
+so that a page from elsewhere cannot use a server on this machine.
 """
 
 from __future__ import annotations

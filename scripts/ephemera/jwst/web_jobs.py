@@ -1,7 +1,7 @@
 """Jobs of the local page: an uploaded file, its options, a folder of its own, and the workflow run in it.
 
-One job runs at a time. A job's folder holds links to the workflow, so that the same rules run as on a cluster;
-it is removed when the job is deleted, when it is old, and when the server stops.
+One job runs at a time. A job's folder holds links to the workflow, so that the same rules run as on a
+cluster; it is removed when the job is deleted, when it is old, and when the server stops.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def dataset_name(text: str) -> str:
     return name or "dataset"
 
 
-def configuration(options: Mapping[str, Any], dataset: str) -> dict[str, Any]:
+def configuration(options: Mapping[str, Any]) -> dict[str, Any]:
     """Configuration of a run from the options of the form.
 
     Raises RefusedError with the message of the configuration for options that are not allowed.
@@ -202,7 +202,7 @@ class Jobs:
     def submit(self, key: str, folder: Path, upload: Path, name: str, options: Mapping[str, Any]) -> WebJob:
         """Prepare the folder of a job and put it into the queue; raises RefusedError."""
         dataset = dataset_name(str(options.get("name") or Path(name).stem))
-        document = configuration(options, dataset)
+        document = configuration(options)
         target = folder / f"upload{check_upload(upload, name)}"
         upload.replace(target)
         for part in PARTS:

@@ -31,10 +31,29 @@ from ephemera.jwst.units import WAVELENGTHS, flux_unit, wavelength_unit
 
 #: Keywords of the primary header worth showing.
 FACTS = (
-    "TARGNAME", "TARGPROP", "INSTRUME", "FILTER", "PUPIL", "GRATING", "EXP_TYPE", "SUBARRAY", "PROGRAM",
-    "OBSERVTN", "VISIT", "DATE-OBS", "TIME-OBS", "EFFINTTM", "EFFEXPTM", "NINTS", "NGROUPS", "INTSTART",
-    "INTEND", "CAL_VER", "CRDS_CTX", "DATAMODL",
-)  # fmt: skip
+    "TARGNAME",
+    "TARGPROP",
+    "INSTRUME",
+    "FILTER",
+    "PUPIL",
+    "GRATING",
+    "EXP_TYPE",
+    "SUBARRAY",
+    "PROGRAM",
+    "OBSERVTN",
+    "VISIT",
+    "DATE-OBS",
+    "TIME-OBS",
+    "EFFINTTM",
+    "EFFEXPTM",
+    "NINTS",
+    "NGROUPS",
+    "INTSTART",
+    "INTEND",
+    "CAL_VER",
+    "CRDS_CTX",
+    "DATAMODL",
+)
 #: Integrations read at once from a table.
 ROWS_AT_ONCE = 256
 _VARIANCES = ("FLUX_VAR_POISSON", "FLUX_VAR_RNOISE", "FLUX_VAR_FLAT")
@@ -50,7 +69,7 @@ class Contents:
 
 @dataclass(frozen=True)
 class Opened:
-    """An opened file: its name in the input, its bytes, extensions, the map behind the bytes if there is one."""
+    """An opened file: its name in the input, bytes, extensions, and the map behind the bytes, if any."""
 
     file: str
     buffer: memoryview
@@ -140,7 +159,7 @@ def _facts(opened: Opened) -> dict[str, str]:
 
 def _span(opened: Opened) -> tuple[float, float] | None:
     """First and last moment of the exposure from the primary or the SCI header."""
-    for extension in opened.extensions[:1] + [e for e in opened.extensions[1:4] if e.name == "SCI"]:
+    for extension in [opened.extensions[0]] + [e for e in opened.extensions[1:4] if e.name == "SCI"]:
         for first, last in (("TDB-BEG", "TDB-END"), ("BSTRTIME", "BENDTIME")):
             start, stop = extension.number(first), extension.number(last)
             if np.isfinite(start) and np.isfinite(stop) and stop > start:
@@ -199,9 +218,20 @@ def _new_piece(
         numbers = np.arange(1, count + 1) if table is None or len(table.number) != count else table.number
     clocks = Clocks(days["TDB-MID"], days["MJD-AVG"], days["MJD-BEG"], table, _span(opened))
     return Piece(
-        opened.file, name_of, _detector(opened, extension), extension.integer("SPORDER", 1), flux, error, mask,
-        grids.array(), grid_of, numbers, clocks, flux_unit(layout.columns["FLUX"].unit), _facts(opened),
-    )  # fmt: skip
+        opened.file,
+        name_of,
+        _detector(opened, extension),
+        extension.integer("SPORDER", 1),
+        flux,
+        error,
+        mask,
+        grids.array(),
+        grid_of,
+        numbers,
+        clocks,
+        flux_unit(layout.columns["FLUX"].unit),
+        _facts(opened),
+    )
 
 
 def _drop(opened: Opened, start: int, length: int) -> None:
@@ -238,7 +268,8 @@ def _errors(rows: npt.NDArray[np.void], layout: Layout) -> SingleArray:
     if not variances:
         return np.full(rows["FLUX"].shape, np.nan, np.float32)
     with np.errstate(invalid="ignore"):
-        return np.sqrt(np.sum(variances, axis=0)).astype(np.float32)
+        errors: SingleArray = np.sqrt(np.sum(variances, axis=0)).astype(np.float32)
+    return errors
 
 
 def _mask(rows: npt.NDArray[np.void], layout: Layout, bits: np.int64, width: int) -> ByteArray:
@@ -291,9 +322,12 @@ def _old_pieces(
             mask[k] = _mask(rows, layout, bits, 1)[:, 0]
     extensions = [extension for _, extension in whole]
     clocks = Clocks(
-        _numbers(extensions, "TDB-MID"), _numbers(extensions, "MJD-AVG"), _numbers(extensions, "MJD-BEG"),
-        table, _span(opened),
-    )  # fmt: skip
+        _numbers(extensions, "TDB-MID"),
+        _numbers(extensions, "MJD-AVG"),
+        _numbers(extensions, "MJD-BEG"),
+        table,
+        _span(opened),
+    )
     contents.pieces.append(
         Piece(
             opened.file,

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ephemera.files import remove, write_text
+from ephemera.files import write_text
 from ephemera.recipes import checksums
 from ephemera.recipes.checksums import Record
 from ephemera.recipes.recipe import Recipe
@@ -59,8 +59,9 @@ def read_note(recipe: Recipe) -> Note:
 
 
 def write_note(recipe: Recipe, note: Note) -> None:
-    """Remember what is known of a recipe."""
+    """Remember what is known of a recipe, and the recipe itself: its own folder may be pruned."""
     content = {
+        "recipe": replace(recipe, equal_to=None).document,
         "equal_to": note.equal_to,
         "units": sorted(note.units),
         "differs_from": sorted(note.differs_from),
@@ -137,25 +138,3 @@ def compare(recipe: Recipe, older_key: str, run: RunUnits) -> Literal["equal", "
 def in_run(record: Record, run: RunUnits) -> bool:
     """Whether a job is one of the run, as far as its wildcards tell."""
     return all(value in run[name] for name, value in record.unit.items() if name in run)
-
-
-def guests(recipe: Recipe, run: RunUnits) -> list[Record]:
-    """Units of a run in the recipe's own folder that only other recipes, equal to it so far, have made."""
-    if recipe.equal_to is not None:
-        return []
-    found = []
-    for unit in checksums.guests(recipe.folder):
-        record = checksums.read(recipe.folder, unit)
-        if record is not None and record.made_by != recipe.own_key and in_run(record, run):
-            found.append(record)
-    return found
-
-
-def forget_guests(recipe: Recipe, run: RunUnits) -> int:
-    """Remove the outputs of `guests`, so that this recipe makes them; returns the number of units."""
-    found = guests(recipe, run)
-    for record in found:
-        for path in record.files(recipe.folder):
-            remove(path)
-        checksums.forget(recipe.folder, record.name)
-    return len(found)

@@ -187,6 +187,15 @@ def in_range(table: pa.Table, wanted: str | list[str]) -> pa.Table:
     return table.filter(pc.is_in(table["cat_index"], rows.column("cat_index")))
 
 
+def in_shard(table: pa.Table, shard: str) -> pa.Table:
+    """Sources of share i/n; a source's share depends on its name alone."""
+    index, count = (int(part) for part in shard.split("/"))
+    digests = (hashlib.sha256(name.encode()).digest()[:8] for name in table["name"].to_pylist())
+    return table.filter(
+        pa.array([int.from_bytes(d, "big") % count == index - 1 for d in digests], pa.bool_())
+    )
+
+
 def made_up_columns(n: int) -> dict[str, pa.ChunkedArray]:
     """Random sources with magnitudes of 15 to 20, named after their positions; always the same."""
     from ephemera.seeds import generator
@@ -263,7 +272,7 @@ def main(job: Job) -> None:
     settings: Settings = job.settings
     path = getattr(job.input, "catalogue", None)
     sources = load(path, settings)
-    table = in_range(sources.table, settings.range)
+    table = in_shard(in_range(sources.table, settings.range), job.settings.shard)
     if len(sources.rejected):
         log.warning("%d rows rejected, first: row %d (%s): %s", len(sources.rejected), *sources.rejected[0])
     warn_of_neighbours(table)

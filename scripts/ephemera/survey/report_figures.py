@@ -35,7 +35,7 @@ def light_curve(
     `columns` are mjd, flux, flux_err, qflag, detected; `events` rows of the table detection, strongest first.
     """
     layout = drawn.add_gridspec(
-        1, 2, width_ratios=[2.2, 1], wspace=0.06, **margins(drawn, 0.75, 0.15, 0.5, 0.42)
+        1, 2, width_ratios=[2.2, 1], wspace=0.1, **margins(drawn, 0.75, 0.15, 0.5, 0.42)
     )
     whole = drawn.add_subplot(layout[0])
     close = drawn.add_subplot(layout[1], sharey=whole)
@@ -130,7 +130,7 @@ def score_histograms(
         axes.set_xlabel(label)
         axes.set_ylabel("Epochs per bin")
         axes.set_title(f"threshold {threshold:g}; {outside} epochs outside")
-        axes.legend(loc="upper right")
+        axes.legend(loc="upper left")
 
 
 def efficiency_curves(drawn: Figure, rows: Sequence[Mapping[str, Any]], title: str, unit: str) -> None:

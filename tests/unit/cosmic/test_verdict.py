@@ -87,6 +87,14 @@ def test_a_source_in_the_beam_has_the_snr_it_was_given_and_a_gain_of_a(observed)
     assert np.median([row["path_corr"] for row in rows]) == pytest.approx(s / (1 + s), abs=0.1)
 
 
+def test_times_are_given_as_unix_seconds_and_as_mjd(observed):
+    """2023-12-17T12:26:43.4 is MJD 60295.5185580221."""
+    _, row = observed.look(None, 1)
+    assert row["tstart_unix"] == 1702816003.4131095
+    assert row["tstart_mjd"] == pytest.approx(60295.5185580221, abs=1e-9)
+    assert row["ra_deg"] == pytest.approx(8.63818611117221 * 15)
+
+
 def test_one_antenna_has_a_gain_of_one(observed):
     rows = [observed.look(Injection(Kind.ONE_ANTENNA, 100.0, 48, 5), seed)[1] for seed in range(20)]
     assert np.median([row["snr_max"] for row in rows]) == pytest.approx(100, rel=0.12)

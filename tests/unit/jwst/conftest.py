@@ -52,13 +52,28 @@ def run_steps(folder, source, options=None, unit="unit", until="bundle", note=No
     both = {"series": f["series.h5"], "analysis": f["analysis.h5"]}
     plan = {
         "scan": ({"source": folder / "source.json"}, {"manifest": f["manifest.json"]}),
-        "read": ({"manifest": f["manifest.json"]}, {"series": f["series.h5"], "bad_inputs": f["bad.ecsv"], "summary": f["read.json"]}),
-        "series": ({"series": f["series.h5"], "bad_inputs": f["bad.ecsv"], "summary": f["read.json"]}, {"products": f["products"], "analysis": f["analysis.h5"]}),
+        "read": (
+            {"manifest": f["manifest.json"]},
+            {"series": f["series.h5"], "bad_inputs": f["bad.ecsv"], "summary": f["read.json"]},
+        ),
+        "series": (
+            {"series": f["series.h5"], "bad_inputs": f["bad.ecsv"], "summary": f["read.json"]},
+            {"products": f["products"], "analysis": f["analysis.h5"]},
+        ),
         "figures": (both, {"figures": f["figures"]}),
         "video": (both, {"video": f["video"]}),
         "pages": ({**both, "bad_inputs": f["bad.ecsv"], "video": f["video"]}, {"pages": f["pages"]}),
-        "bundle": ({"manifest": f["manifest.json"], "products": f["products"], "figures": f["figures"], "video": f["video"], "pages": f["pages"]}, {"bundle": f["bundle"]}),
-    }  # fmt: skip
+        "bundle": (
+            {
+                "manifest": f["manifest.json"],
+                "products": f["products"],
+                "figures": f["figures"],
+                "video": f["video"],
+                "pages": f["pages"],
+            },
+            {"bundle": f["bundle"]},
+        ),
+    }
     for name, (inputs, outputs) in plan.items():
         section = getattr(configuration, name, None)
         parameters = {

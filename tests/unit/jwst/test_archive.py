@@ -61,10 +61,10 @@ def codes(result):
 )
 def test_hostile_names_refuse_the_archive_and_leave_nothing(tmp_path, own_temporary, fits, name):
     path = pack(tmp_path / "h.zip", [("good.fits", fits), (name, fits)])
-    before = {p for p in tmp_path.rglob("*")}
+    before = set(tmp_path.rglob("*"))
     result, outcome = read(path)
     assert (outcome.value, codes(result)) == ("bad_archive", {"zip_bad_name"})
-    assert {p for p in tmp_path.rglob("*")} == before
+    assert set(tmp_path.rglob("*")) == before
     assert not list(own_temporary.iterdir())
 
 

@@ -32,7 +32,6 @@ def test_nirspec(shared_data):
     assert np.nanmedian(found.flux) == pytest.approx(18913, abs=1)
     good = found.valid & np.isfinite(found.error)
     np.testing.assert_array_equal(found.error[good], opterr[good])
-    print(np.nanmedian(opterr), np.nanmedian(opterr[found.valid]), np.nanmedian(opterr[opterr > 0]))
     assert np.nanmedian(opterr) == pytest.approx(155.2, abs=0.1)
 
 

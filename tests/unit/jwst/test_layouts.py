@@ -1,4 +1,4 @@
-"""MAST files in both layouts: samples of the pipeline's own writer, then every oddity of section and header."""
+"""MAST files in both layouts: samples of the pipeline's own writer, then every oddity."""
 
 from dataclasses import replace
 

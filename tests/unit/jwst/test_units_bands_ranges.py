@@ -13,11 +13,15 @@ from ephemera.jwst.units import flux_factor, flux_unit, kind, to_display, wavele
 @pytest.mark.parametrize(
     ("name", "values", "expected"),
     [
-        ("um", [1], ("um", False)), ("microns", [1], ("um", False)), ("nm", [1000], ("nm", False)),
-        ("", [0.6, 5], ("um", True)), ("", [600, 5000], ("nm", True)), ("", [60000, 90000], ("Angstrom", True)),
+        ("um", [1], ("um", False)),
+        ("microns", [1], ("um", False)),
+        ("nm", [1000], ("nm", False)),
+        ("", [0.6, 5], ("um", True)),
+        ("", [600, 5000], ("nm", True)),
+        ("", [60000, 90000], ("Angstrom", True)),
         ("None", [2, np.nan, 0], ("um", True)),
     ],
-)  # fmt: skip
+)
 def test_wavelength_units(name, values, expected):
     assert wavelength_unit(name, values) == expected
 

@@ -12,13 +12,12 @@ from ephemera.recipes import checksums
 from ephemera.recipes.checksums import Checksum, Record
 from ephemera.recipes.equality import (
     compare,
-    forget_guests,
-    guests,
     note_path,
     only_code_differs,
     read_note,
     resolved,
 )
+from ephemera.recipes.guests import forget_guests, forget_readers, guests
 from ephemera.recipes.recipe import Recipe
 
 RUN = {"obsid": {"u1", "u2"}}
@@ -130,12 +129,35 @@ def test_the_older_recipe_makes_again_what_another_made_in_its_place(recipe):
     compare(new, old.key, RUN)
     run(resolved(new, RUN), u2="y", u3="w")
     assert [record.name for record in guests(old, RUN)] == ["u2"]
-    assert forget_guests(old, RUN) == 1
+    assert forget_guests(old, RUN) == {old.output("u2.txt")}
     assert not Path(old.output("u2.txt")).exists()
     assert Path(old.output("u1.txt")).exists()
     run(old, u2="other")
     # For the newer recipe nothing was shown of this unit: it must make it itself.
     assert resolved(new, RUN) == new
+
+
+def test_what_was_made_from_it_goes_too(recipe, tmp_path):
+    old, new = run(recipe("a"), u1="x"), run(recipe("b"), u1="x")
+    compare(new, old.key, RUN)
+    run(resolved(new, RUN), u2="y")
+    below = Recipe("lab.draw", {}, {}, (old,), {}, str(tmp_path))
+    for unit in ("u1", "u2"):
+        figures = Path(below.output(unit))
+        figures.mkdir(parents=True)
+        for name in ("a.png", ".snakemake_timestamp"):
+            (figures / name).touch()
+        inputs = {"found": (f"{tmp_path}/./lab/find/{old.key}/{unit}.txt",)}
+        outputs = checksums.measured(figures, unit)
+        checksums.write(
+            below.folder,
+            Record("lab.draw", below.key, below.key, {"obsid": unit}, inputs, outputs),
+        )
+    gone = forget_guests(old, RUN)
+    assert forget_readers(below, set()) == set()
+    assert forget_readers(below, gone) == {below.output("u2"), below.output("u2/a.png")}
+    assert sorted(path.name for path in Path(below.folder).iterdir() if path.name[0] != ".") == ["u1"]
+    assert checksums.units(below.folder) == ["u1"]
 
 
 def test_an_older_folder_that_was_pruned_is_of_no_use(recipe):

@@ -213,9 +213,16 @@ def test_a_change_renames_the_batches_it_concerns():
     assert set(batches_of(table.take(pa.array(order)), 5)) == before
 
 
+def test_shards_hold_every_source_once():
+    table = sources(50)
+    parts = [catalogue.in_shard(table, f"{k}/3")["name"].to_pylist() for k in (1, 2, 3)]
+    assert all(5 < len(part) < 30 for part in parts)
+    assert sorted(name for part in parts for name in part) == sorted(table["name"].to_pylist())
+
+
 def test_the_step_writes_what_its_rules_promise(tmp_path):
     settings = options(default="test", test_sources=12)
-    settings.batch, settings.batch_degrees = 5, 360
+    settings.batch, settings.batch_degrees, settings.shard = 5, 360, "1/1"
     outputs = {"sources": tmp_path / "s.parquet", "rejected": tmp_path / "r.csv", "batches": tmp_path / "b"}
     catalogue.main(job(settings, {}, outputs))
     assert len(read_table(outputs["sources"])) == 12

@@ -50,7 +50,11 @@ class ProcessFilter(Filter):
         self.files: Mapping[str, str] = {}
         self.folder: tempfile.TemporaryDirectory[str] | None = None
         self.night: str | None = None
-        self._start()
+        try:
+            self._start()
+        except Exception:
+            self._stop()
+            raise
 
     def setup(self, config: Mapping[str, Any], files: Mapping[str, Path]) -> None:
         """Set the filter up in its process."""
