@@ -30,7 +30,7 @@ try:
         CONFIGURATION,
         Path(workflow.basedir).parent,
         main_process=MAIN_PROCESS,
-        tell=logger.info,
+        tell=(lambda _: None) if running_first() else logger.info,
         runner=runner if STARTED_BY_USER else lambda: None,
     )
 except (ConfigurationError, RuntimeError) as error:

@@ -50,7 +50,15 @@ def alert(number: int, ra: float, dec: float, mjd: float, **given: Any) -> dict[
 
 def limit(number: int, mjd: float, maglim: float, **given: Any) -> dict[str, Any]:
     """An upper limit without a position."""
-    values = {"kind": 1, "flux": None, "flux_err": None, "mag": None, "mag_err": None, "sign": 0, "maglim": maglim}
+    values = {
+        "kind": 1,
+        "flux": None,
+        "flux_err": None,
+        "mag": None,
+        "mag_err": None,
+        "sign": 0,
+        "maglim": maglim,
+    }
     return {**alert(number, 0.0, 0.0, mjd, **{**values, **given}), "ra": None, "dec": None}
 
 
@@ -74,7 +82,9 @@ _CANDIDATE = [
 ]  # fmt: skip
 
 
-def ztf_schema(*, top_candid: bool = True, candid_type: Any = "long", candidate_null: bool = False) -> dict[str, Any]:
+def ztf_schema(
+    *, top_candid: bool = True, candid_type: Any = "long", candidate_null: bool = False
+) -> dict[str, Any]:
     """A small schema in the manner of ZTF's."""
     fields = [{"name": name, "type": kind} for name, kind in _CANDIDATE]
     record: Any = {"type": "record", "name": "candidate", "fields": fields}
@@ -83,13 +93,19 @@ def ztf_schema(*, top_candid: bool = True, candid_type: Any = "long", candidate_
         top.append({"name": "candid", "type": candid_type})
     top += [
         {"name": "candidate", "type": ["null", record] if candidate_null else record},
-        {"name": "prv_candidates", "type": ["null", {"type": "array", "items": "ztf.candidate"}], "default": None},
+        {
+            "name": "prv_candidates",
+            "type": ["null", {"type": "array", "items": "ztf.candidate"}],
+            "default": None,
+        },
         {"name": "cutoutScience", "type": ["null", "bytes"], "default": None},
     ]
     return {"type": "record", "namespace": "ztf", "name": "alert", "version": "3.3", "fields": top}
 
 
-def candidate(number: int | None, ra: float = 150.0, dec: float = 2.0, jd: float = 2458430.5, **given: Any) -> dict[str, Any]:
+def candidate(
+    number: int | None, ra: float = 150.0, dec: float = 2.0, jd: float = 2458430.5, **given: Any
+) -> dict[str, Any]:
     """A candidate of a packet; without a number it is an upper limit."""
     values: dict[str, Any] = {name: None for name, _ in _CANDIDATE}
     values |= {"jd": jd, "fid": 1, "diffmaglim": 20.5, "pid": 7}
@@ -98,7 +114,9 @@ def candidate(number: int | None, ra: float = 150.0, dec: float = 2.0, jd: float
     return {**values, **given}
 
 
-def packet(number: int, *, priors: list[dict[str, Any]] | None = None, top: Any = "same", **given: Any) -> dict[str, Any]:
+def packet(
+    number: int, *, priors: list[dict[str, Any]] | None = None, top: Any = "same", **given: Any
+) -> dict[str, Any]:
     """A packet of one candidate."""
     record = {
         "schemavsn": "3.3",
@@ -112,7 +130,9 @@ def packet(number: int, *, priors: list[dict[str, Any]] | None = None, top: Any 
     return record
 
 
-def container(records: list[dict[str, Any]], codec: str = "null", schema: dict[str, Any] | None = None, **options: Any) -> bytes:
+def container(
+    records: list[dict[str, Any]], codec: str = "null", schema: dict[str, Any] | None = None, **options: Any
+) -> bytes:
     """An Avro container of packets."""
     stream = io.BytesIO()
     fastavro.writer(stream, fastavro.parse_schema(schema or ztf_schema()), records, codec=codec, **options)

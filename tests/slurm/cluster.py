@@ -81,7 +81,6 @@ StorageType=accounting_storage/mysql
 StorageHost=127.0.0.1
 StoragePort={database_port}
 StorageUser=root
-StoragePass=
 LogFile={root}/slurmdbd.log
 PidFile={root}/slurmdbd.pid
 """
@@ -263,7 +262,6 @@ class Cluster:
                 wait_for(lambda: not _output("squeue", "-h").strip(), 8, "the queue is empty")
         for daemon in reversed(self._daemons.values()):
             daemon.terminate()
-        for daemon in self._daemons.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 daemon.wait(5)
         end_all_children()

@@ -1,4 +1,4 @@
-"""The XMM branch on a real Slurm: what holds is printed line by line, and the first thing that does not ends it.
+"""The XMM branch on a real Slurm: what holds is printed line by line; what does not hold ends it.
 
     python tests/slurm/run.py [--seconds 240]
 

@@ -26,7 +26,7 @@ dl.facts dt { opacity: .75; } dl.facts dd { margin: 0; text-align: right; overfl
 .verdict { font-weight: 600; }
 .verdict.low::after { content: " (low confidence)"; font-weight: 400; }
 kbd { border: 1px solid var(--line); border-radius: 3px; padding: 0 .3rem; background: var(--soft); }
-@media (max-width: 40rem) { .keys { display: none; } }
+@media (max-width: 40rem) { .keys { display: none; } .item { scroll-margin-top: 7rem; } }
 @media print { .bar { display: none; } }
 """
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +32,7 @@ LEFT, RIGHT, TOP, BOTTOM, PANEL, GAP = 0.62, 0.75, 0.82, 0.48, 1.25, 0.5
 #: Columns of a tile of the mosaic, and pixels between tiles.
 TILE_COLUMNS, TILE_GAP = 64, 2
 #: Colours of pictures in pages: noise in true colours would take four times the room.
-COLOUR_COUNT = 56
+SCALE_COLOURS, GREYS = 40, 9
 ANTENNA_HEIGHT = 7.0
 
 
@@ -307,5 +308,21 @@ def small_png(figure: Figure) -> bytes:
     canvas.draw()
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
     out = BytesIO()
-    image.quantize(COLOUR_COUNT, dither=Image.Dither.NONE).save(out, "PNG")
+    image.quantize(palette=_palette(), dither=Image.Dither.NONE).save(out, "PNG")
     return out.getvalue()
+
+
+@cache
+def _palette() -> Any:
+    """Image whose palette has the colours of images, of lines and bars, and of text."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_rgb
+    from PIL import Image
+
+    scale = colormaps[SEQUENTIAL](np.linspace(0, 1, SCALE_COLOURS))[:, :3]
+    drawn = np.array([to_rgb(colour) for colour in OKABE_ITO.values()])
+    grey = np.repeat(np.linspace(0, 1, GREYS), 3).reshape(-1, 3)
+    colours = np.rint(255 * np.concatenate((scale, drawn, grey))).astype(np.uint8)
+    image = Image.new("P", (1, 1))
+    image.putpalette(colours.ravel().tolist())
+    return image

@@ -27,9 +27,7 @@ def column(table, name):
 
 def history_of(*pairs):
     """History of (alerts, association) pairs."""
-    return pa.concat_tables(
-        [a.take(_order(a, s)).append_column("locus_id", s["locus_id"]) for a, s in pairs]
-    )
+    return pa.concat_tables([a.take(_order(a, s)).append_column("locus_id", s["locus_id"]) for a, s in pairs])
 
 
 def _order(table, association):
@@ -98,7 +96,9 @@ def test_files_and_order_do_not_matter(seed):
 def test_loci_by_night_are_those_of_all_nights_in_one_store():
     random = np.random.default_rng(5)
     nights = [
-        alerts(*(alert(100 * n + k, 10 + random.normal(0, 1) * ARCSEC, k * 0.1, 59000.1 + n) for k in range(6)))
+        alerts(
+            *(alert(100 * n + k, 10 + random.normal(0, 1) * ARCSEC, k * 0.1, 59000.1 + n) for k in range(6))
+        )
         for n in range(4)
     ]
     loci, history = None, None
@@ -126,7 +126,13 @@ def test_limits_and_forced_photometry_follow_their_packet():
     association, loci = associate(rows, None)
     where = dict(zip(column(association, "alert_key"), column(association, "locus_id"), strict=True))
     name = locus_id("ztf:1")
-    assert where == {"ztf:1": name, "ztf:limit:A-1": name, "ztf:forced:A": name, "ztf:limit:B-1": None, "ztf:limit:A-9": name}
+    assert where == {
+        "ztf:1": name,
+        "ztf:limit:A-1": name,
+        "ztf:forced:A": name,
+        "ztf:limit:B-1": None,
+        "ztf:limit:A-9": name,
+    }
     row = loci.to_pylist()[0]
     assert (row["n_det"], row["n_limit"], row["n_forced"]) == (1, 2, 1)
     assert row["ra"] == pytest.approx(10.0)
@@ -153,7 +159,9 @@ def test_crowded_loci_are_flagged():
     assert flags == {locus_id("ztf:1"): ["crowded"], locus_id("ztf:2"): []}
 
 
-@pytest.mark.parametrize("mark", [{"ss_id": "2003 AB"}, {"extra": {"ssdistnr": 1.2}}, {"extra": {"ssdistnr": 0.0}}])
+@pytest.mark.parametrize(
+    "mark", [{"ss_id": "2003 AB"}, {"extra": {"ssdistnr": 1.2}}, {"extra": {"ssdistnr": 0.0}}]
+)
 def test_moving_objects_do_not_pull_old_loci(mark):
     _, loci = associate(alerts(alert(1, 10.0, 0.0, 59000.1)), None)
     _, after = associate(alerts(alert(2, 10.0, 1.5 * ARCSEC, 59001.1, **mark)), loci)
@@ -161,7 +169,9 @@ def test_moving_objects_do_not_pull_old_loci(mark):
     assert row["flags"] == ["moving"]
     assert row["n_det"] == 2
     assert row["dec"] == pytest.approx(0.0, abs=1e-12)
-    _, fresh = associate(alerts(alert(1, 10.0, 0.0, 59000.1), alert(2, 10.0, 1.5 * ARCSEC, 59000.2, **mark)), None)
+    _, fresh = associate(
+        alerts(alert(1, 10.0, 0.0, 59000.1), alert(2, 10.0, 1.5 * ARCSEC, 59000.2, **mark)), None
+    )
     assert fresh["dec"][0].as_py() == pytest.approx(0.75 * ARCSEC)
 
 
@@ -171,7 +181,10 @@ def test_asteroids_far_away_do_not_count():
 
 
 def test_weights_by_error():
-    rows = alerts(alert(1, 10.0, 0.0, 59000.1, extra={"pos_err": 0.1}), alert(2, 10.0, ARCSEC, 59000.2, extra={"pos_err": 0.3}))
+    rows = alerts(
+        alert(1, 10.0, 0.0, 59000.1, extra={"pos_err": 0.1}),
+        alert(2, 10.0, ARCSEC, 59000.2, extra={"pos_err": 0.3}),
+    )
     _, loci = associate(rows, None, weight="error")
     assert loci["dec"][0].as_py() == pytest.approx(0.1 * ARCSEC, rel=1e-6)
 
@@ -193,10 +206,14 @@ def test_merge_candidates_and_merging():
     history = history_of((alerts(*rows), first), (alerts(*more), second))
     candidates = find_merges(loci, 2.0, 59001)
     assert len(candidates) == 0
-    third, loci = associate(alerts(alert(5, 10.0, 1.0 * ARCSEC, 59002.1), alert(6, 10.0, 1.1 * ARCSEC, 59002.2)), loci)
+    third, loci = associate(
+        alerts(alert(5, 10.0, 1.0 * ARCSEC, 59002.1), alert(6, 10.0, 1.1 * ARCSEC, 59002.2)), loci
+    )
     del third
     candidates = find_merges(loci, 2.5, 59002).to_pylist()
-    assert [(c["locus_id"], c["other_locus_id"]) for c in candidates] == [(locus_id("ztf:1"), locus_id("ztf:2"))]
+    assert [(c["locus_id"], c["other_locus_id"]) for c in candidates] == [
+        (locus_id("ztf:1"), locus_id("ztf:2"))
+    ]
     merged, moved, aliases = merge_loci(loci, history, find_merges(loci, 2.5, 59002))
     row = merged.to_pylist()[0]
     assert len(merged) == 1
@@ -212,16 +229,27 @@ def test_merge_candidates_and_merging():
 
 def test_split_candidates():
     random = np.random.default_rng(0)
-    rows = [alert(k, 10.0, random.normal(0, 0.8) * ARCSEC, 59000.1 + k / 1000, object_id="AB"[k % 2]) for k in range(20)]
+    rows = [
+        alert(k, 10.0, random.normal(0, 0.8) * ARCSEC, 59000.1 + k / 1000, object_id="AB"[k % 2])
+        for k in range(20)
+    ]
     _, loci = associate(alerts(*rows), None, 5.0)
     names = column(loci, "locus_id")
-    assert [row["reason"] for row in find_splits(loci, 5.0, names).to_pylist()] == ["several objects of one survey"]
-    assert [row["reason"] for row in find_splits(loci, 2.0, names).to_pylist()] == ["99 % separation above 0.75 radii"]
+    assert [row["reason"] for row in find_splits(loci, 5.0, names).to_pylist()] == [
+        "several objects of one survey"
+    ]
+    assert [row["reason"] for row in find_splits(loci, 2.0, names).to_pylist()] == [
+        "99 % separation above 0.75 radii"
+    ]
     assert len(find_splits(loci, 5.0, [])) == 0
 
 
 def test_alerts_that_are_split_off_get_a_locus_of_their_own_and_keep_it():
-    rows = alerts(alert(1, 10.0, 0.0, 59000.1), alert(2, 10.0, 0.3 * ARCSEC, 59000.2), alert(3, 10.0, 0.4 * ARCSEC, 59000.3))
+    rows = alerts(
+        alert(1, 10.0, 0.0, 59000.1),
+        alert(2, 10.0, 0.3 * ARCSEC, 59000.2),
+        alert(3, 10.0, 0.4 * ARCSEC, 59000.3),
+    )
     split = {"ztf:2": "blend", "ztf:3": "blend"}
     association, loci = associate(rows, None, split=split)
     assert column(association, "locus_id") == [locus_id("ztf:1"), locus_id("ztf:2"), locus_id("ztf:2")]
@@ -231,7 +259,10 @@ def test_alerts_that_are_split_off_get_a_locus_of_their_own_and_keep_it():
 
 def test_late_nights_are_refused_unless_asked_for(tmp_path):
     ledger = tmp_path / "ledger"
-    one, other = digest_of(alerts(alert(1, 10.0, 0.0, 59000.1))), digest_of(alerts(alert(2, 10.0, 0.0, 59000.1)))
+    one, other = (
+        digest_of(alerts(alert(1, 10.0, 0.0, 59000.1))),
+        digest_of(alerts(alert(2, 10.0, 0.0, 59000.1))),
+    )
     for night in (59000, 59001, 59002):
         check_late(ledger, night, one, None)
         close_night(ledger, night, one)
@@ -248,7 +279,9 @@ def test_late_nights_are_refused_unless_asked_for(tmp_path):
 
 
 def test_digest_does_not_depend_on_where_alerts_were_read():
-    assert digest_of(alerts(alert(1, 1.0, 1.0, 59000.1))) == digest_of(alerts(alert(1, 1.0, 1.0, 59000.1, source_file="x")))
+    assert digest_of(alerts(alert(1, 1.0, 1.0, 59000.1))) == digest_of(
+        alerts(alert(1, 1.0, 1.0, 59000.1, source_file="x"))
+    )
 
 
 # Store ----------------------------------------------------------------------------------------------------

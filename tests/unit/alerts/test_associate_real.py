@@ -44,7 +44,9 @@ def test_ztf_at_two_arcsec(ztf):
     assert np.bincount(loci["n_det"].to_numpy()).tolist() == [0, 126, 13]
     assert len(association) == 152
     homes = {}
-    for name, key in zip(association["locus_id"].to_pylist(), association["alert_key"].to_pylist(), strict=True):
+    for name, key in zip(
+        association["locus_id"].to_pylist(), association["alert_key"].to_pylist(), strict=True
+    ):
         homes.setdefault(key, name)
     objects = {}
     for row in ztf.to_pylist():

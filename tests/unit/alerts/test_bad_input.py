@@ -176,7 +176,13 @@ def test_identifiers_that_are_none(tmp_path, number):
 
 @pytest.mark.parametrize(
     ("ra", "dec", "expected"),
-    [(360.0, 1.0, 0.0), (-0.0001, 1.0, 359.9999), (359.99999, 1.0, 359.99999), (10.0, 90.0, 10.0), (-1e-15, -90.0, 0.0)],
+    [
+        (360.0, 1.0, 0.0),
+        (-0.0001, 1.0, 359.9999),
+        (359.99999, 1.0, 359.99999),
+        (10.0, 90.0, 10.0),
+        (-1e-15, -90.0, 0.0),
+    ],
 )
 def test_positions_are_wrapped(tmp_path, ra, dec, expected):
     table, _ = read(tmp_path / "a.avro", container([packet(1, ra=ra, dec=dec)]))
@@ -185,7 +191,9 @@ def test_positions_are_wrapped(tmp_path, ra, dec, expected):
     assert table["dec"][0].as_py() == dec
 
 
-@pytest.mark.parametrize(("ra", "dec"), [(1.0, 90.0001), (1.0, -91.0), (float("nan"), 1.0), (1.0, float("nan")), (1e9, 0.0)])
+@pytest.mark.parametrize(
+    ("ra", "dec"), [(1.0, 90.0001), (1.0, -91.0), (float("nan"), 1.0), (1.0, float("nan")), (1e9, 0.0)]
+)
 def test_positions_that_cannot_be(tmp_path, ra, dec):
     _, account = read(tmp_path / "a.avro", container([packet(1, ra=ra, dec=dec)]))
     assert reasons(account) == {"bad_position": 1}
@@ -215,8 +223,17 @@ def test_brightness(tmp_path):
 def fluxes_of(folder, values):
     names = ("diaSourceId", "midpointMjdTai", "ra", "dec", "band", "psfFlux", "psfFluxErr")
     kinds = ("long", "double", "double", "double", "string", "float", "float")
-    inner = {"type": "record", "name": "diaSource", "fields": [{"name": n, "type": k} for n, k in zip(names, kinds, strict=True)]}
-    schema = {"type": "record", "namespace": "lsst.v11_0", "name": "alert", "fields": [{"name": "diaSource", "type": inner}]}
+    inner = {
+        "type": "record",
+        "name": "diaSource",
+        "fields": [{"name": n, "type": k} for n, k in zip(names, kinds, strict=True)],
+    }
+    schema = {
+        "type": "record",
+        "namespace": "lsst.v11_0",
+        "name": "alert",
+        "fields": [{"name": "diaSource", "type": inner}],
+    }
     records = [
         {"diaSource": dict(zip(names, (k, 61000.3, 10.0 + k, 1.0, "r", flux, 5.0), strict=True))}
         for k, flux in enumerate(values, 1)
@@ -234,7 +251,9 @@ def test_magnitude_of_ztf_as_flux(tmp_path):
 
 @pytest.mark.parametrize("value", [None, -999.0, float("nan")])
 def test_a_detection_without_brightness_is_a_limit_when_it_has_one(tmp_path, value):
-    table, account = read(tmp_path / "a.avro", container([packet(1, magpsf=value), packet(2, magpsf=value, diffmaglim=None)]))
+    table, account = read(
+        tmp_path / "a.avro", container([packet(1, magpsf=value), packet(2, magpsf=value, diffmaglim=None)])
+    )
     assert table["kind"].to_pylist() == [1]
     assert table["maglim"].to_pylist() == [20.5]
     assert table["flux"].to_pylist() == [None]

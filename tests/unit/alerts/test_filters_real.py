@@ -13,7 +13,15 @@ from ephemera.alerts.filters import Tag, declare, run_filters
 from ephemera.alerts.loci import locus_id
 
 pytestmark = pytest.mark.real_data
-NAMES = ["everything", "quality_basic", "quality_strict", "variable_star", "nuclear_transient", "jump", "moving_object"]
+NAMES = [
+    "everything",
+    "quality_basic",
+    "quality_strict",
+    "variable_star",
+    "nuclear_transient",
+    "jump",
+    "moving_object",
+]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,9 @@ from ephemera.alerts.filters.contract import ContractError
 
 def night(number=3, per_locus=2):
     """Loci and their alerts, far apart."""
-    rows = [alert(100 * k + j, 10.0 + k, 0.0, 59000.1 + j / 100) for k in range(number) for j in range(per_locus)]
+    rows = [
+        alert(100 * k + j, 10.0 + k, 0.0, 59000.1 + j / 100) for k in range(number) for j in range(per_locus)
+    ]
     table = alerts(*rows)
     association, loci = associate(table, None)
     homes = dict(zip(association["alert_key"].to_pylist(), association["locus_id"].to_pylist(), strict=True))
@@ -83,7 +85,9 @@ def test_an_exception_is_recorded_and_the_others_run():
 
 
 def test_too_many_errors_switch_a_filter_off():
-    result = run_filters(*night(60, 1), [make("broken", lambda locus: 1 / 0)], {"limits": {"max_error_fraction": 0.05}})
+    result = run_filters(
+        *night(60, 1), [make("broken", lambda locus: 1 / 0)], {"limits": {"max_error_fraction": 0.05}}
+    )
     tally = result.tallies["broken"]
     assert tally.switched_off
     assert (tally.errored, tally.skipped) == (20, 40)
@@ -113,7 +117,10 @@ def test_order_is_by_requirements_then_by_name():
     assert seen == ["c", "z", "a", "b"]
     assert list(result.tallies) == ["c", "z", "a", "b"]
     with pytest.raises(ValueError, match="wait for each other"):
-        run_filters(*night(1), [make("a", note("a"), required_tags=("z",)), make("z", note("z"), required_tags=("a",))])
+        run_filters(
+            *night(1),
+            [make("a", note("a"), required_tags=("z",)), make("z", note("z"), required_tags=("a",))],
+        )
     with pytest.raises(ValueError, match="names of their own"):
         run_filters(*night(1), [make("a", note("a")), make("a", note("a"))])
 
@@ -252,7 +259,9 @@ def test_a_filter_of_a_user_cannot_stop_the_stream(tmp_path, body, error):
     assert result.tallies["everything"].succeeded == 2
 
 
-@pytest.mark.parametrize("text", ["import nothing_of_this_name", "this is no python", "class Mine: pass", "raise SystemExit(1)"])
+@pytest.mark.parametrize(
+    "text", ["import nothing_of_this_name", "this is no python", "class Mine: pass", "raise SystemExit(1)"]
+)
 def test_a_filter_that_does_not_import_is_reported(tmp_path, text):
     (tmp_path / "user.py").write_text(text)
     result = run_filters(*night(1), [f"{tmp_path / 'user.py'}:Mine", "everything"])

@@ -32,12 +32,20 @@ def run(name, *rows, catalogues=(), matches=(), **config):
     settings = {"catalogues": list(catalogues), **config}
     result = run_filters(loci, joined(loci["locus_id"][0].as_py(), *rows), [name], settings)
     row = result.verdicts.to_pylist()[0]
-    properties = {k: next(x for x in v.values() if x is not None) for k, v in result.loci["properties"][0].as_py() or ()}
+    properties = {
+        k: next(x for x in v.values() if x is not None) for k, v in result.loci["properties"][0].as_py() or ()
+    }
     return row["outcome"], row["tags"], row["missing"], properties
 
 
 def star(separation=0.5, kind=6, row=0):
-    return {"catalogue": "stars", "row": row, "sep_arcsec": separation, "nearest": True, "columns": json.dumps({"class": kind})}
+    return {
+        "catalogue": "stars",
+        "row": row,
+        "sep_arcsec": separation,
+        "nearest": True,
+        "columns": json.dumps({"class": kind}),
+    }
 
 
 def at(mjd, mag, number=1, **given):
@@ -79,7 +87,15 @@ def test_positive_negative_and_missing(name):
 
 
 def test_every_filter_has_its_three_tests():
-    elsewhere = {"everything", "not_star", "oddball", "watch_static", "watch_dynamic", "feature_extract", "anomaly"}
+    elsewhere = {
+        "everything",
+        "not_star",
+        "oddball",
+        "watch_static",
+        "watch_dynamic",
+        "feature_extract",
+        "anomaly",
+    }
     assert set(CASES) | elsewhere == set(SHIPPED)
 
 
@@ -116,7 +132,9 @@ def test_jumps_in_other_bands_do_not_count():
 def test_nuclear_transient_can_follow_the_text():
     fainter = at(59000.1, 19.0, extra=NUCLEAR)
     assert run("nuclear_transient", fainter)[1] == []
-    assert run("nuclear_transient", fainter, nuclear_transient={"brighter": False})[1] == ["nuclear_transient"]
+    assert run("nuclear_transient", fainter, nuclear_transient={"brighter": False})[1] == [
+        "nuclear_transient"
+    ]
 
 
 def test_corrected_magnitudes():
@@ -126,7 +144,9 @@ def test_corrected_magnitudes():
     assert negative["corrected_mag"] == pytest.approx(-2.5 * np.log10(10**-6.8 - 10**-7.2))
     dark = run("variable_star", at(59000.1, 16, sign=-1, extra=STAR))[3]
     assert dark == {"corrected": 0, "corrected_mag": 16.0}
-    earlier = [at(59000.1 + k, 18, 10 + k, extra={**STAR, "magnr": m}) for k, m in enumerate((17.0, 17.4, 16.0))]
+    earlier = [
+        at(59000.1 + k, 18, 10 + k, extra={**STAR, "magnr": m}) for k, m in enumerate((17.0, 17.4, 16.0))
+    ]
     imputed = run("variable_star", *earlier, at(59009.1, 18, 99, extra={**STAR, "magnr": None}))[3]
     assert imputed["corrected_mag"] == pytest.approx(-2.5 * np.log10(10**-6.8 + 10**-7.2))
     other = run("variable_star", *earlier, at(59009.1, 18, 99, extra={**STAR, "magnr": None, "rcid": 9}))[3]
@@ -207,7 +227,10 @@ def test_a_list_that_cannot_be_read_is_reported(tmp_path):
 def test_watch_dynamic(tmp_path):
     header = "name,ra,dec,radius_arcsec,begin_mjd,end_mjd,version\n"
     now = listed(tmp_path, header + "GW1,10,0,10,58999,59002,v2\n")
-    assert watch("watch_dynamic", now, at(59000.1, 18))[3] == {"watch_dynamic_name": "GW1", "watch_dynamic_version": "v2"}
+    assert watch("watch_dynamic", now, at(59000.1, 18))[3] == {
+        "watch_dynamic_name": "GW1",
+        "watch_dynamic_version": "v2",
+    }
     over = listed(tmp_path, header + "GW1,10,0,10,58990,58999,v1\n")
     assert watch("watch_dynamic", over, at(59000.1, 18))[1] == []
 
@@ -220,13 +243,20 @@ def test_new_regions_are_held_against_the_past(tmp_path):
     from ephemera.alerts.store import advance
 
     _, loci = associate(alerts(alert(1, 10.0, 0.0, 59000.1), alert(2, 50.0, 0.0, 59000.1)), None)
-    cells = {_cell(ra, 0.0): [k for k, r in enumerate(loci["ra"].to_pylist()) if abs(r - ra) < 1] for ra in (10.0, 50.0)}
+    cells = {
+        _cell(ra, 0.0): [k for k, r in enumerate(loci["ra"].to_pylist()) if abs(r - ra) < 1]
+        for ra in (10.0, 50.0)
+    }
     advance(None, tmp_path / "loci", {cell: loci.take(rows) for cell, rows in cells.items()})
-    path = listed(tmp_path, "name,ra,dec,radius_arcsec,begin_mjd,end_mjd,version\nGW,10,0,20,59010.5,59020,v1\n")
+    path = listed(
+        tmp_path, "name,ra,dec,radius_arcsec,begin_mjd,end_mjd,version\nGW,10,0,20,59010.5,59020,v1\n"
+    )
     watch_list = WatchDynamic()
     watch_list.setup({"search_back_d": 30.0}, {"list": Path(path)})
     found = past_matches({"w": watch_list}, tmp_path, 59010.0, 59011.0, set())
-    assert [(name, tag) for name, tag, _ in found] == [(loci.to_pylist()[0]["locus_id"], "watch_dynamic")] or len(found) == 1
+    assert [(name, tag) for name, tag, _ in found] == [
+        (loci.to_pylist()[0]["locus_id"], "watch_dynamic")
+    ] or len(found) == 1
     assert past_matches({"w": watch_list}, tmp_path, 59011.0, 59012.0, set()) == []
     watch_list.setup({"search_back_d": 5.0}, {"list": Path(path)})
     assert past_matches({"w": watch_list}, tmp_path, 59010.0, 59011.0, set()) == []
@@ -237,7 +267,9 @@ def test_new_regions_are_held_against_the_past(tmp_path):
 
 def test_features_of_short_and_long_curves():
     pytest.importorskip("light_curve")
-    rows = [at(59000.1 + k, 18 + 0.1 * (k % 3), k + 1) for k in range(8)] + [at(59000.2, 17.0, 50, band="ztf_r")]
+    rows = [at(59000.1 + k, 18 + 0.1 * (k % 3), k + 1) for k in range(8)] + [
+        at(59000.2, 17.0, 50, band="ztf_r")
+    ]
     outcome, _, _, properties = run("feature_extract", *rows)
     assert outcome == "succeeded"
     mags = np.float32([18 + 0.1 * (k % 3) for k in range(8)])
@@ -256,7 +288,11 @@ def test_anomaly_ranks_by_the_forest_of_the_night_before():
     pytest.importorskip("sklearn")
     random = np.random.default_rng(0)
     before = [{"feat_x": float(x), "feat_y": float(y)} for x, y in random.normal(size=(100, 2))]
-    properties = {"a": {"feat_x": 0.0, "feat_y": 0.1}, "b": {"feat_x": 9.0, "feat_y": -8.0}, "c": {"other": 1}}
+    properties = {
+        "a": {"feat_x": 0.0, "feat_y": 0.1},
+        "b": {"feat_x": 9.0, "feat_y": -8.0},
+        "c": {"other": 1},
+    }
     ranks = []
     for _ in range(2):
         forest = SHIPPED["anomaly"]()
@@ -269,7 +305,9 @@ def test_anomaly_ranks_by_the_forest_of_the_night_before():
     assert "c" not in ranks[0]
 
 
-@pytest.mark.parametrize(("name", "module"), [("feature_extract", "light_curve"), ("anomaly", "sklearn.ensemble")])
+@pytest.mark.parametrize(
+    ("name", "module"), [("feature_extract", "light_curve"), ("anomaly", "sklearn.ensemble")]
+)
 def test_filters_whose_package_is_absent_are_skipped(monkeypatch, name, module):
     from ephemera.alerts.filters import features
 

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ephemera.alerts.match import ARCSEC, Index, arcsec, chord, close_pairs, found, found_one_by_one, found_reference
+from ephemera.alerts.match import (
+    ARCSEC,
+    Index,
+    arcsec,
+    chord,
+    close_pairs,
+    found,
+    found_one_by_one,
+    found_reference,
+)
 from ephemera.sky.sphere import unit_vectors
 
 
@@ -59,7 +68,13 @@ def test_wrap_and_poles_need_no_special_case(first):
 def test_radius_is_inclusive_and_exact():
     for radius in (0.1, 2.0, 30.0):
         base = unit_vectors(100.0, 45.0)
-        north = np.array([-np.sin(np.pi / 4) * np.cos(np.radians(100)), -np.sin(np.pi / 4) * np.sin(np.radians(100)), np.cos(np.pi / 4)])
+        north = np.array(
+            [
+                -np.sin(np.pi / 4) * np.cos(np.radians(100)),
+                -np.sin(np.pi / 4) * np.sin(np.radians(100)),
+                np.cos(np.pi / 4),
+            ]
+        )
         for factor, expected in ((0.999999, 0), (1.000001, -1)):
             angle = radius * factor * ARCSEC
             vector = np.cos(angle) * base + np.sin(angle) * north
@@ -87,7 +102,9 @@ def test_ambiguity_counts_all_loci_in_reach():
 
 
 def test_no_loci_and_no_alerts():
-    assert Index(np.zeros((0, 3)), []).match(unit_vectors([1.0], [1.0]), np.array([2.0])).index.tolist() == [-1]
+    assert Index(np.zeros((0, 3)), []).match(unit_vectors([1.0], [1.0]), np.array([2.0])).index.tolist() == [
+        -1
+    ]
     assert len(found(np.zeros((0, 3)), np.zeros(0), [], np.zeros(0)).index) == 0
 
 

@@ -114,7 +114,11 @@ def test_identifiers_are_exact_and_would_not_survive_a_float(ztf_paths, ztf, fol
 
 @pytest.mark.parametrize(
     ("name", "number"),
-    [("regular_9alerts_full_enrichment", 9), ("tde_ZTF20abfcszi_21alerts", 21), ("ztf_57alerts_with_simbad", 57)],
+    [
+        ("regular_9alerts_full_enrichment", 9),
+        ("tde_ZTF20abfcszi_21alerts", 21),
+        ("ztf_57alerts_with_simbad", 57),
+    ],
 )
 def test_fink_parquet(folder, ztf, name, number):
     table = own(read_packets(folder / "ztf" / f"fink_{name}.parquet"))
@@ -196,7 +200,11 @@ def test_elasticc_zero_point(folder):
 
 def test_babamul_and_ampel(folder):
     babamul = own(read_packets(folder / "other" / "babamul_alert.avro")).to_pylist()[0]
-    assert (babamul["alert_id"], babamul["object_id"], babamul["band"]) == (3458293962815015016, "ZTF26aauybpk", "ztf_i")
+    assert (babamul["alert_id"], babamul["object_id"], babamul["band"]) == (
+        3458293962815015016,
+        "ZTF26aauybpk",
+        "ztf_i",
+    )
     assert babamul["mag"] == pytest.approx(19.7538, abs=1e-3)
     forced = read_packets(folder / "other" / "babamul_alert.avro")
     peak = [r for r in forced.to_pylist() if abs(r["mjd_utc"] - 61176.3743634) < 1e-5 and r["kind"] == 2]
@@ -213,7 +221,9 @@ def test_any_order_of_files_gives_the_same_table(ztf_paths, ztf):
 
 def test_accounts_close_on_all_files_together(folder):
     paths = [folder / name for name in ("ztf", "rubin", "atlas", "elasticc", "other")]
-    account = account_of(read_packets([*paths, folder / "antares" / "antares_locus_1alert.json"], simulated=True))
+    account = account_of(
+        read_packets([*paths, folder / "antares" / "antares_locus_1alert.json"], simulated=True)
+    )
     packets, priors = account["packets"], account["priors"]
     assert packets["in"] == packets["out"] + packets["duplicates"] + sum(packets["rejected"].values())
     parts = ("new_detections", "known_detections", "limits", "forced")

@@ -40,7 +40,10 @@ ARCSEC = 1 / 3600
 # Times ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("tai", "seconds"), [(61000.0, 37), (57754.0 + 37 / 86400, 37), (57754.0, 36), (51544.0, 32), (41317.5, 10), (40000.0, 10)])
+@pytest.mark.parametrize(
+    ("tai", "seconds"),
+    [(61000.0, 37), (57754.0 + 37 / 86400, 37), (57754.0, 36), (51544.0, 32), (41317.5, 10), (40000.0, 10)],
+)
 def test_leap_seconds(tai, seconds):
     assert (tai - float(utc_from_tai(tai))) * 86400 == pytest.approx(seconds, abs=1e-3)
 
@@ -74,7 +77,11 @@ def matches(table, **given):
 
 
 def test_all_rows_within_the_radius_and_the_nearest_first(tmp_path):
-    columns = {"ra": [10.0, 10.0, 10.0, np.nan], "dec": [2 * ARCSEC, 0.5 * ARCSEC, 5 * ARCSEC, 0.0], "class": [6, 3, 6, 6]}
+    columns = {
+        "ra": [10.0, 10.0, 10.0, np.nan],
+        "dec": [2 * ARCSEC, 0.5 * ARCSEC, 5 * ARCSEC, 0.0],
+        "class": [6, 3, 6, 6],
+    }
     for suffix in (".parquet", ".csv", ".fits", ".vot"):
         path = tmp_path / f"c{suffix}"
         if suffix == ".parquet":
@@ -82,7 +89,9 @@ def test_all_rows_within_the_radius_and_the_nearest_first(tmp_path):
         else:
             from astropy.table import Table
 
-            Table(columns).write(path, format={".csv": "ascii.csv", ".fits": "fits", ".vot": "votable"}[suffix])
+            Table(columns).write(
+                path, format={".csv": "ascii.csv", ".fits": "fits", ".vot": "votable"}[suffix]
+            )
         found = matches(path)
         assert [(m["row"], m["nearest"]) for m in found] == [(1, True), (0, False)]
         assert found[0]["sep_arcsec"] == pytest.approx(0.5)
@@ -91,7 +100,13 @@ def test_all_rows_within_the_radius_and_the_nearest_first(tmp_path):
 
 def test_proper_motion_moves_the_catalogue(tmp_path):
     years = (59000.5 - 51544.5) / 365.25
-    columns = {"ra": [10.0], "dec": [60.0 - 1.0 * ARCSEC * years], "pmra": [0.0], "pmdec": [1000.0], "class": [1]}
+    columns = {
+        "ra": [10.0],
+        "dec": [60.0 - 1.0 * ARCSEC * years],
+        "pmra": [0.0],
+        "pmdec": [1000.0],
+        "class": [1],
+    }
     pq.write_table(pa.table(columns), tmp_path / "c.parquet")
     catalogue = read_catalogue(settings(tmp_path / "c.parquet", pm_ra="pmra", pm_dec="pmdec"), 59000.5)
     found = match_all(one_locus(10.0, 60.0), [catalogue])["matches"][0].as_py()
@@ -99,7 +114,14 @@ def test_proper_motion_moves_the_catalogue(tmp_path):
 
 
 def test_ellipses(tmp_path):
-    columns = {"ra": [10.0, 10.0 + 1.5 * ARCSEC], "dec": [1.5 * ARCSEC, 0.0], "class": [1, 2], "a": [1.0, 1.0], "b": [0.5, 0.5], "t": [0.0, 0.0]}
+    columns = {
+        "ra": [10.0, 10.0 + 1.5 * ARCSEC],
+        "dec": [1.5 * ARCSEC, 0.0],
+        "class": [1, 2],
+        "a": [1.0, 1.0],
+        "b": [0.5, 0.5],
+        "t": [0.0, 0.0],
+    }
     pq.write_table(pa.table(columns), tmp_path / "c.parquet")
     found = matches(tmp_path / "c.parquet", error_major="a", error_minor="b", error_angle="t")
     assert [m["row"] for m in found] == [0]  # 1.5 along the major axis is within, 3 minor axes are not
@@ -116,22 +138,44 @@ def test_an_unknown_suffix(tmp_path):
 @pytest.fixture
 def night():
     """Two loci with tags: one new tonight, one that had a tag and has a new alert."""
-    rows = [alert(1, 10.0, 0.0, 59000.1, object_id="<b>&amp;"), alert(2, 10.0, 0.0, 59001.1), alert(3, 50.0, 0.0, 59001.2)]
+    rows = [
+        alert(1, 10.0, 0.0, 59000.1, object_id="<b>&amp;"),
+        alert(2, 10.0, 0.0, 59001.1),
+        alert(3, 50.0, 0.0, 59001.2),
+    ]
     _, loci = associate(alerts(*rows), None)
     names = {r["founder_key"]: r["locus_id"] for r in loci.to_pylist()}
     first = names["ztf:1"]
     old = {"locus_id": first, "tags": [{"name": "single_point", "filter": "single_point", "version": "1", "mjd_set": 59000.1}],
            "properties": [("x", as_value(1.5))], "night_updated": 59000}  # fmt: skip
-    tagged = pa.Table.from_pylist([old], pa.schema([LOCI.field(n) for n in ("locus_id", "tags", "properties", "night_updated")]))
-    loci = with_state(loci, tagged, pa.table({"locus_id": pa.array([], pa.string()), "matches": pa.array([], LOCI.field("matches").type)}), {})
+    tagged = pa.Table.from_pylist(
+        [old], pa.schema([LOCI.field(n) for n in ("locus_id", "tags", "properties", "night_updated")])
+    )
+    loci = with_state(
+        loci,
+        tagged,
+        pa.table(
+            {"locus_id": pa.array([], pa.string()), "matches": pa.array([], LOCI.field("matches").type)}
+        ),
+        {},
+    )
     history = pa.concat_tables([joined(first, *rows[:2]), joined(names["ztf:3"], rows[2])])
     result = run_filters(loci, history, ["everything", "single_point"], {"night": 59001})
-    return SimpleNamespace(loci=result.loci, verdicts=result.verdicts, alerts=alerts(*rows), history=history, names=names, tallies=result.tallies)
+    return SimpleNamespace(
+        loci=result.loci,
+        verdicts=result.verdicts,
+        alerts=alerts(*rows),
+        history=history,
+        names=names,
+        tallies=result.tallies,
+    )
 
 
 def test_one_row_per_locus_and_tag(night):
     rows = stream_rows(night.loci, night.verdicts, night.alerts, {}, once=False)
-    assert [(r["tag"], r["locus_id"]) for r in rows] == sorted(("single_point", n) for n in (night.names["ztf:1"], night.names["ztf:3"]))
+    assert [(r["tag"], r["locus_id"]) for r in rows] == sorted(
+        ("single_point", n) for n in (night.names["ztf:1"], night.names["ztf:3"])
+    )
     by_locus = {r["locus_id"]: r for r in rows}
     assert by_locus[night.names["ztf:1"]]["alert_id"] == "2"
     assert by_locus[night.names["ztf:3"]]["mjd_set"] == 59001.2
@@ -159,10 +203,19 @@ def test_identifiers_are_text_in_json(night, tmp_path):
 def test_tags_of_merged_loci_go_to_the_survivor(night):
     row = night.loci.to_pylist()[0]
     tagged = pa.Table.from_pylist(
-        [{"locus_id": "OLD", "tags": [{"name": "t", "filter": "t", "version": "1", "mjd_set": 1.0}], "properties": [], "night_updated": 1}],
+        [
+            {
+                "locus_id": "OLD",
+                "tags": [{"name": "t", "filter": "t", "version": "1", "mjd_set": 1.0}],
+                "properties": [],
+                "night_updated": 1,
+            }
+        ],
         pa.schema([LOCI.field(n) for n in ("locus_id", "tags", "properties", "night_updated")]),
     )
-    nothing = pa.table({"locus_id": pa.array([], pa.string()), "matches": pa.array([], LOCI.field("matches").type)})
+    nothing = pa.table(
+        {"locus_id": pa.array([], pa.string()), "matches": pa.array([], LOCI.field("matches").type)}
+    )
     after = with_state(night.loci, tagged, nothing, {"OLD": row["locus_id"]})
     assert [t["name"] for t in after.to_pylist()[0]["tags"]] == ["t"]
 
@@ -210,9 +263,20 @@ def test_a_page_draws_limits_and_negative_differences():
     assert len(re.findall(r"<svg", text)) >= 3
 
 
-@pytest.mark.parametrize("rows", [[limit(1, 59000.1, 20.5)], [alert(1, 10.0, 0.0, 59000.1, mag=None, mag_err=None)]])
+@pytest.mark.parametrize(
+    "rows", [[limit(1, 59000.1, 20.5)], [alert(1, 10.0, 0.0, 59000.1, mag=None, mag_err=None)]]
+)
 def test_pages_of_loci_with_nothing_to_draw(rows):
-    blank = {**{f.name: None for f in LOCI}, "locus_id": "EPHX", "ra": 10.0, "dec": 0.0, "n_det": 0, "n_limit": 1, "n_forced": 0, "founder_key": "k"}
+    blank = {
+        **{f.name: None for f in LOCI},
+        "locus_id": "EPHX",
+        "ra": 10.0,
+        "dec": 0.0,
+        "n_det": 0,
+        "n_limit": 1,
+        "n_forced": 0,
+        "founder_key": "k",
+    }
     locus = pa.Table.from_pylist([blank], LOCI).to_pylist()[0]
     checked(locus_page(locus, alerts(*rows).to_pylist(), [], 2.0, 59001))
     checked(index_page([locus], {"EPHX"}, set(), 59001))
@@ -221,7 +285,15 @@ def test_pages_of_loci_with_nothing_to_draw(rows):
 def test_tagged_loci_come_first_and_pages_are_limited(night, tmp_path):
     loci = night.loci.to_pylist()
     assert len(chosen(night.loci, 1)) == 1
-    number = write_pages(night.loci, night.history, pa.table({"locus_id": [], "other_locus_id": []}), tmp_path / "p", 59001, 1, 2.0)
+    number = write_pages(
+        night.loci,
+        night.history,
+        pa.table({"locus_id": [], "other_locus_id": []}),
+        tmp_path / "p",
+        59001,
+        1,
+        2.0,
+    )
     assert number == 1
     assert len(list((tmp_path / "p").glob("EPH*.html"))) == 1
     index = (tmp_path / "p" / "index.html").read_text()
@@ -257,7 +329,16 @@ def parts_of_report(out=10, refused=2):
 
 def report_of(**given):
     account = packets_account(*parts_of_report(**given))
-    tally = {"input": 10, "skipped": 1, "errored": 0, "succeeded": 9, "passed": 2, "version": "1", "switched_off": False, "problem": None}
+    tally = {
+        "input": 10,
+        "skipped": 1,
+        "errored": 0,
+        "succeeded": 9,
+        "passed": 2,
+        "version": "1",
+        "switched_off": False,
+        "problem": None,
+    }
     return {"night": 5, **account, "association": {"new_loci": 3, "to_old_loci": 7}, "filters": {"jump": tally}, "tags": {"jump": 2},
             "streams": {"jump": 2}, "conflicts": {}, "merges": {}, "catalogues_missing": [], "warnings": [], "rates": [10]}  # fmt: skip
 
@@ -277,12 +358,24 @@ def test_an_account_that_does_not_close_stops_the_run():
 def test_warnings():
     report = report_of(out=100)
     report["filters"]["jump"] = {**report["filters"]["jump"], "switched_off": True, "errored": 7}
-    report["filters"]["mine"] = {**report["filters"]["jump"], "problem": "ImportError: x", "switched_off": False}
+    report["filters"]["mine"] = {
+        **report["filters"]["jump"],
+        "problem": "ImportError: x",
+        "switched_off": False,
+    }
     report["catalogues_missing"] = ["gaia"]
     before = {**report_of(), "night": 2}
     found = warnings_of(report, before, ["schema version 9"], ["ztf_g", "ztf_fid7"], [10, 12, 9], 3.0)
     text = "\n".join(found)
-    for piece in ("unknown schema", "unknown band: ztf_fid7", "2 nights are missing after 2", "rate: 100", "jump was switched off", "mine did not run", "gaia is missing"):
+    for piece in (
+        "unknown schema",
+        "unknown band: ztf_fid7",
+        "2 nights are missing after 2",
+        "rate: 100",
+        "jump was switched off",
+        "mine did not run",
+        "gaia is missing",
+    ):
         assert piece in text
     assert warnings_of(report_of(), None, [], ["ztf_g"], [10, 11], 3.0) == []
 
@@ -290,7 +383,13 @@ def test_warnings():
 def test_report_page_shows_counts_before_and_after_each_filter():
     report = report_of()
     before = {**report_of(out=8), "night": 4}
-    text = report_page(report, before, {"jump": {"seconds": 0.01, "loci": 10}}, [{"filter": "x", "locus_id": "y", "error": "E", "message": "<m>"}], "p/index.html")
+    text = report_page(
+        report,
+        before,
+        {"jump": {"seconds": 0.01, "loci": 10}},
+        [{"filter": "x", "locus_id": "y", "error": "E", "message": "<m>"}],
+        "p/index.html",
+    )
     checked(text)
     for piece in ("Before", "After", "Time per locus", "&lt;m&gt;", "Night before", "truncated"):
         assert piece in text
@@ -310,7 +409,13 @@ def test_summary():
 
 def test_scores_of_filters_and_objects():
     truth = {
-        f"k{n}": {"alert_key": f"k{n}", "source_id": s, "injected": s == "fake", "label": s, "mjd_utc": float(n)}
+        f"k{n}": {
+            "alert_key": f"k{n}",
+            "source_id": s,
+            "injected": s == "fake",
+            "label": s,
+            "mjd_utc": float(n),
+        }
         for n, s in enumerate(["fake", "cep", "fake", "cep", "star", "fake"])
     }
     verdicts = [
@@ -341,7 +446,10 @@ def test_the_odd_curve_is_found():
 def test_oddness_without_scikit_learn(monkeypatch):
     from ephemera.alerts import oddness
 
-    rows = [features({"V": (np.arange(5.0), np.array([17, 17, 17, 17, 17 + 0.1 * k]), np.ones(5))}, fluxes=False) for k in range(9)]
+    random = np.random.default_rng(3)
+    mags = 17 + random.normal(0, 0.02, (9, 12))
+    mags[8, 6] += 3.0
+    rows = [features({"V": (np.arange(12.0), row, np.ones(12))}, fluxes=False) for row in mags]
     monkeypatch.setattr(oddness, "import_module", lambda name: (_ for _ in ()).throw(ImportError(name)))
     values, method = scores(rows, 0)
     assert method == "robust deviation"
@@ -394,11 +502,16 @@ def test_cutouts_are_kept_when_asked_for(tmp_path):
     decoder = Decoder(ReadOptions(cutouts=True))
     list(keeping_cutouts(decoder, decoder.tables([tmp_path / "a.avro"]), tmp_path / "cutouts"))
     rows = pq.read_table(tmp_path / "cutouts" / "0.parquet").to_pylist()
-    assert [(r["alert_key"], r["cutout"], r["image"]) for r in rows] == [("ztf:7", "science", b"FITS"), ("ztf:8", "science", b"FITS")]
+    assert [(r["alert_key"], r["cutout"], r["image"]) for r in rows] == [
+        ("ztf:7", "science", b"FITS"),
+        ("ztf:8", "science", b"FITS"),
+    ]
 
 
 def test_a_table_of_ones_own(tmp_path):
-    columns = SimpleNamespace(id="obs", time="t", ra="RA", dec="DE", band="filter", flux="f", flux_err="df", object="star")
+    columns = SimpleNamespace(
+        id="obs", time="t", ra="RA", dec="DE", band="filter", flux="f", flux_err="df", object="star"
+    )
     options = SimpleNamespace(own_columns=columns, own_survey="mine", own_time="utc_mjd", own_flux_njy=1000.0)
     text = "obs,t,RA,DE,filter,f,df,star\n9007199254740993,59000.25,10.5,-3.5,V,5.0,0.5,s1\n"
     write(tmp_path / "own.csv", text.encode())
@@ -408,7 +521,12 @@ def test_a_table_of_ones_own(tmp_path):
     assert row["alert_id"] == 9007199254740993
     assert (row["flux"], row["band"], row["object_id"]) == (5000.0, "mine_V", "s1")
     assert own_mapping(SimpleNamespace(own_columns=SimpleNamespace())) is None
-    mags = SimpleNamespace(**{**vars(options), "own_columns": SimpleNamespace(id="obs", time="t", ra="RA", dec="DE", band="filter", mag="m")})
+    mags = SimpleNamespace(
+        **{
+            **vars(options),
+            "own_columns": SimpleNamespace(id="obs", time="t", ra="RA", dec="DE", band="filter", mag="m"),
+        }
+    )
     write(tmp_path / "own.csv", b"obs,t,RA,DE,filter,m\n5,59000.25,10.5,-3.5,V,18.0\n")
     decoder = Decoder(ReadOptions(own=True), own=own_mapping(mags))
     row = pa.concat_tables(list(decoder.tables([tmp_path / "own.csv"]))).to_pylist()[0]
@@ -418,7 +536,10 @@ def test_a_table_of_ones_own(tmp_path):
 
 def test_alerce_tables(tmp_path):
     header = "oid,candid,mjd,fid,ra,dec,magpsf,sigmapsf,isdiffpos,drb\n"
-    write(tmp_path / "detections.csv", (header + "ZTF18x,1000151433015015013,58300.2,2,10,20,18.5,0.1,-1,0.9\n").encode())
+    write(
+        tmp_path / "detections.csv",
+        (header + "ZTF18x,1000151433015015013,58300.2,2,10,20,18.5,0.1,-1,0.9\n").encode(),
+    )
     write(tmp_path / "non_detections.csv", b"oid,mjd,fid,diffmaglim\nZTF18x,58290.2,2,20.1\n")
     rows = {row["kind"]: row for row in read_packets(tmp_path).to_pylist()}
     assert (rows[0]["alert_id"], rows[0]["sign"], rows[0]["band"]) == (1000151433015015013, -1, "ztf_r")
@@ -432,7 +553,17 @@ def test_forced_photometry_is_replaced_only_by_good_photometry():
     carriers = [alert(k, 10.0, 0.0, 59000.1 + k) for k in range(4)]
 
     def forced(carrier, status, flux):
-        return alert(0, 10.0, 0.0, 58990.0, alert_key="ztf:forced:A", kind=2, carrier_key=f"ztf:{carrier}", flux=flux, extra={"procstatus": status})
+        return alert(
+            0,
+            10.0,
+            0.0,
+            58990.0,
+            alert_key="ztf:forced:A",
+            kind=2,
+            carrier_key=f"ztf:{carrier}",
+            flux=flux,
+            extra={"procstatus": status},
+        )
 
     def kept(*rows):
         table = deduplicate(alerts(*carriers, *rows)).alerts

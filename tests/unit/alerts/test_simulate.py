@@ -53,7 +53,10 @@ def jumps(fake, config):
     for band in "VI":
         times = [(t, e, v) for t, e, v, k in clock(config) if config.bands[k] == band]
         mags = [noiseless(fake, band, t, as_filed=config.clock == "notebook")[0] for t, _, _ in times]
-        found[band] = [(b - a, *times[k + 1][1:], times[k + 1][0], a, b) for k, (a, b) in enumerate(zip(mags, mags[1:], strict=False))]
+        found[band] = [
+            (b - a, *times[k + 1][1:], times[k + 1][0], a, b)
+            for k, (a, b) in enumerate(zip(mags, mags[1:], strict=False))
+        ]
     return found
 
 
@@ -65,7 +68,11 @@ def test_largest_jump_is_at_epoch_8_visit_1_in_v(fake, name, time, before, after
     found = jumps(fake, SimulationConfig(clock=name))
     largest = sorted(found["V"], key=lambda row: -abs(row[0]))
     assert largest[0][:3] == (pytest.approx(jump, abs=0.005), 8, 1)
-    assert largest[0][3:] == (pytest.approx(time, abs=5e-4), pytest.approx(before, abs=5e-4), pytest.approx(after, abs=5e-4))
+    assert largest[0][3:] == (
+        pytest.approx(time, abs=5e-4),
+        pytest.approx(before, abs=5e-4),
+        pytest.approx(after, abs=5e-4),
+    )
     assert (largest[1][0], largest[1][1]) == (pytest.approx(next_one, abs=0.005), 9)
     assert max(abs(row[0]) for row in found["I"]) < 2.3
 
@@ -73,7 +80,12 @@ def test_largest_jump_is_at_epoch_8_visit_1_in_v(fake, name, time, before, after
 def test_regular_clock():
     packets = clock(SimulationConfig())
     assert len(packets) == 40
-    assert packets[:4] == [(0.5, 1, 1, 0), (0.5 + 10 / 1440, 1, 1, 1), (0.5 + 1 / 24, 1, 2, 0), (0.5 + 1 / 24 + 10 / 1440, 1, 2, 1)]
+    assert packets[:4] == [
+        (0.5, 1, 1, 0),
+        (0.5 + 10 / 1440, 1, 1, 1),
+        (0.5 + 1 / 24, 1, 2, 0),
+        (0.5 + 1 / 24 + 10 / 1440, 1, 2, 1),
+    ]
     assert packets[-1][0] == pytest.approx(0.5 + 18 + 1 / 24 + 10 / 1440)
 
 
@@ -91,7 +103,9 @@ def test_numbers_of_the_default_survey(fake, cepheids):
     assert len(set(survey.alerts["alert_key"].to_pylist())) == 240
     for band in ("I", "V"):
         for epoch in range(1, 11):
-            rows = [r for r in survey.truth.to_pylist() if (r["band"], r["epoch"], r["visit"]) == (band, epoch, 1)]
+            rows = [
+                r for r in survey.truth.to_pylist() if (r["band"], r["epoch"], r["visit"]) == (band, epoch, 1)
+            ]
             assert len(rows) == len({r["source_id"] for r in rows}) == 6
 
 
@@ -140,13 +154,20 @@ def flagged(fake, seed, radius, **options):
     for night in np.unique(nights):
         batch = survey.alerts.filter(pa.array(nights == night))
         association, loci = associate(batch, loci, radius, history=history)
-        homes = dict(zip(association["alert_key"].to_pylist(), association["locus_id"].to_pylist(), strict=True))
+        homes = dict(
+            zip(association["alert_key"].to_pylist(), association["locus_id"].to_pylist(), strict=True)
+        )
         batch = batch.append_column("locus_id", pa.array([homes[k] for k in batch["alert_key"].to_pylist()]))
         history = batch if history is None else pa.concat_tables([history, batch])
-        result = run_filters(loci, history, ["jump"], {"new_alerts": set(homes), "limits": {"trigger": "alert"}})
+        result = run_filters(
+            loci, history, ["jump"], {"new_alerts": set(homes), "limits": {"trigger": "alert"}}
+        )
         verdicts += [row for row in result.verdicts.to_pylist() if row["passed"]]
     truth = {row["alert_key"]: row for row in survey.truth.to_pylist()}
-    return [(truth[v["alert_key"]]["epoch"], truth[v["alert_key"]]["visit"], truth[v["alert_key"]]["band"]) for v in verdicts], len(loci)
+    return [
+        (truth[v["alert_key"]]["epoch"], truth[v["alert_key"]]["visit"], truth[v["alert_key"]]["band"])
+        for v in verdicts
+    ], len(loci)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -198,7 +219,10 @@ def test_classes_that_can_be_injected(label):
     assert {row["label"] for row in survey.truth.to_pylist()} <= {label}
     assert len(survey.alerts) > 0
     if label == "moving":
-        first, last = (survey.truth.filter(pa.compute.equal(survey.truth["source_id"], "moving-1")).to_pylist()[k] for k in (0, -1))
+        first, last = (
+            survey.truth.filter(pa.compute.equal(survey.truth["source_id"], "moving-1")).to_pylist()[k]
+            for k in (0, -1)
+        )
         assert separation_arcsec(first["ra"], first["dec"], last["ra"], last["dec"]) > 3600
 
 
@@ -207,7 +231,10 @@ def test_injecting_twice_is_the_same():
     assert [(s.source_id, s.ra) for s in one] == [(s.source_id, s.ra) for s in two]
 
 
-@pytest.mark.parametrize(("text", "hours", "value"), [("04:30:57.72", True, 67.7405), ("-69:03:37.4", False, -69.060389), ("-00:30:00", False, -0.5)])
+@pytest.mark.parametrize(
+    ("text", "hours", "value"),
+    [("04:30:57.72", True, 67.7405), ("-69:03:37.4", False, -69.060389), ("-00:30:00", False, -0.5)],
+)
 def test_sexagesimal(text, hours, value):
     assert sexagesimal(text, hours) == pytest.approx(value, abs=1e-6)
     with pytest.raises(ValueError, match="sexagesimal"):
@@ -242,7 +269,15 @@ def test_tables_of_light_curves(tmp_path):
     assert [(s.source_id, sorted(s.curves)) for s in sources] == [("a", ["V"]), ("b", ["I"])]
     import pyarrow.parquet as pq
 
-    columns = {"source": ["a", "a"], "ra": [10.0, 10.0], "dec": [1.0, 1.0], "band": ["V", "V"], "mjd": [0.0, 1.0], "mag": [18.0, 19.0], "mag_err": [0.1, 0.1]}
+    columns = {
+        "source": ["a", "a"],
+        "ra": [10.0, 10.0],
+        "dec": [1.0, 1.0],
+        "band": ["V", "V"],
+        "mjd": [0.0, 1.0],
+        "mag": [18.0, 19.0],
+        "mag_err": [0.1, 0.1],
+    }
     pq.write_table(pa.table(columns), tmp_path / "lcs.parquet")
     assert read_sources(tmp_path / "lcs.parquet")[0].curves["V"].mag.tolist() == [18.0, 19.0]
     with pytest.raises(ValueError, match="light curves"):
@@ -274,7 +309,10 @@ def test_ogle_cepheids(shared_data):
     assert ranges["V"] == pytest.approx(1.16, abs=0.01)
     assert ranges["I"] == pytest.approx(0.71, abs=0.01)
     ra, dec = np.array([s.ra for s in sources]), np.array([s.dec for s in sources])
-    closest = min(np.sort(separation_arcsec(np.full(60, r), np.full(60, d), ra, dec))[1] for r, d in zip(ra, dec, strict=True))
+    closest = min(
+        np.sort(separation_arcsec(np.full(60, r), np.full(60, d), ra, dec))[1]
+        for r, d in zip(ra, dec, strict=True)
+    )
     assert closest >= 66
     files = sorted((shared_data / "alerts" / "ogle" / "lmc_cep" / "phot").glob("*/*.dat"))
     assert (len(files), sum(len(f.read_text().splitlines()) for f in files)) == (120, 28322)
