@@ -10,11 +10,12 @@ export PYTHONHASHSEED := 0
 # Certificates of the system: many institutes have their own.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help install install-slurm lock demo test lint format bench clean
+.PHONY: help install install-slurm lock demo test slurm-test lint format bench clean
 
 help:
 	@echo "make demo    simulate observations, search them, show what was found (results in demo/)"
 	@echo "make test    run all tests"
+	@echo "make slurm-test  start a real Slurm on this machine (as root), run on it, kill a node, stop it"
 	@echo "make lint    style, types, workflow format, generated documents"
 	@echo "make bench   time the fast paths beside their readable twins"
 	@echo "make install only install into .venv; then: source .venv/bin/activate"
@@ -58,6 +59,10 @@ demo: $(RUNTIME)
 
 test: $(DEVELOPMENT)
 	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+
+# Debian's Slurm is installed unless it is there; says loudly when it cannot be.
+slurm-test: $(DEVELOPMENT)
+	$(BIN)/python tests/slurm/run.py
 
 lint: $(DEVELOPMENT)
 	ruff check .

@@ -508,12 +508,11 @@ rule survey_report:
     output:
         report=report(
             directory(SURVEY_REPORT.output("{project}")),
-            patterns=["{figure}.png"],
             htmlindex="index.html",
             caption="../workflow/report/survey_report.rst",
             category="Survey light curves",
             subcategory="{project}",
-            labels={"figure": "{figure}"},
+            labels={"page": "report"},
         ),
     log:
         SURVEY_REPORT.log("{project}"),

@@ -40,10 +40,11 @@ share depends on its name alone. When all shares are done, a run without `shard`
 
 ## Throughput
 
-{observations:.0f} simulated observations of 5 ks with about 80,000 rows, one search (200 s, full band), on two cores:
-**{wall:.1f} s for each observation**, its simulation included, and {cpu:.1f} s of CPU in its seven steps, of
-which {share:.0f} % is the start of Python and its libraries. Snakemake takes {overhead:.0f} ms of CPU for
-each job.
+{observations:.0f} simulated observations of 5 ks with about 80,000 rows, one search (200 s, full band), on
+two cores: **{wall:.1f} s for each observation**, its simulation included, and {cpu:.1f} s of CPU in its seven
+steps, of
+which {share:.0f} % is the start of Python and its libraries. Snakemake takes {overhead:.0f} ms of CPU
+for each job.
 
 | rule | CPU, s | to start, s | peak memory, MB |
 |---|---|---|---|
@@ -56,7 +57,7 @@ the end of each job's log; the benchmark files look at a job too seldom for jobs
 
 Of this size, with the files already there:
 
-| cores | time | what limits |
+| where | time | what limits |
 |---|---|---|
 {projection}
 
@@ -67,8 +68,8 @@ events take longer in each step, see below, and shift the limit to the cores.
 
 ## Growth with the number of events
 
-Observations of 20 ks, nine searches (5, 50, 200 s; soft, hard, full band), CPU of each step without its start,
-and the largest memory of all steps:
+Observations of 20 ks, nine searches (5, 50, 200 s; soft, hard, full band), CPU of each step without its
+start, and the largest memory of all steps:
 
 {events}
 
@@ -86,26 +87,31 @@ two largest).
 """
 
 
-def projection(values: Mapping[str, float]) -> list[tuple[int, float, str]]:
-    """Cores, seconds and what limits, for an archive of small observations whose files are there."""
+def projection(values: Mapping[str, float]) -> list[tuple[str, float, str]]:
+    """Where, seconds and what limits, for an archive of small observations whose files are there."""
     jobs = ARCHIVE * STEPS_OF_AN_OBSERVATION
     planning = jobs * values["plan: one job"] / 1000
-    snakemake = values["throughput: Snakemake itself"] / 1000
+    starting = jobs * values["throughput: Snakemake itself"] / 1000
     work = ARCHIVE * values["throughput: CPU of an observation"]
     catalogue = ARCHIVE * values["catalogue: one more observation"] / 1000
+    replanning = ARCHIVE / GROUP * 2 * values["start of Snakemake"]
     found = []
-    for cores in (1, 100, 1000):
-        local = max(work / cores, jobs * snakemake) if cores > 1 else work + jobs * snakemake
-        groups = ARCHIVE / GROUP
-        cluster = (work + jobs * snakemake + groups * 2 * values["start of Snakemake"]) / cores
-        parts = {
-            "planning": planning,
-            "the catalogue, one job": catalogue,
-            "starting jobs, one process" if local > work / cores and local < cluster else "the cores": min(
-                local, cluster
-            ),
-        }
-        found.append((cores, sum(parts.values()), max(parts, key=lambda name: parts[name])))
+    for where, cores in (
+        ("1 core", 1),
+        ("one machine, 100 cores", 100),
+        ("Slurm, 100 cores", 100),
+        ("Slurm, 1000 cores", 1000),
+    ):
+        parts = {"planning, one process": planning, "the catalogue, one job": catalogue}
+        if cores == 1:
+            parts["the core"] = work + starting
+        elif where.startswith("Slurm"):
+            parts["the cores"] = (work + starting + replanning) / cores
+        elif starting > work / cores:
+            parts["starting jobs, one process"] = starting
+        else:
+            parts["the cores"] = work / cores
+        found.append((where, sum(parts.values()), max(parts, key=lambda name: parts[name])))
     return found
 
 
@@ -157,20 +163,16 @@ def _steps(figures: Any) -> str:
     rows = []
     for step, costs in figures.steps.items():
         cpu, start = median(c.cpu for c in costs), median(c.start for c in costs)
-        rows.append(
-            (
-                step,
-                f"| {step.replace('.', '_')} | {cpu:.2f} | {start:.2f} | {max(c.memory for c in costs):.0f} |",
-            )
-        )
-    return "\n".join(row for _, row in sorted(rows))
+        memory, rule = max(c.memory for c in costs), step.replace(".", "_")
+        rows.append(f"| {rule} | {cpu:.2f} | {start:.2f} | {memory:.0f} |")
+    return "\n".join(sorted(rows))
 
 
 def _projection(values: Mapping[str, float]) -> str:
     rows = []
-    for cores, seconds, limit in projection(values):
+    for where, seconds, limit in projection(values):
         hours = f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{seconds / 60:.0f} min"
-        rows.append(f"| {cores} | {hours} | {limit} |")
+        rows.append(f"| {where} | {hours} | {limit} |")
     return "\n".join(rows)
 
 

@@ -86,7 +86,11 @@ def wait(action, seconds=120):
 def test_from_upload_to_download(server, archive, browser):
     address, temporary = server
     driver = browser.driver
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
     driver.get(address)
+    assert browser.run("return document.documentElement.scrollWidth") <= 390
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     driver.find_element(By.ID, "file").send_keys(str(archive))
     driver.find_element(By.ID, "name").send_keys("My target / one")
     driver.find_element(By.ID, "bands").send_keys("Variable, 2.3, 2.7")

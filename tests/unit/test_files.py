@@ -78,7 +78,9 @@ def test_what_killed_attempts_left_is_removed_by_the_next_one(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_an_attempt_that_still_runs_can_neither_spoil_nor_name_what_the_next_one_writes(tmp_path, monkeypatch):
+def test_an_attempt_that_still_runs_can_neither_spoil_nor_name_what_the_next_one_writes(
+    tmp_path, monkeypatch
+):
     final = tmp_path / "cube.h5"
     old = begin_attempt(final)
     with old.open("w") as handle:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+
+from workflow_checkout import copy_checkout
 
 #: What decides where jobs run; the default profile wins over others and must not hold it.
 PLACE = {"executor", "cores", "jobs", "retries", "latency-wait", "default-resources", "groups"}
@@ -57,3 +60,26 @@ def test_slurm_dry_run(checkout):
     text = answer.stdout + answer.stderr
     assert answer.returncode == 0, text
     assert "xmm_events" in text
+
+
+def test_shards_that_ran_on_disks_of_their_own_come_together(repository, tmp_path):
+    """The last example of profiles/README.md: only the catalogue of all is left to make."""
+    from ephemera.xmm.simulate import small_case
+
+    obsids = ("0000000001", "0000000002")
+    folders = [copy_checkout(repository, tmp_path / name / "checkout") for name in ("one", "two", "home")]
+    small_case(tmp_path / "data" / obsids[0], obsid=obsids[0], duration=1000.0)
+    rows = ["obsid\tsource\tlocation", *(f"{obsid}\tfolder\t../../data/{obsid}" for obsid in obsids)]
+    for checkout in folders:
+        (checkout.root / "sheet.tsv").write_text("\n".join(rows) + "\n")
+    options = ("--config", "xmm={samples: sheet.tsv, figures: {enabled: false}}")
+    *nodes, home = folders
+    for number, node in enumerate(nodes, 1):
+        node.snakemake(*options, f"shard={number}/2")
+        for part in ("results", "raw"):
+            leave = shutil.ignore_patterns("current", "versions.jsonl")
+            if (node.root / part).is_dir():
+                shutil.copytree(node.root / part, home.root / part, ignore=leave, dirs_exist_ok=True)
+    assert home.planned(*options) == {"xmm_catalogue": 1}
+    home.snakemake(*options)
+    assert home.planned(*options) == {}

@@ -51,7 +51,8 @@ def wilson(right: int, total: int) -> tuple[float, float]:
     share = right / total
     middle = (share + 0.5 / total) / (1 + 1 / total)
     half = math.sqrt(share * (1 - share) / total + 0.25 / total**2) / (1 + 1 / total)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    # At the ends rounding must not leave the interval short of the share itself.
+    return (max(middle - half, 0.0) if right else 0.0), (min(middle + half, 1.0) if right < total else 1.0)
 
 
 def completeness(

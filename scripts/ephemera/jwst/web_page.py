@@ -36,11 +36,13 @@ def index_page(most_bytes: int) -> str:
 <button type="submit" id="start">Start</button></form>
 <p id="error" role="alert" class="warning" hidden></p>
 """)
-    progress = Markup("""<div id="running" hidden>
+    progress = Markup("""<p class="note">One job runs at a time; the bar tells how far it is.</p>
+<div id="running" hidden>
 <p><strong id="dataset"></strong>: <span id="stage" role="status"></span></p>
 <progress id="bar" max="100" value="0" aria-label="Progress"></progress> <span id="percent"></span>
 <p><button type="button" id="cancel">Cancel</button></p></div>""")
-    results = Markup("""<div id="results" hidden>
+    results = Markup("""<p class="note">Pages and a ZIP appear here.</p>
+<div id="results" hidden>
 <p>The products of <strong id="finished"></strong> are ready.</p>
 <ul id="links"></ul><p><button type="button" id="remove">Remove from this machine</button></p></div>""")
     text = Markup(
@@ -50,7 +52,8 @@ def index_page(most_bytes: int) -> str:
     body = Markup(text + form + section("Progress", progress) + section("Results", results))
     folder = Path(__file__).parent
     style = (folder / "page.css").read_text(encoding="utf-8") + (
-        "progress { width: min(40rem, 100%); height: 1.4rem; }"
+        "label.field { max-width: 100%; min-width: 0; } input[type=file] { width: 100%; }"
+        " progress { width: min(40rem, 100%); height: 1.4rem; }"
         " textarea, input { font: inherit; color: inherit; background: var(--paper);"
         " border: 1px solid var(--line);"
         " border-radius: 4px; padding: .4rem; max-width: 100%; }"

@@ -93,7 +93,6 @@ def _module(path: Path) -> Any:
     raise ValueError(msg)
 
 
-
 def _checked_meta(meta: Mapping[str, MetaValue]) -> dict[str, MetaValue]:
     for key, value in meta.items():
         if not _META_KEY.fullmatch(key):

@@ -31,6 +31,7 @@ def write(table: pa.Table, declaration: TableDeclaration, path: Path, meta: Mapp
 def read(path: Path, declaration: TableDeclaration) -> dict[str, pa.ChunkedArray]:
     """Declared columns that the file has."""
     with pq.ParquetFile(path) as file:
-        names = [name for name in declaration.names if name in file.schema_arrow.names]
+        present = set(file.schema_arrow.names)
+        names = [name for name in declaration.names if name in present]
         table = file.read(columns=names)
     return {name: table[name] for name in names}

@@ -40,7 +40,7 @@ from ephemera.xmm.detection_columns import DETECTIONS
 from ephemera.xmm.events_store import read_bad_times, read_subsets
 from ephemera.xmm.expectation_store import read_expectation
 from ephemera.xmm.feature_flags import MANY_REGIONS
-from ephemera.xmm.observation import UNIT_ARCSEC
+from ephemera.xmm.observation import UNIT_ARCSEC, Subset
 from ephemera.xmm.run_columns import RUNS
 
 if TYPE_CHECKING:
@@ -120,34 +120,36 @@ def outcome_rows(events: Sequence[Path], runs: pa.Table) -> list[dict[str, Any]]
     return sorted(rows, key=lambda row: tuple(str(row[name]) for name in OUTCOMES.names))
 
 
-def bad_time_rows(events: Sequence[Path]) -> list[dict[str, Any]]:
-    """Bad times of all observations, by subset and window length."""
-    rows = []
-    for path in events:
+def bad_times(observations: Mapping[Path, Sequence[Subset]]) -> pa.Table:
+    """Bad times of all observations (their subsets by event file), by subset and window length."""
+    tables = [BAD_TIMES.empty()]
+    for path, subsets in observations.items():
         obsid = read_attribute(path, "obsid")
-        headers = {subset.number: subset.headers[0] for subset in read_subsets(path, with_events=False)}
+        headers = {subset.number: subset.headers[0] for subset in subsets}
         for number, windows in read_bad_times(path).items():
             for window, bad in windows.items():
                 columns = bad_time_columns(bad, headers[number])
-                key = {"obsid": obsid, "subset": number, "window": window}
-                rows += [
-                    key | dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
-                ]
-    return rows
+                n = len(next(iter(columns.values())))
+                key = {"obsid": [obsid] * n, "subset": np.full(n, number), "window": np.full(n, window)}
+                tables.append(BAD_TIMES.arrow(key | columns))
+    return pa.concat_tables(tables)
 
 
 def selection_rows(events: Sequence[Path]) -> list[dict[str, Any]]:
     """Rows in and out of every cut of every list."""
     return [
-        {"obsid": read_attribute(path, "obsid"), "file": file, "step": step, "cut": cut.pop("name"), **cut}
+        {"obsid": obsid, "file": file, "step": step, "cut": cut.pop("name"), **cut}
         for path in events
+        for obsid in [read_attribute(path, "obsid")]
         for file, cuts in sorted(read_json(path, "cuts").items())
         for step, cut in enumerate(cuts)
     ]
 
 
 def candidates(
-    events: Sequence[Path], detections: pa.Table, bad_objects: Mapping[str, Sequence[str]]
+    observations: Mapping[Path, Sequence[Subset]],
+    detections: pa.Table,
+    bad_objects: Mapping[str, Sequence[str]],
 ) -> list[dict[str, Any]]:
     """Observations with more than 20 regions in a run, or of an object that makes false detections.
 
@@ -158,8 +160,8 @@ def candidates(
     for (obsid, runid), number in sorted(in_run.items()):
         if number > MANY_REGIONS:
             rows.append({"obsid": obsid, "reason": None, "evidence": f"{number} regions in run {runid}"})
-    for path in events:
-        names = {h.object_name for s in read_subsets(path, with_events=False) for h in s.headers}
+    for path, subsets in observations.items():
+        names = {header.object_name for subset in subsets for header in subset.headers}
         for reason, known in bad_objects.items():
             for name in sorted(names):
                 if any(bad.lower() in name.lower() for bad in known):
@@ -169,12 +171,15 @@ def candidates(
 
 
 def footprints(
-    events: Sequence[Path], expectations: Sequence[Path], pixel_units: float, order: int
+    observations: Mapping[Path, Sequence[Subset]],
+    expectations: Sequence[Path],
+    pixel_units: float,
+    order: int,
 ) -> list[Footprint]:
     """What each run of the main grid searched, and for how long."""
     found = []
-    for event_file, path in zip(events, expectations, strict=True):
-        subsets = {subset.number: subset for subset in read_subsets(event_file, with_events=False)}
+    for several, path in zip(observations.values(), expectations, strict=True):
+        subsets = {subset.number: subset for subset in several}
         mocs: dict[bytes, Any] = {}
         for key in run_keys(path):
             expectation = read_expectation(path, key)
@@ -214,16 +219,17 @@ def main(job: Job) -> None:
     write(runs, RUNS, job.output.runs)
     rows = outcome_rows(job.input.events, runs)
     write({n: [row[n] for row in rows] for n in OUTCOMES.names}, OUTCOMES, job.output.outcomes)
+    observations = {path: read_subsets(path, with_events=False) for path in job.input.events}
+    write(bad_times(observations), BAD_TIMES, job.output.bad_times)
     for name, declaration, table in (
-        ("bad_times", BAD_TIMES, bad_time_rows(job.input.events)),
         ("selection", SELECTION, selection_rows(job.input.events)),
-        ("candidates", CANDIDATES, candidates(job.input.events, detections, vars(settings.bad_objects))),
+        ("candidates", CANDIDATES, candidates(observations, detections, vars(settings.bad_objects))),
     ):
         columns_of = {column: [row[column] for row in table] for column in declaration.names}
         write(columns_of, declaration, getattr(job.output, name))
     job.output.regions.write_text(region_text(detections), encoding="utf-8")
     width = round(job.settings.size_arcsec / UNIT_ARCSEC)
-    seen = footprints(job.input.events, job.input.expectations, width, settings.coverage_order)
+    seen = footprints(observations, job.input.expectations, width, settings.coverage_order)
     save_moc(union([f.moc for f in seen], order=settings.coverage_order), job.output.coverage)
     write(coverage_columns(seen), COVERAGE, job.output.coverage_table)
     log.info("%d detections, %d sources", len(detections), len(np.asarray(columns["srcid"])))

@@ -44,7 +44,8 @@ class PixelGrid:
         if not (whole and LEAST_WIDTH <= round(units) <= SKY_SIZE):
             msg = (
                 f"size_arcsec must be a whole number of {UNIT_ARCSEC} arcsec, from "
-                f"{LEAST_WIDTH * UNIT_ARCSEC:g} to {SKY_SIZE * UNIT_ARCSEC:g} arcsec, got {self.size_arcsec!r}"
+                f"{LEAST_WIDTH * UNIT_ARCSEC:g} to {SKY_SIZE * UNIT_ARCSEC:g} arcsec, "
+                f"got {self.size_arcsec!r}"
             )
             raise ValueError(msg)
         for name, shift in (("shift_x", self.shift_x), ("shift_y", self.shift_y)):

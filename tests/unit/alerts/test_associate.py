@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from builders.alerts import alert, alerts, limit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders.alerts import alert, alerts, limit
 from ephemera.alerts import store
 from ephemera.alerts.associate import associate
 from ephemera.alerts.ledger import check_late, close_night, digest_of
@@ -194,7 +194,7 @@ def test_radii_by_survey_and_their_range():
     assert len(associate(rows, None, {"default": 2.0})[1]) == 2
     assert len(associate(rows, None, {"default": 2.0, "atlas": 4.0})[1]) == 1
     for radius in (0.05, 31.0):
-        with pytest.raises(ValueError, match="0.1-30"):
+        with pytest.raises(ValueError, match=r"0.1-30"):
             associate(rows, None, radius)
 
 

@@ -11,10 +11,10 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from builders.alerts import candidate, container, packet, write, ztf_schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders.alerts import candidate, container, packet, write, ztf_schema
 from ephemera.alerts import avro
 from ephemera.alerts.avro import CodecMissingError, require_codecs
 from ephemera.alerts.decode import account_of, read_packets

@@ -7,8 +7,8 @@ import time
 
 import pyarrow as pa
 import pytest
-from builders.alerts import alert, alerts
 
+from builders.alerts import alert, alerts
 from ephemera.alerts.associate import associate
 from ephemera.alerts.filters import Filter, Property, Tag, Verdict, declare, run_filters
 from ephemera.alerts.filters.contract import ContractError

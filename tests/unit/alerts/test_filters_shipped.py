@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
-from builders.alerts import alert, alerts, joined, limit
 
+from builders.alerts import alert, alerts, joined, limit
 from ephemera.alerts.associate import associate
 from ephemera.alerts.filters import run_filters
 from ephemera.alerts.filters.shipped import SHIPPED
@@ -160,7 +160,7 @@ def test_brightening_needs_its_significance():
 
 def test_moving_by_motion():
     rows = (at(59000.10, 18), alert(2, 10.0, FAR, 59000.14))  # 12 arcsec in an hour
-    outcome, tags, _, properties = run("moving_object", *rows)
+    _outcome, tags, _, properties = run("moving_object", *rows)
     assert tags == ["moving_object"]
     assert properties["motion"] == pytest.approx(12 / 57.6, rel=1e-3)
     assert run("moving_object", at(59000.10, 18), alert(2, 10.0, FAR, 59001.14))[1] == []

@@ -13,8 +13,8 @@ import subprocess
 import time
 
 import pytest
-from builders.alerts import container, packet
 
+from builders.alerts import container, packet
 from ephemera.alerts import kafka
 from ephemera.alerts.decode import account_of, read_packets
 

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from builders.alerts import alert, alerts, container, joined, limit, packet, write
 
+from builders.alerts import alert, alerts, container, joined, limit, packet, write
 from ephemera.alerts.associate import associate
 from ephemera.alerts.benchmark import filter_scores, locus_ranks, object_scores, oddest, training_section
 from ephemera.alerts.columns import Context

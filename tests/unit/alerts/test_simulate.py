@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import h5py
 import numpy as np
 import pyarrow as pa
@@ -55,7 +57,7 @@ def jumps(fake, config):
         mags = [noiseless(fake, band, t, as_filed=config.clock == "notebook")[0] for t, _, _ in times]
         found[band] = [
             (b - a, *times[k + 1][1:], times[k + 1][0], a, b)
-            for k, (a, b) in enumerate(zip(mags, mags[1:], strict=False))
+            for k, (a, b) in enumerate(itertools.pairwise(mags))
         ]
     return found
 
@@ -319,4 +321,4 @@ def test_ogle_cepheids(shared_data):
 
 
 def test_the_fake_is_where_the_notebook_put_it(fake):
-    assert (FAKE_RA, FAKE_DEC) == (fake.ra, fake.dec)
+    assert (fake.ra, fake.dec) == (FAKE_RA, FAKE_DEC)
