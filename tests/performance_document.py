@@ -42,9 +42,8 @@ share depends on its name alone. When all shares are done, a run without `shard`
 
 {observations:.0f} simulated observations of 5 ks with about 80,000 rows, one search (200 s, full band), on
 two cores: **{wall:.1f} s for each observation**, its simulation included, and {cpu:.1f} s of CPU in its seven
-steps, of
-which {share:.0f} % is the start of Python and its libraries. Snakemake takes {overhead:.0f} ms of CPU
-for each job.
+steps, of which {share:.0f} % is the start of Python and its libraries. Snakemake takes {overhead:.0f} ms of
+CPU for each job.
 
 | rule | CPU, s | to start, s | peak memory, MB |
 |---|---|---|---|

@@ -11,12 +11,11 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import platform
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module, metadata
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -164,6 +163,9 @@ def _write_recipe(recipe: Mapping[str, Any]) -> None:
     path = Path(recipe["folder"]) / "recipe.json"
     if path.exists():
         return
+    import platform
+    from importlib import metadata  # 40 ms that only the first job of a recipe has to spend
+
     from ephemera.recipes.versions import commit
 
     document = {

@@ -197,7 +197,7 @@ def long_observation(folder: Path, size: tuple[int, int]) -> list[Row]:
     return [*rows, (f"{n} x {channels}: peak memory", peak_mb(), "MB", note)]
 
 
-def run(*, full: bool = False) -> list[Row]:
+def run(*, full: bool = True) -> list[Row]:
     """All rows (name, value, unit, note)."""
     with tempfile.TemporaryDirectory(prefix="ephemera-bench-") as name:
         folder = Path(name)
@@ -207,5 +207,5 @@ def run(*, full: bool = False) -> list[Row]:
 
 
 if __name__ == "__main__":
-    for label, value, unit, note in run(full="--full" in sys.argv):
+    for label, value, unit, note in run(full="--quick" not in sys.argv):
         sys.stdout.write(f"{label:<48} {value:10.3f} {unit:<4} {note}\n")

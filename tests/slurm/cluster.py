@@ -215,12 +215,15 @@ class Cluster:
 
     def kill_node(self, node: str) -> None:
         """Kill -9 a node's daemon and all that runs there, as if its power had gone."""
-        self._daemons[node].kill()
-        self._daemons.pop(node).wait()
+        daemon = self._daemons.pop(node)
         running = [pid for pid in descendants() if _environment(pid).get("SLURMD_NODENAME") == node]
         steps = {_parent(pid) for pid in running} - {os.getpid()}
-        for pid in [*(s for s in steps if "slurmstepd" in _command(s)), *running]:
-            _kill(pid)
+        ended = [daemon.pid, *(pid for pid in steps if "slurmstepd" in _command(pid)), *running]
+        # All stand still before any dies: what outlived the others would still report that they failed.
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in ended:
+                _send(pid, number)
+        daemon.wait()
 
     def idle(self) -> list[str]:
         """Nodes that could take a job now."""
@@ -311,7 +314,7 @@ def end_all_children() -> None:
     end = time.monotonic() + 10
     while alive := [pid for pid in descendants() if _command(pid)]:
         for pid in alive:
-            _kill(pid)
+            _send(pid, signal.SIGKILL)
         for _ in _reaped():
             pass
         if time.monotonic() > end:
@@ -329,9 +332,9 @@ def _reaped() -> Iterator[int]:
             yield pid
 
 
-def _kill(pid: int) -> None:
+def _send(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
 
 
 def _parent(pid: int) -> int:

@@ -69,6 +69,7 @@ def test_shards_that_ran_on_disks_of_their_own_come_together(repository, tmp_pat
     obsids = ("0000000001", "0000000002")
     folders = [copy_checkout(repository, tmp_path / name / "checkout") for name in ("one", "two", "home")]
     small_case(tmp_path / "data" / obsids[0], obsid=obsids[0], duration=1000.0)
+    (tmp_path / "data" / obsids[1]).mkdir()
     rows = ["obsid\tsource\tlocation", *(f"{obsid}\tfolder\t../../data/{obsid}" for obsid in obsids)]
     for checkout in folders:
         (checkout.root / "sheet.tsv").write_text("\n".join(rows) + "\n")

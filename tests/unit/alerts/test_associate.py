@@ -81,10 +81,15 @@ def test_delivering_a_night_again_changes_nothing():
 def test_files_and_order_do_not_matter(seed):
     random = np.random.default_rng(seed)
     rows = [
-        alert(k, 10 + random.uniform(0, 20) * ARCSEC, random.uniform(0, 20) * ARCSEC, 59000 + random.uniform(0, 0.5),
-              survey=str(random.choice(["ztf", "atlas"])))
+        alert(
+            k,
+            10 + random.uniform(0, 20) * ARCSEC,
+            random.uniform(0, 20) * ARCSEC,
+            59000 + random.uniform(0, 0.5),
+            survey=str(random.choice(["ztf", "atlas"])),
+        )
         for k in range(40)
-    ]  # fmt: skip
+    ]
     expected = associate(alerts(*rows), None)
     order = random.permutation(len(rows))
     pieces = [alerts(*(rows[k] for k in part)) for part in np.array_split(order, 4)]

@@ -334,8 +334,20 @@ def test_messages_with_a_schema_number(tmp_path):
 
 
 def test_types_that_are_wrong(tmp_path):
-    rows = [{"oid": "ZTF1", "candid": str(k), "mjd": mjd, "fid": "1", "ra": "10", "dec": "1", "magpsf": "18",
-             "sigmapsf": "0.1", "isdiffpos": "1"} for k, mjd in ((1, "59000.1"), (2, "yesterday"))]  # fmt: skip
+    rows = [
+        {
+            "oid": "ZTF1",
+            "candid": str(k),
+            "mjd": mjd,
+            "fid": "1",
+            "ra": "10",
+            "dec": "1",
+            "magpsf": "18",
+            "sigmapsf": "0.1",
+            "isdiffpos": "1",
+        }
+        for k, mjd in ((1, "59000.1"), (2, "yesterday"))
+    ]
     text = ",".join(rows[0]) + "\n" + "\n".join(",".join(row.values()) for row in rows) + "\n"
     table, account = read(tmp_path / "detections.csv", text.encode())
     assert table["alert_id"].to_pylist() == [1]
@@ -346,8 +358,13 @@ def test_a_prior_that_is_an_upper_limit_and_one_that_is_a_detection(tmp_path):
     priors = [candidate(None, jd=2458420.5), candidate(50, jd=2458425.5), candidate(51, ra=float("nan"))]
     table, account = read(tmp_path / "a.avro", container([packet(60, priors=priors)]))
     assert account["priors"] == {
-        "in": 3, "new_detections": 1, "known_detections": 0, "limits": 1, "forced": 0, "rejected": {"bad_position": 1},
-    }  # fmt: skip
+        "in": 3,
+        "new_detections": 1,
+        "known_detections": 0,
+        "limits": 1,
+        "forced": 0,
+        "rejected": {"bad_position": 1},
+    }
     rows = {row["alert_key"]: row for row in table.to_pylist()}
     assert rows["ztf:limit:ZTF180000060-7"]["maglim"] == 20.5
     assert rows["ztf:50"]["carrier_key"] == "ztf:60"

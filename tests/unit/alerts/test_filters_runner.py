@@ -35,8 +35,15 @@ def tags_of(result):
 
 
 def test_tags_and_properties_are_set():
-    flagged = make("bright", lambda locus: Verdict(["bright"], {"m": locus.newest.mag, "n": 2, "w": "x"}),
-                   output_properties=(Property("m", float, "mag", "a"), Property("n", int, None, "b"), Property("w", str, None, "c")))  # fmt: skip
+    flagged = make(
+        "bright",
+        lambda locus: Verdict(["bright"], {"m": locus.newest.mag, "n": 2, "w": "x"}),
+        output_properties=(
+            Property("m", float, "mag", "a"),
+            Property("n", int, None, "b"),
+            Property("w", str, None, "c"),
+        ),
+    )
     result = run_filters(*night(), [flagged])
     assert tags_of(result) == [["bright"]] * 3
     assert result.loci["tags"][0].as_py()[0]["mjd_set"] == pytest.approx(59000.11)
@@ -56,12 +63,17 @@ def test_answers_of_several_forms():
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (["other"], "not declared"), ({"properties": {"x": 1.0}}, "not declared"), ({"tag": []}, "has tags and properties"),
-        ("t", "list of tags"), (7, "list of tags"), ({"properties": {"p": "text"}}, "must be float"),
-        ({"properties": {"p": math.nan}}, "finite"), ({"properties": {"p": math.inf}}, "finite"),
+        (["other"], "not declared"),
+        ({"properties": {"x": 1.0}}, "not declared"),
+        ({"tag": []}, "has tags and properties"),
+        ("t", "list of tags"),
+        (7, "list of tags"),
+        ({"properties": {"p": "text"}}, "must be float"),
+        ({"properties": {"p": math.nan}}, "finite"),
+        ({"properties": {"p": math.inf}}, "finite"),
         ({"properties": {"p": True}}, "must be float"),
     ],
-)  # fmt: skip
+)
 def test_answers_that_were_not_declared_are_errors(answer, error):
     wrong = make("t", lambda locus: answer, output_properties=(Property("p", float, None, "test"),))
     result = run_filters(*night(1), [wrong, make("fine", lambda locus: ["fine"])])
@@ -111,8 +123,12 @@ def test_order_is_by_requirements_then_by_name():
 
         return run
 
-    filters = [make("a", note("a"), required_tags=("z",)), make("z", note("z")), make("b", note("b"), order_after=("a",)),
-               make("c", note("c"))]  # fmt: skip
+    filters = [
+        make("a", note("a"), required_tags=("z",)),
+        make("z", note("z")),
+        make("b", note("b"), order_after=("a",)),
+        make("c", note("c")),
+    ]
     result = run_filters(*night(1), filters)
     assert seen == ["c", "z", "a", "b"]
     assert list(result.tallies) == ["c", "z", "a", "b"]
@@ -128,12 +144,16 @@ def test_order_is_by_requirements_then_by_name():
 @pytest.mark.parametrize(
     ("need", "missing"),
     [
-        ({"required_fields": ("extra.rb",)}, "extra.rb"), ({"required_fields": ("nonsense",)}, "nonsense"),
-        ({"required_tags": ("x",)}, "tag x"), ({"required_properties": ("x",)}, "property x"),
-        ({"required_catalogues": ("gaia",)}, "catalogue gaia"), ({"min_detections": 3}, "3 detections"),
-        ({"bands": ("ztf_r",)}, "band ztf_g"), ({"surveys": ("atlas",)}, "survey ztf"),
+        ({"required_fields": ("extra.rb",)}, "extra.rb"),
+        ({"required_fields": ("nonsense",)}, "nonsense"),
+        ({"required_tags": ("x",)}, "tag x"),
+        ({"required_properties": ("x",)}, "property x"),
+        ({"required_catalogues": ("gaia",)}, "catalogue gaia"),
+        ({"min_detections": 3}, "3 detections"),
+        ({"bands": ("ztf_r",)}, "band ztf_g"),
+        ({"surveys": ("atlas",)}, "survey ztf"),
     ],
-)  # fmt: skip
+)
 def test_requirements(need, missing):
     result = run_filters(*night(1), [make("t", lambda locus: ["t"], **need)])
     row = result.verdicts.to_pylist()[0]
@@ -143,9 +163,11 @@ def test_requirements(need, missing):
 def test_filters_see_a_read_only_copy():
     def meddle(locus):
         for attempt in (
-            lambda: setattr(locus.newest, "mag", 1.0), lambda: locus.properties.__setitem__("x", 1),
-            lambda: locus.light_curve().mag.__setitem__(0, 1.0), lambda: locus.facts.__setitem__("ra", 1),
-        ):  # fmt: skip
+            lambda: setattr(locus.newest, "mag", 1.0),
+            lambda: locus.properties.__setitem__("x", 1),
+            lambda: locus.light_curve().mag.__setitem__(0, 1.0),
+            lambda: locus.facts.__setitem__("ra", 1),
+        ):
             with pytest.raises((AttributeError, TypeError, ValueError)):
                 attempt()
         return ["t"]
@@ -243,12 +265,18 @@ def test_a_filter_of_a_user(tmp_path):
 @pytest.mark.parametrize(
     ("body", "error"),
     [
-        ("raise KeyError('x')", "KeyError"), ("import os; os._exit(3)", "SystemExit"), ("raise SystemExit", "SystemExit"),
-        ("while True: pass", "FilterTimeoutError"), ("x = bytearray(10**10)", "MemoryError"),
-        ("import signal; signal.setitimer(signal.ITIMER_REAL, 0)\n        while True: pass", "FilterTimeoutError"),
+        ("raise KeyError('x')", "KeyError"),
+        ("import os; os._exit(3)", "SystemExit"),
+        ("raise SystemExit", "SystemExit"),
+        ("while True: pass", "FilterTimeoutError"),
+        ("x = bytearray(10**10)", "MemoryError"),
+        (
+            "import signal; signal.setitimer(signal.ITIMER_REAL, 0)\n        while True: pass",
+            "FilterTimeoutError",
+        ),
         ("return ['other']", "ContractError"),
     ],
-)  # fmt: skip
+)
 def test_a_filter_of_a_user_cannot_stop_the_stream(tmp_path, body, error):
     path = user_file(tmp_path, body)
     limits = {"seconds": 0.2, "memory_mb": 3000}

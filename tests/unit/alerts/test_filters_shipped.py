@@ -55,24 +55,47 @@ def at(mjd, mag, number=1, **given):
 FAR = 12 / 3600
 PAIR = (at(59000.1, 20.0), at(59001.1, 16.5, 2))
 CASES = {
-    "quality_basic": ((at(59000.1, 18, extra=GOOD),), (at(59000.1, 18, extra={**GOOD, "rb": 0.5}),), (at(59000.1, 18),)),
-    "quality_strict": ((at(59000.1, 18, extra=GOOD),), (at(59000.1, 18, extra={**GOOD, "elong": 1.3}),),
-                       (at(59000.1, 18, extra={k: v for k, v in GOOD.items() if k != "fwhm"}),)),
+    "quality_basic": (
+        (at(59000.1, 18, extra=GOOD),),
+        (at(59000.1, 18, extra={**GOOD, "rb": 0.5}),),
+        (at(59000.1, 18),),
+    ),
+    "quality_strict": (
+        (at(59000.1, 18, extra=GOOD),),
+        (at(59000.1, 18, extra={**GOOD, "elong": 1.3}),),
+        (at(59000.1, 18, extra={k: v for k, v in GOOD.items() if k != "fwhm"}),),
+    ),
     "jump": (PAIR, (PAIR[0], at(59001.1, 17.5, 2)), (PAIR[1],)),
-    "nuclear_transient": ((at(59000.1, 18, extra=NUCLEAR),), (at(59000.1, 18.6, extra=NUCLEAR),),
-                          (at(59000.1, 18, extra={**NUCLEAR, "sgscore1": None}),)),
-    "variable_star": ((at(59000.1, 18, extra=STAR),), (at(59000.1, 18, extra={**STAR, "sgscore1": 0.3}),),
-                      (at(59000.1, 18, extra={**STAR, "distnr": None}),)),
-    "nightly_brightening": (PAIR, (PAIR[0], at(59001.1, 19.6, 2)), (at(59001.1, 18, 2, mag_err=None), PAIR[0])),
-    "young": ((at(59000.1, 18), limit(9, 58998.1, 20.0, alert_key="l", carrier_key="ztf:1")),
-              (at(59000.1, 18), limit(9, 58990.1, 20.0, alert_key="l", carrier_key="ztf:1")),
-              (limit(9, 58998.1, 20.0),)),
+    "nuclear_transient": (
+        (at(59000.1, 18, extra=NUCLEAR),),
+        (at(59000.1, 18.6, extra=NUCLEAR),),
+        (at(59000.1, 18, extra={**NUCLEAR, "sgscore1": None}),),
+    ),
+    "variable_star": (
+        (at(59000.1, 18, extra=STAR),),
+        (at(59000.1, 18, extra={**STAR, "sgscore1": 0.3}),),
+        (at(59000.1, 18, extra={**STAR, "distnr": None}),),
+    ),
+    "nightly_brightening": (
+        PAIR,
+        (PAIR[0], at(59001.1, 19.6, 2)),
+        (at(59001.1, 18, 2, mag_err=None), PAIR[0]),
+    ),
+    "young": (
+        (at(59000.1, 18), limit(9, 58998.1, 20.0, alert_key="l", carrier_key="ztf:1")),
+        (at(59000.1, 18), limit(9, 58990.1, 20.0, alert_key="l", carrier_key="ztf:1")),
+        (limit(9, 58998.1, 20.0),),
+    ),
     "moving_object": ((at(59000.1, 18, ss_id="1 Ceres"),), (at(59000.1, 18),), None),
     "long_lived": (tuple(at(59000.1 + k, 18, k + 1) for k in range(32)), PAIR, (limit(9, 58998.1, 20.0),)),
     "single_point": ((at(59000.1, 18),), PAIR, (limit(9, 58998.1, 20.0),)),
-    "negative_only": ((at(59000.1, 18, sign=-1),), (at(59000.1, 18, sign=-1), at(59000.2, 18, 2)), (limit(9, 58998.1, 20.0),)),
+    "negative_only": (
+        (at(59000.1, 18, sign=-1),),
+        (at(59000.1, 18, sign=-1), at(59000.2, 18, 2)),
+        (limit(9, 58998.1, 20.0),),
+    ),
     "new_band": ((at(59000.1, 18), at(59000.2, 18, 2, band="ztf_r")), PAIR, (at(59000.1, 18),)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -218,8 +241,12 @@ def _cell(ra, dec):
 def test_a_list_that_cannot_be_read_is_reported(tmp_path):
     path = listed(tmp_path, "name,ra,dec,radius_arcsec\nM31,ten,0,5\n")
     _, loci = associate(alerts(at(59000.1, 18)), None)
-    result = run_filters(loci, joined(loci["locus_id"][0].as_py(), at(59000.1, 18)), ["watch_static", "everything"],
-                         {"files": {"watch_static": {"list": path}}})  # fmt: skip
+    result = run_filters(
+        loci,
+        joined(loci["locus_id"][0].as_py(), at(59000.1, 18)),
+        ["watch_static", "everything"],
+        {"files": {"watch_static": {"list": path}}},
+    )
     assert "line 2" in result.tallies["watch_static"].problem
     assert result.tallies["everything"].succeeded == 1
 

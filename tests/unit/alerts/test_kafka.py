@@ -45,8 +45,16 @@ def broker(tmp_path_factory):
     finally:
         os.environ["HOME"] = home
     address = f"127.0.0.1:{free_port()}"
-    command = [program, "broker", "--listener-url", f"tcp://{address}", "--advertised-listener-url", f"tcp://{address}",
-               "--storage-engine", "memory://tansu/"]  # fmt: skip
+    command = [
+        program,
+        "broker",
+        "--listener-url",
+        f"tcp://{address}",
+        "--advertised-listener-url",
+        f"tcp://{address}",
+        "--storage-engine",
+        "memory://tansu/",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(address)

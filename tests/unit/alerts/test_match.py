@@ -35,10 +35,13 @@ def scattered(seed, clumps, per_clump, spread, centre=(10.0, 20.0)):
 
 @settings(max_examples=80, deadline=None)
 @given(
-    st.integers(0, 10**6), st.integers(1, 8), st.integers(1, 8), st.floats(0.05, 4.0),
+    st.integers(0, 10**6),
+    st.integers(1, 8),
+    st.integers(1, 8),
+    st.floats(0.05, 4.0),
     st.sampled_from([(10.0, 20.0), (0.0, 0.0), (359.9999, -5.0), (123.0, 89.9999), (200.0, -89.9995)]),
     st.floats(0.3, 5.0),
-)  # fmt: skip
+)
 def test_fast_and_readable_way_give_the_same_loci(seed, clumps, per_clump, spread, centre, radius):
     vectors = scattered(seed, clumps, per_clump, spread, centre)
     n = len(vectors)

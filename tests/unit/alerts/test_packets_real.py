@@ -81,8 +81,11 @@ def test_damaged_packets_are_refused_with_their_reasons(ztf_paths, folder):
     table = read_packets([*ztf_paths, folder / "ztf" / "damaged"])
     account = account_of(table)
     assert account["packets"] == {
-        "in": 154, "out": 152, "duplicates": 0, "rejected": {"schema_invalid": 1, "sync_marker": 1},
-    }  # fmt: skip
+        "in": 154,
+        "out": 152,
+        "duplicates": 0,
+        "rejected": {"schema_invalid": 1, "sync_marker": 1},
+    }
     reasons = {row["file"].split("/")[-1]: row["reason"] for row in account["quarantine"]}
     assert reasons == {"516401801315010009.avro": "sync_marker", "516434762915010006.avro": "schema_invalid"}
 

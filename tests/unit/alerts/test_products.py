@@ -64,8 +64,17 @@ def test_nights():
 
 def settings(path, **given):
     names = ("pm_ra", "pm_dec", "error_major", "error_minor", "error_angle")
-    return {"name": "stars", "path": str(path), "radius_arcsec": 3.0, "columns": ["class"], "ra": "ra", "dec": "dec",
-            "epoch_yr": 2000.0, **dict.fromkeys(names), **given}  # fmt: skip
+    return {
+        "name": "stars",
+        "path": str(path),
+        "radius_arcsec": 3.0,
+        "columns": ["class"],
+        "ra": "ra",
+        "dec": "dec",
+        "epoch_yr": 2000.0,
+        **dict.fromkeys(names),
+        **given,
+    }
 
 
 def one_locus(ra=10.0, dec=0.0):
@@ -146,8 +155,12 @@ def night():
     _, loci = associate(alerts(*rows), None)
     names = {r["founder_key"]: r["locus_id"] for r in loci.to_pylist()}
     first = names["ztf:1"]
-    old = {"locus_id": first, "tags": [{"name": "single_point", "filter": "single_point", "version": "1", "mjd_set": 59000.1}],
-           "properties": [("x", as_value(1.5))], "night_updated": 59000}  # fmt: skip
+    old = {
+        "locus_id": first,
+        "tags": [{"name": "single_point", "filter": "single_point", "version": "1", "mjd_set": 59000.1}],
+        "properties": [("x", as_value(1.5))],
+        "night_updated": 59000,
+    }
     tagged = pa.Table.from_pylist(
         [old], pa.schema([LOCI.field(n) for n in ("locus_id", "tags", "properties", "night_updated")])
     )
@@ -248,11 +261,23 @@ def checked(text):
 
 
 def test_a_page_draws_limits_and_negative_differences():
-    rows = [alert(1, 10.0, 0.0, 59000.1), alert(2, 10.0, ARCSEC, 59001.1, sign=-1), limit(3, 58999.1, 20.5, carrier_key="ztf:1"),
-            alert(4, 10.0, 0.0, 58998.0, kind=2, alert_key="f", carrier_key="ztf:1")]  # fmt: skip
+    rows = [
+        alert(1, 10.0, 0.0, 59000.1),
+        alert(2, 10.0, ARCSEC, 59001.1, sign=-1),
+        limit(3, 58999.1, 20.5, carrier_key="ztf:1"),
+        alert(4, 10.0, 0.0, 58998.0, kind=2, alert_key="f", carrier_key="ztf:1"),
+    ]
     _, loci = associate(alerts(*rows), None)
-    conflict = {"what": "two_ids_in_locus", "survey": "ztf", "object_id": "<script>alert(1)</script>", "other_object_id": "B",
-                "locus_id": "X", "other_locus_id": "X", "sep_arcsec": 0.3, "overlap_d": -5.0}  # fmt: skip
+    conflict = {
+        "what": "two_ids_in_locus",
+        "survey": "ztf",
+        "object_id": "<script>alert(1)</script>",
+        "other_object_id": "B",
+        "locus_id": "X",
+        "other_locus_id": "X",
+        "sep_arcsec": 0.3,
+        "overlap_d": -5.0,
+    }
     text = locus_page(loci.to_pylist()[0], alerts(*rows).to_pylist(), [conflict], 2.0, 59001)
     checked(text)
     assert "open: negative difference" in text
@@ -319,10 +344,27 @@ def test_ticks_are_round():
 
 
 def parts_of_report(out=10, refused=2):
-    decoded = pa.table({"file": ["a", "a", "a"], "survey": ["ztf", "unknown", "ztf"], "night": pa.array([5, None, 5], pa.int32()),
-                        "of": ["packets", "packets", "priors"], "what": ["mapped", "rejected: truncated", "limits"], "number": [out + 1, refused, 4]})  # fmt: skip
-    night = {"night": 5, "out": out, "duplicates": 1, "new_detections": 0, "known_detections": 0, "limits": 4, "forced": 0,
-             "files": [{"file": "a", "survey": "ztf", "out": out, "duplicates": 1}], "changed": 0}  # fmt: skip
+    decoded = pa.table(
+        {
+            "file": ["a", "a", "a"],
+            "survey": ["ztf", "unknown", "ztf"],
+            "night": pa.array([5, None, 5], pa.int32()),
+            "of": ["packets", "packets", "priors"],
+            "what": ["mapped", "rejected: truncated", "limits"],
+            "number": [out + 1, refused, 4],
+        }
+    )
+    night = {
+        "night": 5,
+        "out": out,
+        "duplicates": 1,
+        "new_detections": 0,
+        "known_detections": 0,
+        "limits": 4,
+        "forced": 0,
+        "files": [{"file": "a", "survey": "ztf", "out": out, "duplicates": 1}],
+        "changed": 0,
+    }
     associated = {"known_own": 0, "known_prior_detections": 0, "new_loci": 3, "to_old_loci": 7}
     return [decoded], [5], night, associated
 
@@ -339,8 +381,19 @@ def report_of(**given):
         "switched_off": False,
         "problem": None,
     }
-    return {"night": 5, **account, "association": {"new_loci": 3, "to_old_loci": 7}, "filters": {"jump": tally}, "tags": {"jump": 2},
-            "streams": {"jump": 2}, "conflicts": {}, "merges": {}, "catalogues_missing": [], "warnings": [], "rates": [10]}  # fmt: skip
+    return {
+        "night": 5,
+        **account,
+        "association": {"new_loci": 3, "to_old_loci": 7},
+        "filters": {"jump": tally},
+        "tags": {"jump": 2},
+        "streams": {"jump": 2},
+        "conflicts": {},
+        "merges": {},
+        "catalogues_missing": [],
+        "warnings": [],
+        "rates": [10],
+    }
 
 
 def test_the_account_of_a_night_closes():
@@ -435,9 +488,16 @@ def test_scores_of_filters_and_objects():
 def test_the_odd_curve_is_found():
     random = np.random.default_rng(0)
     rows = [
-        {"kind": 0, "mag": 17 + random.normal(0, 0.02) + (3.0 if (k, n) == (7, 5) else 0), "band": "V", "mjd_utc": float(n), "locus_id": f"L{k:02d}"}
-        for k in range(30) for n in range(10)
-    ]  # fmt: skip
+        {
+            "kind": 0,
+            "mag": 17 + random.normal(0, 0.02) + (3.0 if (k, n) == (7, 5) else 0),
+            "band": "V",
+            "mjd_utc": float(n),
+            "locus_id": f"L{k:02d}",
+        }
+        for k in range(30)
+        for n in range(10)
+    ]
     ranks, _ = locus_ranks(rows, 1)
     assert ranks["L07"] == 1
     assert locus_ranks(rows, 1) == (ranks, locus_ranks(rows, 1)[1])

@@ -251,10 +251,26 @@ def test_points_at_equal_times_are_averaged():
 
 
 def test_pytables_layout(tmp_path):
-    root = np.array([(b"obj1", b"OGLE", b"LMC", b"04:30:57.72", b"-69:03:37.4", b"cep", 1)],
-                    [("ID", "S8"), ("Survey", "S8"), ("Field", "S8"), ("RA", "S16"), ("DEC", "S16"), ("Classification", "S8"), ("LC_ID", "i8")])  # fmt: skip
-    points = np.array([(1, 0.0, 2455261.68372, 18.958, 0.036, b"I"), (1, 1.0, 2455262.7, 18.9, 0.03, b"I"), (1, 0.5, 2455262.2, 19.5, 0.04, b"V")],
-                      [("LC_ID", "i8"), ("mjd", "f8"), ("hjd", "f8"), ("mag", "f8"), ("mag_err", "f8"), ("passband", "S2")])  # fmt: skip
+    root = np.array(
+        [(b"obj1", b"OGLE", b"LMC", b"04:30:57.72", b"-69:03:37.4", b"cep", 1)],
+        [
+            ("ID", "S8"),
+            ("Survey", "S8"),
+            ("Field", "S8"),
+            ("RA", "S16"),
+            ("DEC", "S16"),
+            ("Classification", "S8"),
+            ("LC_ID", "i8"),
+        ],
+    )
+    points = np.array(
+        [
+            (1, 0.0, 2455261.68372, 18.958, 0.036, b"I"),
+            (1, 1.0, 2455262.7, 18.9, 0.03, b"I"),
+            (1, 0.5, 2455262.2, 19.5, 0.04, b"V"),
+        ],
+        [("LC_ID", "i8"), ("mjd", "f8"), ("hjd", "f8"), ("mag", "f8"), ("mag_err", "f8"), ("passband", "S2")],
+    )
     with h5py.File(tmp_path / "lcs.h5", "w") as handle:
         handle["root_table1"] = root
         handle["lcurves/subgroup_table1"] = points
