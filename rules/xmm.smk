@@ -290,7 +290,7 @@ rule xmm_catalogue:
     benchmark:
         XMM_CATALOGUE.benchmark("{project}")
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, input: max(4000, 1000 + 2 * len(input.events) // 5),
         runtime=60,
     params:
         recipe=XMM_CATALOGUE.document,

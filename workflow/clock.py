@@ -24,7 +24,8 @@ def was_set_back(logs: Path) -> bool:
     """Whether a log of an earlier run in this folder is newer than now."""
     limit = time.time() + TOLERANCE_S
     try:
-        return any(entry.stat().st_mtime > limit for entry in os.scandir(logs))
+        with os.scandir(logs) as entries:
+            return any(entry.stat().st_mtime > limit for entry in entries)
     except FileNotFoundError:
         return False
 

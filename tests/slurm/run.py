@@ -110,8 +110,11 @@ class Run:
         self._process.send_signal(signal.SIGINT)
 
     def wait(self, seconds: float) -> int:
-        """Its exit code."""
-        return self._process.wait(seconds)
+        """Its exit code; raises TimeoutError with what it printed last."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"Snakemake does not end:\n{self.text[-4000:]}") from None
 
 
 def catalogue(checkout: Checkout) -> dict[str, bytes]:
@@ -137,7 +140,7 @@ def first_run(cluster: Cluster, checkout: Checkout, checks: Checks) -> None:
     cluster.kill_node(first.node)
     victim = first.node
     checks.holds(True, f"node {victim} killed while it ran job {first.identity}")
-    code = run.wait(150)
+    code = run.wait(180)
     jobs = cluster.jobs()
     checks.holds(code != 0, "the run ends with an error because one observation cannot work", run.text)
     log = f"logs/xmm/simulate/\\w+/{FAILING}.log"
@@ -249,7 +252,7 @@ def main() -> int:
             f"{line}\nSLURM CANNOT BE USED HERE, SO THE CLUSTER TEST DID NOT RUN: {error}\n{line}\n"
         )
         return 0
-    except (AssertionError, TimeoutError, subprocess.TimeoutExpired) as error:
+    except (AssertionError, TimeoutError, subprocess.SubprocessError) as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
     finally:

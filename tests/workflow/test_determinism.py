@@ -122,3 +122,10 @@ def test_every_output_has_a_record_that_holds(at_once):
         }
         assert there <= made
         assert all(problem.path.parts[0] == "raw" for problem in checksums.verify(key))
+
+
+def test_each_unit_of_every_branch_is_in_one_shard(checkout):
+    demo = ("--configfile", "config/demo/demo.yaml")
+    plans = {shard: checkout.planned(*demo, "--config", f"shard={shard}") for shard in ("1/1", "1/2", "2/2")}
+    for rule in ("xmm_download", "jwst_scan", "cosmic_find", "alerts_collect"):
+        assert plans["1/2"][rule] + plans["2/2"][rule] == plans["1/1"][rule] > 0
