@@ -188,7 +188,7 @@ def _legend(points: Iterable[Point]) -> Markup:
 
 STYLE = """
 .drawing { width: 100%; height: auto; display: block; }
-.legend .key { margin-right: 1.2rem; white-space: nowrap; } .legend svg { vertical-align: -1px; }
+.legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; } .legend svg { vertical-align: -1px; }
 .two { display: flex; flex-wrap: wrap; gap: 1.5rem; } .two > * { flex: 1 1 22rem; min-width: 0; }
 dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; }
 dl.facts dd { margin: 0; overflow-wrap: anywhere; }
