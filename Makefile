@@ -55,7 +55,8 @@ demo: $(RUNTIME)
 	snakemake --cores $(CORES) --configfile config/demo/demo.yaml --quiet all --report demo/report.html
 	@$(BIN)/python -m ephemera.xmm.recover demo/results/current/xmm/recover/demo.recovery.parquet
 	@echo "Catalogue: demo/results/current/xmm/catalogue/demo/detections.fits (TOPCAT opens it)"
-	@echo "Report:    demo/report.html (any browser opens it)"
+	@echo "Report:    demo/report.html (how it was run and made)"
+	@echo "Open this: demo/results/current/index.html (leads to all results; any browser, no server)"
 
 test: $(DEVELOPMENT)
 	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup

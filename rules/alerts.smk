@@ -64,6 +64,27 @@ def alerts_targets():
     return targets
 
 
+def alerts_front():
+    """What the branch shows on the front page of a run."""
+    if not ALERTS_UNITS:
+        return None
+    pages = [Product("all nights", ALERTS_SUMMARY, f"{PROJECT}/index.html")]
+    if ALERTS_SIMULATED or ALERTS.benchmark.training_set:
+        pages.append(
+            Product(
+                "how filters do on known objects",
+                ALERTS_BENCHMARK,
+                f"{PROJECT}/benchmark.html",
+            )
+        )
+    return Entry(
+        "Survey alerts",
+        f"{counted(len(ALERTS_UNITS), 'delivery', 'deliveries')} of alert packets: loci, filters, tags, night by night.",
+        tuple(pages),
+        (Product("nights", ALERTS_SUMMARY, f"{PROJECT}/nights.csv"),),
+    )
+
+
 wildcard_constraints:
     delivery=r"[A-Za-z0-9][A-Za-z0-9_-]*",
     night=r"-?\d+",

@@ -12,6 +12,7 @@ from ephemera.config.load import ConfigurationError, load
 from ephemera.recipes.code import code_digest
 from cut_off import runner, running_first
 from memory import memory
+from ephemera.report import Entry, Product, counted, write_front
 from recipes import Recipes
 from samples import SampleSheetError, in_shard, note_sources, read_samples
 
@@ -88,10 +89,11 @@ onstart:
     require_writable(Path(RESULTS).absolute())
 
 
-def remember_version():
-    """Link results/current to what this run made and note the version."""
+def remember_version(entries):
+    """Link results/current to what this run made, note the version, write the front page of `entries`."""
     try:
         RECIPES.record(sum(UNITS.values()))
+        write_front(Path(RESULTS), PROJECT, entries, RECIPES.made)
     except OSError as error:
         raise WorkflowError(
             f"the results folder {RESULTS} cannot be written: {error.strerror} ({error.filename})"

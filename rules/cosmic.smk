@@ -76,6 +76,32 @@ def cosmic_targets():
     return targets
 
 
+def cosmic_front():
+    """What the branch shows on the front page of a run."""
+    if not COSMIC_UNITS:
+        return None
+    galleries = [
+        Product(f"gallery of {prefix}", COSMIC_GALLERY, f"{prefix}/gallery.html")
+        for prefix in COSMIC_UNITS
+    ]
+    return Entry(
+        "Narrow-band radio signals",
+        f"Hits and stamps of {counted(len(COSMIC_UNITS), 'observation', 'observations')}, with a reasoned verdict on each stamp.",
+        (
+            Product(
+                "summary: verdicts, filters, antennas",
+                COSMIC_SUMMARY,
+                f"{PROJECT}/summary.html",
+            ),
+            *(galleries if COSMIC.gallery.figures != "none" else ()),
+        ),
+        (
+            Product("completeness", COSMIC_SUMMARY, f"{PROJECT}/completeness.csv"),
+            Product("bad inputs", COSMIC_SUMMARY, f"{PROJECT}/bad_inputs.csv"),
+        ),
+    )
+
+
 wildcard_constraints:
     prefix=r"[^/]+",
     part=r"\d{4}|single",

@@ -43,6 +43,26 @@ def jwst_targets():
     return targets
 
 
+def jwst_front():
+    """What the branch shows on the front page of a run."""
+    if not JWST_UNITS:
+        return None
+    return Entry(
+        "Spectra of exoplanets in time",
+        f"{counted(len(JWST_UNITS), 'JWST data set', 'JWST data sets')} as interactive surfaces, heatmaps and light curves.",
+        tuple(
+            Product(f"{dataset}: {text}", JWST_PAGES, f"{dataset}/{page}.html")
+            for dataset in JWST_UNITS
+            for text, page in (
+                ("all in one", "combined"),
+                ("surface", "surface"),
+                ("heatmap", "heatmap"),
+            )
+        ),
+        (Product("outcomes of data sets", JWST_OUTCOMES, f"{PROJECT}.csv"),),
+    )
+
+
 wildcard_constraints:
     dataset=r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
 

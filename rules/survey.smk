@@ -105,6 +105,27 @@ def survey_targets():
     return targets
 
 
+def survey_front():
+    """What the branch shows on the front page of a run."""
+    if not SURVEYS:
+        return None
+    return Entry(
+        "Survey light curves",
+        f"Flares and dips in light curves of {', '.join(SURVEYS)}, and how many of those injected are found.",
+        (
+            Product(
+                "light curves, detections, efficiencies, rates",
+                SURVEY_REPORT,
+                f"{PROJECT}/index.html",
+            ),
+        ),
+        tuple(
+            Product(f"{name}.parquet", SURVEY_TABLES, f"{PROJECT}/{name}.parquet")
+            for name in ("source", "curve", "detection", "injection", "efficiency")
+        ),
+    )
+
+
 def survey_note(survey, batch):
     """Note of how often a batch was tried; its content changes when it has to be tried again."""
     return Path(RAW, "survey", "notes", SURVEY_FETCH.key, survey, f"{batch}.txt")

@@ -75,6 +75,38 @@ def xmm_targets():
     return targets
 
 
+def xmm_front():
+    """What the branch shows on the front page of a run."""
+    if not XMM_UNITS:
+        return None
+    tables = [
+        Product(f"{what} ({suffix})", XMM_CATALOGUE, f"{PROJECT}/{file}.{suffix}")
+        for what, file, suffix in (
+            ("detections", "detections", "fits"),
+            ("detections", "detections", "parquet"),
+            ("unique sources", "sources", "fits"),
+            ("unique sources", "sources", "parquet"),
+            ("outcomes of lists and runs", "outcomes", "csv"),
+            ("DS9 regions", "regions", "reg"),
+        )
+    ]
+    if XMM_SIMULATED:
+        tables.append(
+            Product(
+                "injected bursts and eclipses, with what was found",
+                XMM_RECOVER,
+                f"{PROJECT}.recovery.parquet",
+            )
+        )
+    return Entry(
+        "X-ray bursts and eclipses",
+        f"{counted(len(XMM_UNITS), 'observation', 'observations')} of XMM-Newton and other X-ray telescopes, "
+        "searched for what source catalogues miss.",
+        (),
+        tuple(tables),
+    )
+
+
 wildcard_constraints:
     obsid=r"\d{10}",
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 
@@ -84,6 +85,10 @@ def test_simulated_observations_become_a_catalogue(checkout):
     assert checkout.planned(*arguments) == Counter()
     checkout.snakemake(*arguments, "--report", "report.html", "--quiet", "all")
     assert "XMM-Newton" in (checkout.root / "report.html").read_text()
+    front = checkout.root / "results/current/index.html"
+    links = re.findall(r'href="([^"]+)"', front.read_text())
+    assert f"xmm/catalogue/{project}/detections.fits" in links
+    assert all((front.parent / link).is_file() for link in links)
 
 
 def test_bad_observations_among_good_ones_end_with_a_name_and_the_rest_is_complete(checkout, tmp_path):
