@@ -52,7 +52,7 @@ $(DEVELOPMENT): $(BIN)/uv envs/requirements-dev.txt envs/slurm-plugin.txt pyproj
 
 demo: $(RUNTIME)
 	snakemake --cores $(CORES) --configfile config/demo/demo.yaml --quiet rules host
-	snakemake --cores $(CORES) --configfile config/demo/demo.yaml --quiet all --report demo/report.html
+	PYTHONWARNINGS=ignore::RuntimeWarning snakemake --cores $(CORES) --configfile config/demo/demo.yaml --quiet progress rules host --report demo/report.html
 	@$(BIN)/python -m ephemera.xmm.recover demo/results/current/xmm/recover/demo.recovery.parquet
 	@echo "Catalogue: demo/results/current/xmm/catalogue/demo/detections.fits (TOPCAT opens it)"
 	@echo "Report:    demo/report.html (how it was run and made)"

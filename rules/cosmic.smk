@@ -314,13 +314,7 @@ rule cosmic_gallery:
         filter_counts=COSMIC_EVENTS.output("{prefix}/filter_counts.parquet"),
         bad_inputs=COSMIC_EVENTS.output("{prefix}/bad_inputs.parquet"),
     output:
-        pages=report(
-            directory(COSMIC_GALLERY.output("{prefix}")),
-            htmlindex="gallery.html",
-            caption="../workflow/report/cosmic_gallery.rst",
-            category="COSMIC",
-            labels={"observation": "{prefix}", "page": "gallery"},
-        ),
+        pages=directory(COSMIC_GALLERY.output("{prefix}")),
     log:
         COSMIC_GALLERY.log("{prefix}"),
     benchmark:

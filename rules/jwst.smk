@@ -218,14 +218,7 @@ rule jwst_pages:
         bad_inputs=JWST_READ.output("{dataset}.bad_inputs.ecsv"),
         video=JWST_VIDEO.output("{dataset}"),
     output:
-        pages=report(
-            directory(JWST_PAGES.output("{dataset}")),
-            htmlindex="combined.html",
-            caption="../workflow/report/jwst_pages.rst",
-            category="JWST",
-            subcategory="{dataset}",
-            labels={"page": "combined"},
-        ),
+        pages=directory(JWST_PAGES.output("{dataset}")),
     log:
         JWST_PAGES.log("{dataset}"),
     benchmark:

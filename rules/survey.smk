@@ -529,11 +529,11 @@ rule survey_report:
     output:
         report=report(
             directory(SURVEY_REPORT.output("{project}")),
-            htmlindex="index.html",
+            patterns=["{figure}.png"],
             caption="../workflow/report/survey_report.rst",
             category="Survey light curves",
             subcategory="{project}",
-            labels={"page": "report"},
+            labels={"figure": "{figure}"},
         ),
     log:
         SURVEY_REPORT.log("{project}"),

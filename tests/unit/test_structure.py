@@ -80,3 +80,9 @@ def test_every_step_of_the_workflow_has_its_module_its_log_and_its_message(repos
             assert f"ephemera.{branch}.{step}" in modules, name
             for part in ("log:", "benchmark:", "message:", "resources:", "script:"):
                 assert f"    {part}" in block, f"{name} has no {part}"
+
+
+def test_no_rule_shows_a_folder_of_pages_in_the_report(repository):
+    # `snakemake --report report.html` refuses a folder with an index: whoever asks for the one file gets none.
+    for rules in sorted((repository / "rules").glob("*.smk")):
+        assert "htmlindex" not in rules.read_text(), rules.name
