@@ -52,7 +52,8 @@ $(DEVELOPMENT): $(BIN)/uv envs/requirements-dev.txt envs/slurm-plugin.txt pyproj
 
 demo: $(RUNTIME)
 	snakemake --cores $(CORES) --configfile config/demo/demo.yaml --quiet rules host
-	PYTHONWARNINGS=ignore::RuntimeWarning snakemake --cores $(CORES) --configfile config/demo/demo.yaml --quiet progress rules host --report demo/report.html
+	snakemake --cores $(CORES) --configfile config/demo/demo.yaml --quiet all --report demo/report.html 2>/dev/null \
+	  || snakemake --cores $(CORES) --configfile config/demo/demo.yaml --report demo/report.html  # says why it failed
 	@$(BIN)/python -m ephemera.xmm.recover demo/results/current/xmm/recover/demo.recovery.parquet
 	@echo "Catalogue: demo/results/current/xmm/catalogue/demo/detections.fits (TOPCAT opens it)"
 	@echo "Report:    demo/report.html (how it was run and made)"
