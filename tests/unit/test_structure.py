@@ -83,6 +83,6 @@ def test_every_step_of_the_workflow_has_its_module_its_log_and_its_message(repos
 
 
 def test_no_rule_shows_a_folder_of_pages_in_the_report(repository):
-    # `snakemake --report report.html` refuses a folder with an index: whoever asks for the one file gets none.
+    # `snakemake --report report.html` refuses a folder with an index and writes nothing.
     for rules in sorted((repository / "rules").glob("*.smk")):
         assert "htmlindex" not in rules.read_text(), rules.name
