@@ -38,11 +38,7 @@ COSMIC_UNITS, COSMIC_PARTS = cosmic_units()
 COSMIC_SCHEMA = ["resources/cosmic/hit.capnp", "resources/cosmic/stamp.capnp"]
 COSMIC_LIMIT = {"max_message_mb": COSMIC.index.max_message_mb}
 
-COSMIC_SIMULATE = RECIPES.step(
-    "cosmic.simulate",
-    also={"seed": CONFIGURATION.seed},
-    tables=["resources/cosmic/vla_antennas.csv"],
-)
+COSMIC_SIMULATE = RECIPES.step("cosmic.simulate", also={"seed": CONFIGURATION.seed})
 COSMIC_FIND = RECIPES.step("cosmic.find")
 COSMIC_INDEX = RECIPES.step("cosmic.index", tables=COSMIC_SCHEMA)
 COSMIC_HITS = RECIPES.step("cosmic.hits", reads=[COSMIC_INDEX], also=COSMIC_LIMIT)

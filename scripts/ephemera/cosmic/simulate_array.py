@@ -7,7 +7,6 @@ confirm it.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.cosmic.schema import SCHEMA_FOLDER
-
 FloatArray = npt.NDArray[np.float64]
 
-#: Positions (ECEF, m) of the 25 antennas of a real recording at the VLA.
-VLA_TABLE = SCHEMA_FOLDER / "vla_antennas.csv"
-#: Phase centre and beam of that recording, rad.
+#: Centre of the VLA (ECEF, m) and the azimuths of its arms (degrees from north to east).
+CENTRE = (-1601185.4, -5041977.5, 3554875.9)
+ARM_AZIMUTHS_DEG = (355.0, 115.0, 236.0)
+#: Antennas of simulated recordings; each arm takes its share, first to last.
+N_ANTENNAS = 25
+#: Distance of the n-th antenna of an arm from the centre: NEAREST_M n^GROWTH, 40 to 620 m (smallest layout).
+NEAREST_M, GROWTH = 40.0, 1.25
+#: Phase centre and first beam of a recording at the VLA, rad.
 BORESIGHT = (2.2614718356, -0.0120951317)
 FIRST_BEAM = (2.261615098026772, -0.012211370644503524)
 LIGHT_M_NS = 0.299792458
@@ -50,11 +52,23 @@ class Array:
 
 
 def vla_positions() -> tuple[tuple[str, ...], FloatArray]:
-    """Names and positions (antenna, 3) of the table of VLA antennas."""
-    with VLA_TABLE.open(encoding="utf-8", newline="") as handle:
-        rows = list(csv.DictReader(handle))
-    places = np.array([[float(row[axis]) for axis in ("x_m", "y_m", "z_m")] for row in rows])
-    return tuple(row["name"] for row in rows), places
+    """Names and positions (antenna, 3: ECEF, m) of antennas that stand in a Y, as those of the VLA do."""
+    number = np.arange(N_ANTENNAS)
+    arm, along = number % 3, number // 3 + 1
+    distance = NEAREST_M * along**GROWTH
+    azimuth = np.radians(ARM_AZIMUTHS_DEG)[arm]
+    east, north = distance * np.sin(azimuth), distance * np.cos(azimuth)
+    longitude, latitude = np.radians((LONGITUDE_DEG, LATITUDE_DEG))
+    to_east = np.array((-np.sin(longitude), np.cos(longitude), 0.0))
+    to_north = np.array(
+        (
+            -np.sin(latitude) * np.cos(longitude),
+            -np.sin(latitude) * np.sin(longitude),
+            np.cos(latitude),
+        )
+    )
+    places = np.array(CENTRE) + east[:, np.newaxis] * to_east + north[:, np.newaxis] * to_north
+    return tuple(f"vla{k:02d}" for k in number), places
 
 
 def antennas(count: int, rng: np.random.Generator) -> tuple[tuple[str, ...], FloatArray]:
