@@ -10,6 +10,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 from clock import mend_times, was_set_back
 from ephemera.config.load import ConfigurationError, load
 from ephemera.recipes.code import code_digest
+from ephemera.recipes.recipe import configuration_hash
 from cut_off import runner, running_first
 from memory import memory
 from ephemera.report import Entry, Product, counted, write_front

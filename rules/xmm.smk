@@ -44,12 +44,6 @@ XMM_FEATURES = RECIPES.step(
     also=XMM_PIXEL,
     tables=[XMM.features.bad_observations],
 )
-XMM_CATALOGUE = RECIPES.step(
-    "xmm.catalogue",
-    reads=[XMM_EVENTS, XMM_EXPECTATION, XMM_DETECT, XMM_FEATURES],
-    also=XMM_PIXEL,
-)
-XMM_RECOVER = RECIPES.step("xmm.recover", reads=[XMM_SIMULATE, XMM_CATALOGUE])
 XMM_FIGURES = RECIPES.step(
     "xmm.figures",
     reads=[
@@ -63,11 +57,17 @@ XMM_FIGURES = RECIPES.step(
 )
 
 
+include: "xmm_catalogue.smk"
+
+
+XMM_RECOVER = RECIPES.step("xmm.recover", reads=[XMM_SIMULATE, XMM_CATALOGUE])
+
+
 def xmm_targets():
     """What the branch makes when it has observations."""
     if not XMM_UNITS:
         return []
-    targets = [XMM_CATALOGUE.output(f"{PROJECT}/detections.fits")]
+    targets = xmm_catalogue_targets()
     if XMM_SIMULATED:
         targets.append(XMM_RECOVER.output(f"{PROJECT}.recovery.parquet"))
     if XMM.figures.enabled:
@@ -290,44 +290,6 @@ rule xmm_features:
         recipe=XMM_FEATURES.document,
     message:
         "Describing the detections of {wildcards.obsid}: features and flags"
-    script:
-        "../scripts/step.py"
-
-
-rule xmm_catalogue:
-    input:
-        events=expand(XMM_EVENTS.output("{obsid}.h5"), obsid=XMM_UNITS),
-        expectations=expand(XMM_EXPECTATION.output("{obsid}.h5"), obsid=XMM_UNITS),
-        runs=expand(XMM_DETECT.output("{obsid}.runs.parquet"), obsid=XMM_UNITS),
-        detections=expand(
-            XMM_FEATURES.output("{obsid}.detections.parquet"), obsid=XMM_UNITS
-        ),
-    output:
-        detections=XMM_CATALOGUE.output("{project}/detections.fits"),
-        sources=XMM_CATALOGUE.output("{project}/sources.fits"),
-        detections_parquet=XMM_CATALOGUE.output("{project}/detections.parquet"),
-        sources_parquet=XMM_CATALOGUE.output("{project}/sources.parquet"),
-        detections_votable=XMM_CATALOGUE.output("{project}/detections.vot"),
-        sources_votable=XMM_CATALOGUE.output("{project}/sources.vot"),
-        outcomes=XMM_CATALOGUE.output("{project}/outcomes.csv"),
-        runs=XMM_CATALOGUE.output("{project}/runs.parquet"),
-        bad_times=XMM_CATALOGUE.output("{project}/bad_times.parquet"),
-        selection=XMM_CATALOGUE.output("{project}/selection.csv"),
-        candidates=XMM_CATALOGUE.output("{project}/candidates.csv"),
-        regions=XMM_CATALOGUE.output("{project}/regions.reg"),
-        coverage=XMM_CATALOGUE.output("{project}/coverage.fits"),
-        coverage_table=XMM_CATALOGUE.output("{project}/coverage.csv"),
-    log:
-        XMM_CATALOGUE.log("{project}"),
-    benchmark:
-        XMM_CATALOGUE.benchmark("{project}")
-    resources:
-        mem_mb=lambda wildcards, input: max(4000, 1000 + 2 * len(input.events) // 5),
-        runtime=60,
-    params:
-        recipe=XMM_CATALOGUE.document,
-    message:
-        "Writing the catalogue of {wildcards.project}"
     script:
         "../scripts/step.py"
 

@@ -9,6 +9,16 @@ from annotated_types import Ge, Gt, Len
 from pydantic import field_validator
 
 from ephemera.config.section import Section, option, subsection
+from ephemera.config.xmm_catalogue import (
+    Catalogue,
+    Crossmatch,
+    Filters,
+    HotRegions,
+    LongTerm,
+    Otypes,
+    Rates,
+    SubsetMatrix,
+)
 
 Positive = Annotated[float, Gt(0)]
 Counted = Annotated[int, Ge(0)]
@@ -185,31 +195,6 @@ class Features(Section):
     )
 
 
-class BadObjects(Section):
-    """Names in OBJECT that make an observation a candidate for the table of bad observations."""
-
-    solar_system_target: list[str] = option(
-        ["Jupiter", "Saturn", "Mars", "Venus", "Comet", "Moon"], "Targets that move over the field."
-    )
-    bright_extended: list[str] = option(
-        ["Puppis A", "Vela SNR", "Tycho", "Cas A", "Cassiopeia A", "Cygnus Loop", "Coma Cluster", "Perseus"],
-        "Bright extended targets that fill the field.",
-    )
-    calibration: list[str] = option(["CalClosed", "Calibration"], "Exposures of the calibration lamp.")
-
-
-class Catalogue(Section):
-    """`xmm_catalogue`: one table of detections and one of unique sources over all observations."""
-
-    cluster_radius_arcsec: Positive = option(
-        20.0, "Detections closer than this are one source.", unit="arcsec"
-    )
-    linkage: Literal["single", "complete"] = option("single", "How detections join into sources.")
-    coverage_order: int = option(13, "HEALPix order of the coverage map.", ge=3, le=18)
-    bad_objects: BadObjects = subsection(BadObjects, "Names that make an observation a candidate for a flag.")
-    name_prefix: str = option("EPH", "Prefix of source names.", pattern=r"^[A-Za-z0-9]+$")
-
-
 class Recover(Section):
     """`xmm_recover`: compares what was simulated with what was found."""
 
@@ -236,6 +221,13 @@ class Xmm(Section):
     detect: Detect = subsection(Detect, "Significant cells.")
     regions: Regions = subsection(Regions, "Regions, positions, light curves.")
     features: Features = subsection(Features, "Features and flags.")
+    hot_regions: HotRegions = subsection(HotRegions, "Hot regions of the detectors.")
     catalogue: Catalogue = subsection(Catalogue, "Catalogue and exports.")
+    crossmatch: Crossmatch = subsection(Crossmatch, "Matches with catalogues.")
+    subset_matrix: SubsetMatrix = subsection(SubsetMatrix, "Searches compared with each other.")
+    filters: Filters = subsection(Filters, "Selections of detections.")
+    otypes: Otypes = subsection(Otypes, "SIMBAD types.")
+    rates: Rates = subsection(Rates, "Rates of steady sources.")
+    long_term: LongTerm = subsection(LongTerm, "Rates between observations.")
     recover: Recover = subsection(Recover, "Found against simulated.")
     figures: Figures = subsection(Figures, "Figures.")

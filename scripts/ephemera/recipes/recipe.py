@@ -121,3 +121,15 @@ def make_recipe(
 def canonical(content: Any) -> str:
     """Text of JSON content that does not depend on the order of keys."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def configuration_hash(*recipes: Recipe) -> str:
+    """Ten letters that depend on all options of some steps and of all that they read, and on nothing else."""
+    parameters: dict[str, Any] = {}
+    waiting = list(recipes)
+    while waiting:
+        recipe = waiting.pop()
+        if recipe.step not in parameters:
+            parameters[recipe.step] = recipe.parameters
+            waiting += recipe.reads
+    return hashlib.sha256(canonical(parameters).encode()).hexdigest()[:KEY_LENGTH]

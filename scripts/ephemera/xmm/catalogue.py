@@ -9,29 +9,36 @@ depend on the order of the observations.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from ephemera.cubes import read_attribute, read_json
-from ephemera.sky.clusters import cluster
-from ephemera.sky.clusters import sources as cluster_sources
-from ephemera.sky.coverage import COVERAGE, Footprint, coverage_columns, footprint_moc, save_moc, union
-from ephemera.sky.names import iau_names
+from ephemera.sky.coverage import (
+    COVERAGE,
+    Footprint,
+    coverage_columns,
+    footprint_moc,
+    save_moc,
+    space_time_moc,
+    union,
+)
 from ephemera.sky.regions import circles
 from ephemera.sky.tan import Plane
-from ephemera.tables import read, write
+from ephemera.tables import TableDeclaration, read, write
+from ephemera.xmm.bad_candidates import candidates
 from ephemera.xmm.bti import bad_time_columns
 from ephemera.xmm.catalogue_columns import (
     BAD_TIMES,
     CANDIDATES,
     CATALOGUE_DETECTIONS,
     OUTCOMES,
+    REGISTRY,
     SELECTION,
     SOURCES,
 )
@@ -39,74 +46,34 @@ from ephemera.xmm.cube_store import run_keys
 from ephemera.xmm.detection_columns import DETECTIONS
 from ephemera.xmm.events_store import read_bad_times, read_subsets
 from ephemera.xmm.expectation_store import read_expectation
-from ephemera.xmm.feature_flags import MANY_REGIONS
+from ephemera.xmm.hot_regions import flag_hot
 from ephemera.xmm.observation import UNIT_ARCSEC, Subset
+from ephemera.xmm.registry import read_registry
 from ephemera.xmm.run_columns import RUNS
+from ephemera.xmm.sample_columns import HOT_FLAGS
+from ephemera.xmm.sources import unique_sources
 
 if TYPE_CHECKING:
-    from ephemera.config.xmm import Catalogue as CatalogueSettings
+    from ephemera.config.xmm_catalogue import Catalogue as CatalogueSettings
     from ephemera.job import Job
 
 log = logging.getLogger(__name__)
+
+SECONDS_PER_DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a run searched, between two MJDs (TT)."""
+
+    footprint: Footprint
+    start: float
+    stop: float
 
 
 def combine(tables: Sequence[pa.Table], key: Sequence[str]) -> pa.Table:
     """All rows of `tables`, sorted by the columns `key`; their order does not matter."""
     return pa.concat_tables(tables).sort_by([(name, "ascending") for name in key])
-
-
-def unique_sources(
-    detections: pa.Table, settings: CatalogueSettings
-) -> tuple[npt.NDArray[np.int64], Mapping[str, npt.ArrayLike]]:
-    """Source number of each detection, and the columns of the table of sources.
-
-    Sources are numbered from 1 in order of right ascension, then declination, of their first member.
-    """
-    ra, dec, poserr = (detections[name].to_numpy() for name in ("ra", "dec", "poserr"))
-    labels = cluster(ra, dec, settings.cluster_radius_arcsec, settings.linkage)
-    found = cluster_sources(ra, dec, poserr, labels)
-    sigma = np.fmax(*(_real(detections, name) for name in ("sigma_peak", "sigma_eclipse")))
-    detid, obsid = (detections[name].to_numpy(zero_copy_only=False) for name in ("detid", "obsid"))
-    order = np.lexsort((detid, -sigma, labels))
-    best = order[np.flatnonzero(np.diff(labels[order], prepend=-1))]
-    pairs = sorted(set(zip(labels.tolist(), obsid.tolist(), strict=True)))
-    peak = _real(detections, "mjd_peak")
-    columns: dict[str, npt.ArrayLike] = {
-        "srcid": found.label + 1,
-        "name": iau_names(found.ra, found.dec, settings.name_prefix),
-        "ra": found.ra,
-        "dec": found.dec,
-        "poserr": found.poserr,
-        "n_detections": found.n_members.astype(np.int32),
-        "n_obs": np.bincount([label for label, _ in pairs], minlength=len(best)).astype(np.int32),
-        "best_sigma": sigma[best],
-        "best_detid": detid[best],
-        "max_sep": found.max_sep_arcsec,
-        "first_seen": _extreme(peak, labels, np.fmin),
-        "last_seen": _extreme(peak, labels, np.fmax),
-        "n_peaks_total": _sum(_real(detections, "n_peaks"), labels),
-        "hr": _real(detections, "hr")[best],
-        "chain": found.chain,
-    }
-    return labels + 1, columns
-
-
-def _real(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
-    """A column as float64, null as NaN."""
-    return np.asarray(table[name].cast(pa.float64()).to_numpy(), np.float64)
-
-
-def _extreme(
-    values: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], choose: np.ufunc
-) -> npt.NDArray[np.float64]:
-    result = np.full(int(labels.max(initial=-1)) + 1, np.nan)
-    choose.at(result, labels, values)
-    return result
-
-
-def _sum(values: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-    total = np.bincount(labels, np.nan_to_num(values), minlength=int(labels.max(initial=-1)) + 1)
-    return total.astype(np.int32)
 
 
 def outcome_rows(events: Sequence[Path], runs: pa.Table) -> list[dict[str, Any]]:
@@ -146,38 +113,14 @@ def selection_rows(events: Sequence[Path]) -> list[dict[str, Any]]:
     ]
 
 
-def candidates(
-    observations: Mapping[Path, Sequence[Subset]],
-    detections: pa.Table,
-    bad_objects: Mapping[str, Sequence[str]],
-) -> list[dict[str, Any]]:
-    """Observations with more than 20 regions in a run, or of an object that makes false detections.
-
-    `bad_objects` maps a reason to names; a name counts where OBJECT holds it, whatever its case.
-    """
-    rows = []
-    in_run = Counter(zip(detections["obsid"].to_pylist(), detections["runid"].to_pylist(), strict=True))
-    for (obsid, runid), number in sorted(in_run.items()):
-        if number > MANY_REGIONS:
-            rows.append({"obsid": obsid, "reason": None, "evidence": f"{number} regions in run {runid}"})
-    for path, subsets in observations.items():
-        names = {header.object_name for subset in subsets for header in subset.headers}
-        for reason, known in bad_objects.items():
-            for name in sorted(names):
-                if any(bad.lower() in name.lower() for bad in known):
-                    evidence = {"reason": reason, "evidence": f"OBJECT is {name}"}
-                    rows.append({"obsid": read_attribute(path, "obsid")} | evidence)
-    return sorted(rows, key=lambda row: (row["obsid"], row["evidence"]))
-
-
 def footprints(
     observations: Mapping[Path, Sequence[Subset]],
     expectations: Sequence[Path],
     pixel_units: float,
     order: int,
-) -> list[Footprint]:
-    """What each run of the main grid searched, and for how long."""
-    found = []
+) -> list[Seen]:
+    """What each run of the main grid searched, for how long, and when."""
+    found: list[Seen] = []
     for several, path in zip(observations.values(), expectations, strict=True):
         subsets = {subset.number: subset for subset in several}
         mocs: dict[bytes, Any] = {}
@@ -192,8 +135,28 @@ def footprints(
                 plane = Plane(header.reference_ra, header.reference_dec)
                 mocs[name] = footprint_moc(seen, pixel_units, plane, order=order)
             exposure = float(expectation.exposed.mean(axis=0).sum() * key.dt)
-            found.append(Footprint(mocs[name], exposure, key.dt, *key.band.kev))
+            low, high = key.band.kev
+            start, stop = (
+                header.mjdref + t / SECONDS_PER_DAY for t in (subsets[key.subset].t0, subsets[key.subset].t1)
+            )
+            found.append(Seen(Footprint(mocs[name], exposure, key.dt, low, high), start, stop))
     return found
+
+
+def write_coverage(seen: Sequence[Seen], folder: Path, order: int, *, space_time: bool) -> None:
+    """One map for each frame length and band, and the space-time map if asked for."""
+    folder.mkdir(parents=True)
+    runs: dict[str, list[Footprint]] = {}
+    for one in seen:
+        f = one.footprint
+        runs.setdefault(f"t{f.t_bin:g}_{f.e_min:g}_{f.e_max:g}", []).append(f)
+    for name, members in sorted(runs.items()):
+        save_moc(union([f.moc for f in members], order=order), folder / f"{name}.fits")
+    if space_time and seen:
+        once = {(one.start, one.stop, id(one.footprint.moc)): one for one in seen}.values()
+        starts, stops = [one.start for one in once], [one.stop for one in once]
+        whole = space_time_moc(starts, stops, [one.footprint.moc for one in once])
+        save_moc(whole, folder / "space_time.fits")
 
 
 def region_text(detections: pa.Table) -> str:
@@ -202,34 +165,65 @@ def region_text(detections: pa.Table) -> str:
     return circles(ra, dec, kinds, labels)
 
 
-def main(job: Job) -> None:
-    """Write the catalogue of one project."""
-    settings: CatalogueSettings = job.settings
-    detections = combine([read(path, DETECTIONS) for path in job.input.detections], ["detid"])
-    runs = combine([read(path, RUNS) for path in job.input.runs], ["runid", "grid"])
-    numbers, columns = unique_sources(detections, settings)
+def header(job: Job, n_observations: int) -> dict[str, str | int]:
+    """Facts about the whole catalogue for the headers of its tables."""
+    return {
+        "project": job.wildcards.project,
+        "version": metadata.version("ephemera"),
+        "recipe": job.recipe["key"],
+        "confhash": job.settings.configuration,
+        "n_obs": n_observations,
+    }
+
+
+def write_tables(job: Job, detections: pa.Table, registered: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Write detections and sources in all formats, and the registry; returns the detections."""
+    numbers, columns, registry = unique_sources(detections, job.settings, registered)
     detections = detections.append_column("srcid", pa.array(numbers))
-    meta = {"project": job.wildcards.project, "recipe": job.recipe["key"], "n_obs": len(job.input.events)}
+    meta = header(job, len(job.input.events))
     for table, declaration, name in (
         (detections, CATALOGUE_DETECTIONS, "detections"),
         (columns, SOURCES, "sources"),
     ):
         for suffix in ("", "_parquet", "_votable"):
             write(table, declaration, getattr(job.output, name + suffix), meta)
+    write(as_columns(registry, REGISTRY), REGISTRY, job.output.registry)
+    log.info("%d detections, %d sources", len(detections), len(np.asarray(columns["srcid"])))
+    return detections
+
+
+def as_columns(rows: Sequence[Mapping[str, Any]], declaration: TableDeclaration) -> dict[str, list[Any]]:
+    """Columns of a declared table from its rows."""
+    return {name: [row[name] for row in rows] for name in declaration.names}
+
+
+def main(job: Job) -> None:
+    """Write the catalogue of one project."""
+    settings: CatalogueSettings = job.settings
+    detections = combine([read(path, DETECTIONS) for path in job.input.detections], ["detid"])
+    runs = combine([read(path, RUNS) for path in job.input.runs], ["runid", "grid"])
+    detections = flag_hot(detections, read(job.input.hot_flags, HOT_FLAGS))
+    detections = write_tables(job, detections, read_registry(settings.registry))
     write(runs, RUNS, job.output.runs)
-    rows = outcome_rows(job.input.events, runs)
-    write({n: [row[n] for row in rows] for n in OUTCOMES.names}, OUTCOMES, job.output.outcomes)
     observations = {path: read_subsets(path, with_events=False) for path in job.input.events}
     write(bad_times(observations), BAD_TIMES, job.output.bad_times)
+    suspects = candidates(
+        observations,
+        detections,
+        vars(settings.bad_objects),
+        max_pointing_arcsec=settings.max_pointing_drift_arcsec,
+        max_angle_deg=settings.max_angle_drift_deg,
+    )
     for name, declaration, table in (
+        ("outcomes", OUTCOMES, outcome_rows(job.input.events, runs)),
         ("selection", SELECTION, selection_rows(job.input.events)),
-        ("candidates", CANDIDATES, candidates(observations, detections, vars(settings.bad_objects))),
+        ("candidates", CANDIDATES, suspects),
     ):
-        columns_of = {column: [row[column] for row in table] for column in declaration.names}
-        write(columns_of, declaration, getattr(job.output, name))
+        write(as_columns(table, declaration), declaration, getattr(job.output, name))
     job.output.regions.write_text(region_text(detections), encoding="utf-8")
     width = round(job.settings.size_arcsec / UNIT_ARCSEC)
     seen = footprints(observations, job.input.expectations, width, settings.coverage_order)
-    save_moc(union([f.moc for f in seen], order=settings.coverage_order), job.output.coverage)
-    write(coverage_columns(seen), COVERAGE, job.output.coverage_table)
-    log.info("%d detections, %d sources", len(detections), len(np.asarray(columns["srcid"])))
+    order = settings.coverage_order
+    save_moc(union([one.footprint.moc for one in seen], order=order), job.output.coverage)
+    write_coverage(seen, job.output.coverage_maps, order, space_time=settings.space_time_coverage)
+    write(coverage_columns([one.footprint for one in seen]), COVERAGE, job.output.coverage_table)

@@ -13,6 +13,19 @@ CATALOGUE_DETECTIONS = TableDeclaration(
     (DETECTION_COLUMNS[0], _SRCID, *DETECTION_COLUMNS[1:]),
 )
 
+#: Flags of a source; all but filt_5sig hold where they hold for every detection that was looked at.
+SOURCE_FLAGS = {
+    "filt_5sig": "Any detection has 5 sigma",
+    "filt_large": "All detections are larger than a point source can make",
+    "filt_tbin_5_n_l_5": "All detections have frames of 5 s and fewer than 5 counts in any",
+    "filt_g_20_detections": "All detections are of runs with more than 20 regions",
+    "filt_exclude_obsid": "All detections are of bad observations",
+    "filt_hot_region": "All detections lie in hot regions of the detectors; null if not known",
+    "filt_bright_wing": "All detections lie near bright listed sources; null if not known",
+    "filt_raw_pixel": "All detections have more than half of their events in one raw pixel",
+    "filt_one_camera": "All detections have all of their excess in one camera though others were exposed",
+}
+
 SOURCES = TableDeclaration(
     "sources",
     "Unique sources: detections of all runs and observations that lie together on the sky.",
@@ -32,6 +45,24 @@ SOURCES = TableDeclaration(
         Column("n_peaks_total", "i4", None, "meta.number", "Groups of significant frames in all detections"),
         Column("hr", "f8", None, "phot.color;em.X-ray", "Hardness (H - S) / (H + S) of best_detid"),
         Column("chain", "bool", None, "meta.code.status", "Detections more than 40 arcsec apart"),
+        Column("status", "str", None, "meta.code.status", "new, known, merged (took others in) or split"),
+        *(Column(name, "bool", None, "meta.code.qual", text) for name, text in SOURCE_FLAGS.items()),
+    ),
+)
+
+REGISTRY = TableDeclaration(
+    "registry",
+    "Every source that any version of the catalogue had; ids are never used again.",
+    (
+        Column("srcid", "i8", None, "meta.id;meta.main", "Source"),
+        Column("name", "str", None, "meta.id", "Name it was given first; it stays"),
+        Column("ra", "f8", "deg", "pos.eq.ra;meta.main", "Right ascension, as last seen"),
+        Column("dec", "f8", "deg", "pos.eq.dec;meta.main", "Declination, as last seen"),
+        Column("first_version", "str", None, "meta.version", "First catalogue version that had it"),
+        Column("status", "str", None, "meta.code.status", "active, merged, or absent from this catalogue"),
+        Column("merged_into", "i8", None, "meta.id.assoc", "Source that took it in"),
+        Column("split_from", "i8", None, "meta.id.assoc", "Source of which it was a part"),
+        Column("detids", "str", None, "meta.id.assoc", "Its detections when it was last seen"),
     ),
 )
 
@@ -40,7 +71,7 @@ OUTCOMES = TableDeclaration(
     "How every event list, run and observation ended.",
     (
         Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
-        Column("file", "str", None, "meta.file", "Event list or source list; null for runs"),
+        Column("file", "str", None, "meta.id;meta.file", "Event list or source list; null for runs"),
         Column("run", "str", None, "meta.id", "Run; null for files"),
         Column("outcome", "str", None, "meta.code.status", "Outcome or caution, by name"),
         Column("detail", "str", None, "meta.note", "What there is to say about it"),
@@ -68,7 +99,7 @@ SELECTION = TableDeclaration(
     "Rows of every event list before and after each cut, in the order of the cuts.",
     (
         Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
-        Column("file", "str", None, "meta.file", "Event list"),
+        Column("file", "str", None, "meta.id;meta.file", "Event list"),
         Column("step", "i4", None, "meta.number", "Number of the cut, from 0"),
         Column("cut", "str", None, "meta.code", "Name of the cut"),
         Column("rows_in", "i8", None, "meta.number", "Rows before"),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ephemera.cubes import create, write_array, write_json
+from ephemera.xmm.attitude import AttitudeUnreadable, Drift, drift, read_attitude
 from ephemera.xmm.bti import BadTime, FlareCurve, bad_times, read_pipeline_curve, window_of
 from ephemera.xmm.event_list import read_event_list
 from ephemera.xmm.events_store import write_bad_times, write_subset
@@ -121,6 +122,19 @@ def flare_curves(obsid: str, paths: Sequence[Path]) -> tuple[list[FlareCurve], l
     return curves, rows
 
 
+def attitude_drift(
+    obsid: str, paths: Sequence[Path], found: Sequence[Subset]
+) -> tuple[Drift | None, list[OutcomeRow]]:
+    """Drift of the pointing over the time searched; None without a readable attitude time series."""
+    if not paths or not found:
+        return None, []
+    start, stop = min(subset.t0 for subset in found), max(subset.t1 for subset in found)
+    try:
+        return drift(read_attitude(paths[0]), start, stop), []
+    except AttitudeUnreadable as error:
+        return None, [OutcomeRow(obsid, paths[0].name, "", Outcome.BAD_FILE, str(error))]
+
+
 def main(job: Job) -> None:
     """Write the subsets of one observation."""
     settings: EventSelection = job.settings
@@ -145,8 +159,13 @@ def main(job: Job) -> None:
     elif not selected.lists:
         rows.append(OutcomeRow(obsid, "", "", Outcome.NO_LISTS, "no event list can be searched"))
     rows = [*rows, *remarks, *(missing if found else [])]
+    strayed, unknown = attitude_drift(obsid, by_role.get("attitude", []), found)
+    rows = [*rows, *unknown]
     with create(job.output.events) as handle:
         handle.attrs["obsid"] = obsid
+        if strayed is not None:
+            handle.attrs["pointing_drift_arcsec"] = strayed.pointing_arcsec
+            handle.attrs["angle_drift_deg"] = strayed.angle_deg
         write_json(handle, "outcomes", [_plain(row) for row in rows])
         write_json(handle, "cuts", {f: [asdict(c) for c in cuts] for f, cuts in selected.cuts.items()})
         group = handle.create_group("source_list")

@@ -9,6 +9,22 @@ _Y = "pos.cartesian.y;instr"
 _COUNTS = "phot.count;em.X-ray"
 _UNIT = "0.05 arcsec"
 
+DETECTOR_COLUMNS: tuple[Column, ...] = (
+    *(
+        Column(f"det{axis}_{camera}", "f8", _UNIT, f"pos.cartesian.{axis};instr.det", text)
+        for camera, name in (("pn", "EPIC-pn"), ("m1", "MOS1"), ("m2", "MOS2"))
+        for axis, text in (
+            ("x", f"Median DETX of its events in {name}"),
+            ("y", f"Median DETY of its events in {name}"),
+        )
+    ),
+    Column("pa_pnt", "f8", "deg", "pos.posAng;instr", "Position angle of the spacecraft"),
+    Column("rot_x", "f8", _UNIT, "pos.cartesian.x;instr.det", "x turned back by pa_pnt about the reference"),
+    Column("rot_y", "f8", _UNIT, "pos.cartesian.y;instr.det", "y turned back by pa_pnt about the reference"),
+)
+#: Names of the columns that say where on the detectors a region lies.
+ON_DETECTORS = tuple(column.name for column in DETECTOR_COLUMNS)
+
 REGION_COLUMNS: tuple[Column, ...] = (
     Column("detid", "str", None, "meta.id;meta.main", "Detection: run and pixel of the best cell"),
     Column("runid", "str", None, "meta.id", "Run: obsid, subset, frame length, band"),
@@ -67,6 +83,7 @@ REGION_COLUMNS: tuple[Column, ...] = (
     Column("lc_sigma_eclipse", "f8", None, "stat.snr", "Largest eclipse significance of the light curve"),
     Column("frac_one_raw_pixel", "f8", None, "stat.value", "Largest share of the events in one raw pixel"),
     Column("raw_pixel", "str", None, "meta.id;instr.pixel", "That pixel: camera, CCDNR, RAWX, RAWY"),
+    *DETECTOR_COLUMNS,
     Column("filt_large", "bool", None, "meta.code.qual", "Region larger than a point source can make"),
 )
 

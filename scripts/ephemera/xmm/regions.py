@@ -21,6 +21,7 @@ from ephemera.tables import TableDeclaration, read, write
 from ephemera.xmm.cells import Cells
 from ephemera.xmm.connected_regions import Columns, Regions, find_regions
 from ephemera.xmm.cube_store import RunKey, read_cubes, run_keys
+from ephemera.xmm.detector_positions import median_detector, pointing_angle, rotated
 from ephemera.xmm.events_store import read_source_columns, read_subsets
 from ephemera.xmm.expectation_store import read_expectation
 from ephemera.xmm.expected_counts import Expectation
@@ -28,10 +29,10 @@ from ephemera.xmm.feature_events import raw_pixel_share
 from ephemera.xmm.grid import shifted_subset
 from ephemera.xmm.light_curve_files import write_light_curves
 from ephemera.xmm.light_curves import LightCurves, region_light_curves
-from ephemera.xmm.observation import Band, Subset, run_id
+from ephemera.xmm.observation import Band, Events, Subset, run_id
 from ephemera.xmm.positions import astrometric_shift, positions, shifted
 from ephemera.xmm.region_columns import ALERTS, REGIONS
-from ephemera.xmm.region_events import region_events, significant_frames
+from ephemera.xmm.region_events import RegionEvents, region_events, significant_frames
 from ephemera.xmm.region_tables import cell_table, region_table
 from ephemera.xmm.run_columns import SIGNIFICANT_CELLS
 from ephemera.xmm.shifted_grids import GridDetections, merge_grids
@@ -105,13 +106,22 @@ def find(
         start=edges[frames.frame],
         stop=edges[frames.frame + 1],
     )
-    return FoundRegions(regions, where | _raw_pixels(run, regions), spans)
+    return FoundRegions(regions, where | _on_detectors(run, regions, where), spans)
 
 
-def _raw_pixels(run: Run, regions: Regions) -> Columns:
+def _on_detectors(run: Run, regions: Regions, where: Columns) -> Columns:
+    """Where on the detectors the events of each region lie; sky coordinates turned back to them."""
+    inside = region_events(run.subset.events, run.kept, run.cube, regions)
+    angle = np.full(len(regions), pointing_angle(run.subset))
+    x, y = rotated(where["x"], where["y"], angle)
+    median = median_detector(run.subset.events, inside, len(regions))
+    return (
+        _raw_pixels(run.subset.events, inside, regions) | median | {"pa_pnt": angle, "rot_x": x, "rot_y": y}
+    )
+
+
+def _raw_pixels(events: Events, inside: RegionEvents, regions: Regions) -> Columns:
     """Largest share of the events of each region in one raw pixel of a detector."""
-    events = run.subset.events
-    inside = region_events(events, run.kept, run.cube, regions)
     start = np.searchsorted(inside.region, np.arange(len(regions) + 1))
     shares = []
     for first, last in pairwise(start):

@@ -6,12 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ephemera.config.xmm import Catalogue
+from ephemera.config.xmm_catalogue import Catalogue
 from ephemera.tables import read, write
-from ephemera.xmm.catalogue import combine, outcome_rows, region_text, unique_sources
+from ephemera.xmm.catalogue import combine, outcome_rows, region_text
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, SOURCES
 from ephemera.xmm.detection_columns import DETECTIONS
 from ephemera.xmm.recover import injected, match
+from ephemera.xmm.sources import unique_sources
 
 
 def detections(rows):
@@ -25,7 +26,7 @@ def detections(rows):
 
 
 def test_detections_across_ra_zero_are_one_source():
-    numbers, columns = unique_sources(
+    numbers, columns, _ = unique_sources(
         detections([{"ra": 359.999, "dec": 0.0}, {"ra": 0.003, "dec": 0.0}, {"ra": 10.0, "dec": 0.0}]),
         Catalogue(),
     )
@@ -47,7 +48,7 @@ def test_the_best_detection_is_the_most_significant_and_times_are_extremes():
             "obsid": "0000000002",
         },
     ]
-    _, columns = unique_sources(detections(rows), Catalogue())
+    _, columns, _ = unique_sources(detections(rows), Catalogue())
     table = SOURCES.arrow(columns).to_pylist()
     assert len(table) == 1
     assert table[0]["best_detid"] == "d1"
@@ -57,7 +58,7 @@ def test_the_best_detection_is_the_most_significant_and_times_are_extremes():
 
 
 def test_no_detections_are_empty_tables():
-    numbers, columns = unique_sources(DETECTIONS.empty(), Catalogue())
+    numbers, columns, _ = unique_sources(DETECTIONS.empty(), Catalogue())
     assert len(numbers) == 0
     assert SOURCES.arrow(columns).equals(SOURCES.empty())
     assert "circle" not in region_text(DETECTIONS.empty())

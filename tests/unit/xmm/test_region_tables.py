@@ -7,7 +7,7 @@ from ephemera.xmm.clean_up import Reason
 from ephemera.xmm.connected_regions import find_regions
 from ephemera.xmm.light_curves import region_light_curves
 from ephemera.xmm.positions import positions
-from ephemera.xmm.region_columns import ALERTS, LIGHT_CURVES, REGIONS
+from ephemera.xmm.region_columns import ALERTS, LIGHT_CURVES, ON_DETECTORS, REGIONS
 from ephemera.xmm.region_tables import cell_table, region_table
 from reference.regions import MAIN, OBSID, flat_expectation, make_cells, make_events, make_frames, sparse
 
@@ -33,6 +33,7 @@ def rows_of(rows):
     curves = region_light_curves(cube, expectation, regions, mjdref=50814.0)
     share = np.full(len(regions), 0.2)
     raw = {"frac_one_raw_pixel": share, "raw_pixel": np.full(len(regions), "PN_04_010_100", object)}
+    raw |= {name: np.full(len(regions), 100.0) for name in ON_DETECTORS}
     return region_table(regions, where | raw, curves)
 
 

@@ -1,0 +1,53 @@
+"""Where on the detectors a region lies: median DETX, DETY of its events, and sky coordinates turned back.
+
+Sky coordinates turn with the position angle of the spacecraft. Turning them back about the reference pixel
+gives coordinates fixed to the focal plane:
+
+    X' = dX cos a + dY sin a,   Y' = -dX sin a + dY cos a,   dX = X - 25921, dY = Y - 25921, a = PA_PNT.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from ephemera.xmm.observation import REFERENCE_PIXEL, Camera, Events, FloatArray, Subset
+from ephemera.xmm.region_events import RegionEvents
+
+
+def rotated(
+    x: npt.ArrayLike, y: npt.ArrayLike, pa_deg: npt.ArrayLike, pivot: float = REFERENCE_PIXEL
+) -> tuple[FloatArray, FloatArray]:
+    """X', Y' (units of 0.05 arcsec from `pivot`) of sky coordinates; NaN where the angle is not known."""
+    dx, dy = np.asarray(x, np.float64) - pivot, np.asarray(y, np.float64) - pivot
+    a = np.radians(np.asarray(pa_deg, np.float64))
+    return dx * np.cos(a) + dy * np.sin(a), -dx * np.sin(a) + dy * np.cos(a)
+
+
+def median_detector(events: Events, inside: RegionEvents, n_regions: int) -> dict[str, FloatArray]:
+    """Median DETX and DETY of the events of each region in each camera; NaN without any.
+
+    Keys are `detx_pn`, `dety_pn`, `detx_m1`, ... `inside` says which events belong to which region.
+    """
+    columns = {
+        f"{axis}_{camera.name.lower()}": np.full(n_regions, np.nan)
+        for camera in Camera
+        for axis in ("detx", "dety")
+    }
+    start = np.searchsorted(inside.region, np.arange(n_regions + 1))
+    for region, (first, last) in enumerate(pairwise(start)):
+        mine = inside.event[first:last]
+        for camera in np.unique(events.camera[mine]):
+            here = mine[events.camera[mine] == camera]
+            suffix = Camera(camera).name.lower()
+            columns[f"detx_{suffix}"][region] = np.median(events.detx[here])
+            columns[f"dety_{suffix}"][region] = np.median(events.dety[here])
+    return columns
+
+
+def pointing_angle(subset: Subset) -> float:
+    """Position angle PA_PNT of a subset, degrees: that of its first list that tells it; NaN without."""
+    known = [header.pa_pnt for header in subset.headers if header.pa_pnt is not None]
+    return known[0] if known else np.nan
