@@ -12,6 +12,8 @@ from pathlib import Path
 
 #: Prefix of names under which files are written before they are complete.
 PARTIAL_PREFIX = ".partial."
+#: How often an attempt is begun anew when another one of the same output begins or ends at that moment.
+BEGINNINGS = 50
 
 
 def partial_path(path: Path) -> Path:
@@ -31,13 +33,19 @@ def begin_attempt(path: Path) -> Path:
     no name any more: it can neither spoil nor name what this process writes.
     """
     attempts = partial_path(path)
-    if attempts.is_dir():
-        # An attempt that still runs may add files meanwhile; what then stays is found by the next one.
-        shutil.rmtree(attempts, ignore_errors=True)
-    else:
-        remove(attempts)
-    folder = attempts / f"{os.uname().nodename}-{os.getpid()}"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = attempts / _this_process()
+    for again in reversed(range(BEGINNINGS)):
+        try:
+            if attempts.is_dir():
+                # One that still runs may add files meanwhile; what then stays is found by the next one.
+                shutil.rmtree(attempts, ignore_errors=True)
+            else:
+                remove(attempts)
+            folder.mkdir(parents=True, exist_ok=True)
+            break
+        except (FileNotFoundError, FileExistsError, IsADirectoryError):
+            if not again:
+                raise
     return folder / path.name
 
 
@@ -93,6 +101,31 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write `text` as UTF-8, atomically."""
     with atomic_path(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def write_shared(path: str | os.PathLike[str], text: str) -> None:
+    """Write a file that jobs on many nodes may write at the same moment, all with the same meaning.
+
+    Each writes under a name of its own, and names of others are removed only once `path` is there: who
+    finds its own gone has nothing left to do.
+    """
+    final = Path(path)
+    attempts = partial_path(final)
+    fresh = attempts / _this_process()
+    final.parent.mkdir(parents=True, exist_ok=True)
+    while not final.exists():
+        with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileExistsError):
+                attempts.mkdir()
+            fresh.write_text(text, encoding="utf-8")
+            commit(fresh, final)
+    if attempts.is_dir():
+        shutil.rmtree(attempts, ignore_errors=True)
+
+
+def _this_process() -> str:
+    """Name of this process among those of all nodes."""
+    return f"{os.uname().nodename}-{os.getpid()}"
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

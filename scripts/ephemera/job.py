@@ -20,7 +20,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ephemera.files import begin_attempt, end_attempt
+from ephemera.files import begin_attempt, end_attempt, partial_path, write_shared
 from ephemera.files import commit as commit_file
 
 PACKAGE = "ephemera"
@@ -161,7 +161,7 @@ def _note_checksums(snakemake: Any, outputs: Mapping[str, Path], partials: Mappi
 def _write_recipe(recipe: Mapping[str, Any]) -> None:
     """Write `recipe.json` beside the first output made by this recipe."""
     path = Path(recipe["folder"]) / "recipe.json"
-    if path.exists():
+    if path.exists() and not partial_path(path).exists():
         return
     import platform
     from importlib import metadata  # 40 ms that only the first job of a recipe has to spend
@@ -174,10 +174,4 @@ def _write_recipe(recipe: Mapping[str, Any]) -> None:
         "python": platform.python_version(),
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = begin_attempt(path)
-    # Jobs that end at the same time write it at the same time: the last one removes the others' attempts.
-    with contextlib.suppress(FileNotFoundError):
-        fresh.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        fresh.replace(path)
-    end_attempt(fresh)
+    write_shared(path, json.dumps(document, indent=2, sort_keys=True) + "\n")

@@ -1,8 +1,21 @@
 """Files appear whole or not at all."""
 
+import multiprocessing
+import os
+
 import pytest
 
-from ephemera.files import atomic_path, begin_attempt, commit, end_attempt, final_path, sha256_of, write_text
+from ephemera.files import (
+    atomic_path,
+    begin_attempt,
+    commit,
+    end_attempt,
+    final_path,
+    partial_path,
+    sha256_of,
+    write_shared,
+    write_text,
+)
 
 
 def names(folder):
@@ -96,3 +109,47 @@ def test_an_attempt_that_still_runs_can_neither_spoil_nor_name_what_the_next_one
     end_attempt(new)
     assert final.read_text() == "whole"
     assert names(tmp_path) == ["cube.h5"]
+
+
+def test_what_killed_writers_of_a_shared_file_left_is_removed(tmp_path):
+    left = partial_path(tmp_path / "recipe.json") / "other-7"
+    for _ in range(2):  # before the file is there, and after
+        left.parent.mkdir()
+        left.write_text("half")
+        write_shared(tmp_path / "recipe.json", "whole")
+        assert names(tmp_path) == ["recipe.json"]
+        assert (tmp_path / "recipe.json").read_text() == "whole"
+
+
+def write_shared_file(path):
+    write_shared(path, "whole")
+
+
+def begin_and_end(path):
+    end_attempt(begin_attempt(path))
+
+
+def at_the_same_moments(action, barrier, folder, failures):
+    """Do `action` in this process at the moments at which all others do it."""
+    for k in range(80):
+        barrier.wait(60)
+        try:
+            action(folder / str(k) / "recipe.json")
+        except OSError as error:
+            failures.put(f"{os.getpid()} {k}: {error!r}")
+
+
+@pytest.mark.parametrize("action", [write_shared_file, begin_and_end])
+def test_processes_that_write_at_the_same_moment_do_not_disturb_each_other(action, tmp_path):
+    fork = multiprocessing.get_context("fork")
+    barrier, failures = fork.Barrier(4), fork.Queue()
+    arguments = (action, barrier, tmp_path, failures)
+    processes = [fork.Process(target=at_the_same_moments, args=arguments) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0, 0, 0, 0]
+    assert failures.empty(), failures.get()
+    made = {name for folder in tmp_path.iterdir() for name in names(folder)}
+    assert made == ({"recipe.json"} if action is write_shared_file else set())
