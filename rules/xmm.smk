@@ -58,18 +58,14 @@ XMM_FIGURES = RECIPES.step(
 
 
 include: "xmm_catalogue.smk"
-
-
-XMM_RECOVER = RECIPES.step("xmm.recover", reads=[XMM_SIMULATE, XMM_CATALOGUE])
+include: "xmm_completeness.smk"
 
 
 def xmm_targets():
     """What the branch makes when it has observations."""
     if not XMM_UNITS:
         return []
-    targets = xmm_catalogue_targets()
-    if XMM_SIMULATED:
-        targets.append(XMM_RECOVER.output(f"{PROJECT}.recovery.parquet"))
+    targets = [*xmm_catalogue_targets(), *xmm_completeness_targets()]
     if XMM.figures.enabled:
         targets += expand(XMM_FIGURES.output("{obsid}"), obsid=XMM_UNITS)
     return targets
@@ -90,14 +86,7 @@ def xmm_front():
             ("DS9 regions", "regions", "reg"),
         )
     ]
-    if XMM_SIMULATED:
-        tables.append(
-            Product(
-                "injected bursts and eclipses, with what was found",
-                XMM_RECOVER,
-                f"{PROJECT}.recovery.parquet",
-            )
-        )
+    tables += xmm_completeness_products()
     return Entry(
         "X-ray bursts and eclipses",
         f"{counted(len(XMM_UNITS), 'observation', 'observations')} of XMM-Newton and other X-ray telescopes, "
@@ -326,26 +315,5 @@ rule xmm_figures:
         time_bins_s=XMM.cube.time_bins_s,
     message:
         "Drawing {wildcards.obsid}: image with regions, light curves, bad times, templates"
-    script:
-        "../scripts/step.py"
-
-
-rule xmm_recover:
-    input:
-        truths=expand(f"{RAW}/xmm/{{obsid}}/truth.json", obsid=XMM_SIMULATED),
-        detections=XMM_CATALOGUE.output("{project}/detections.parquet"),
-    output:
-        recovery=XMM_RECOVER.output("{project}.recovery.parquet"),
-    log:
-        XMM_RECOVER.log("{project}"),
-    benchmark:
-        XMM_RECOVER.benchmark("{project}")
-    resources:
-        mem_mb=1000,
-        runtime=5,
-    params:
-        recipe=XMM_RECOVER.document,
-    message:
-        "Comparing what was simulated with what was found"
     script:
         "../scripts/step.py"

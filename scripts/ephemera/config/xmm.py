@@ -19,6 +19,7 @@ from ephemera.config.xmm_catalogue import (
     Rates,
     SubsetMatrix,
 )
+from ephemera.config.xmm_completeness import FalseAlarms, Inject, Recover
 
 Positive = Annotated[float, Gt(0)]
 Counted = Annotated[int, Ge(0)]
@@ -195,10 +196,6 @@ class Features(Section):
     )
 
 
-class Recover(Section):
-    """`xmm_recover`: compares what was simulated with what was found."""
-
-    radius_arcsec: Positive = option(20.0, "Farthest a detection may lie from the truth.", unit="arcsec")
 
 
 class Figures(Section):
@@ -229,5 +226,7 @@ class Xmm(Section):
     otypes: Otypes = subsection(Otypes, "SIMBAD types.")
     rates: Rates = subsection(Rates, "Rates of steady sources.")
     long_term: LongTerm = subsection(LongTerm, "Rates between observations.")
-    recover: Recover = subsection(Recover, "Found against simulated.")
+    inject: Inject = subsection(Inject, "Bursts and eclipses injected into events.")
+    recover: Recover = subsection(Recover, "Found against simulated and injected.")
+    false_alarms: FalseAlarms = subsection(FalseAlarms, "What is found where nothing is.")
     figures: Figures = subsection(Figures, "Figures.")

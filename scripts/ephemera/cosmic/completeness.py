@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ephemera.confidence import wilson
 from ephemera.cosmic.simulate_signals import Kind
 from ephemera.cosmic.verdict import RFI, SKY, Verdict
 from ephemera.tables import Column, TableDeclaration
@@ -44,17 +44,6 @@ def fitting(kind: Kind) -> tuple[Verdict, ...]:
     return (Verdict.NOT_CONFIRMED,) if kind is Kind.NOISE else ()
 
 
-def wilson(right: int, total: int) -> tuple[float, float]:
-    """Interval of a share at one sigma; from 0 to 1 without any."""
-    if total == 0:
-        return 0.0, 1.0
-    share = right / total
-    middle = (share + 0.5 / total) / (1 + 1 / total)
-    half = math.sqrt(share * (1 - share) / total + 0.25 / total**2) / (1 + 1 / total)
-    # At the ends rounding must not leave the interval short of the share itself.
-    return (max(middle - half, 0.0) if right else 0.0), (min(middle + half, 1.0) if right < total else 1.0)
-
-
 def completeness(
     truths: Sequence[Mapping[str, Any]], verdicts: Mapping[tuple[str, str, int], str]
 ) -> dict[str, list[Any]]:
@@ -70,7 +59,7 @@ def completeness(
         right = sum(counter[str(verdict)] for verdict in fitting(Kind(kind)))
         total = counter.total()
         known = bool(fitting(Kind(kind)))
-        low, high = wilson(right, total)
+        low, high = wilson(right, total) if total else (0.0, 1.0)
         rows.append(
             {
                 "kind": kind,

@@ -18,42 +18,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-#: Probability within one sigma.
-ONE_SIGMA = 0.6826894921370859
+from ephemera.confidence import poisson_range
+
 #: Confidence of upper limits.
 LIMIT = 0.95
 #: Draws of the efficiency of each bin.
 DRAWS = 1000
 
 
-def wilson(k: float, n: float) -> tuple[float, float]:
-    """Wilson interval (68.27 %) of the efficiency k / n; (nan, nan) for n = 0.
-
-    Raises ValueError unless 0 <= k <= n.
-    """
-    if not 0 <= k <= n:
-        msg = f"k must be in 0..n, got {k!r} of {n!r}"
-        raise ValueError(msg)
-    if n == 0:
-        return float("nan"), float("nan")
-    p = k / n
-    centre = (p + 1 / (2 * n)) / (1 + 1 / n)
-    half = math.sqrt(p * (1 - p) / n + 1 / (4 * n**2)) / (1 + 1 / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 def efficiency(k: float, n: float) -> float:
     """K / n; nan for n = 0."""
     return k / n if n else float("nan")
-
-
-def poisson_range(count: int, probability: float = ONE_SIGMA) -> tuple[float, float]:
-    """Central interval of the expectation of a Poisson count, from chi-squared quantiles."""
-    from scipy.stats import chi2
-
-    tail = (1 - probability) / 2
-    low = float(chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
-    return low, float(chi2.ppf(1 - tail, 2 * count + 2)) / 2
 
 
 def poisson_limit(count: int, probability: float = LIMIT) -> float:

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ephemera.confidence import wilson
 from ephemera.seeds import generator
 from ephemera.survey.columns import DETECTION, EFFICIENCY, INJECTION, RATES
-from ephemera.survey.efficiency import efficiency, rate_of, wilson
+from ephemera.survey.efficiency import efficiency, rate_of
 from ephemera.survey.histogram_arrays import Histogram
 from ephemera.survey.histogram_files import load
 from ephemera.survey.judging import finite

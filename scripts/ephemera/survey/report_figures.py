@@ -138,7 +138,7 @@ def efficiency_curves(drawn: Figure, rows: Sequence[Mapping[str, Any]], title: s
 
     `rows` are those of the table efficiency of one survey, filter, shape and sign; magnitudes are summed.
     """
-    from ephemera.survey.efficiency import wilson
+    from ephemera.confidence import wilson
 
     widths = sorted({(r["width_low"], r["width_high"]) for r in rows})
     amplitudes = sorted({(r["amplitude_low"], r["amplitude_high"]) for r in rows})
@@ -196,7 +196,7 @@ def _map(
     unit: str,
 ) -> None:
     """Efficiency as colour, with the half width of its interval written in each bin."""
-    from ephemera.survey.efficiency import wilson
+    from ephemera.confidence import wilson
 
     axes = drawn.add_subplot(place)
     share = np.where(n > 0, k / np.maximum(n, 1), np.nan)

@@ -26,7 +26,7 @@ from ephemera.xmm.events_store import read_subsets
 from ephemera.xmm.expectation import NoBackground, expect
 from ephemera.xmm.expectation_store import read_expectation, read_list_mask, write_expectation
 from ephemera.xmm.expected_counts import Expectation
-from ephemera.xmm.false_alarms import expected_false
+from ephemera.xmm.expected_false import expected_false
 from ephemera.xmm.observation import Band, IntArray, Subset, run_id
 from ephemera.xmm.outcomes import Caution, Outcome
 from ephemera.xmm.run_columns import RUNS, SIGNIFICANT_CELLS
@@ -55,8 +55,10 @@ class Found:
         return self.cells.take(self.reason == Reason.KEPT)
 
 
-def detect(cube: SparseCube, expectation: Expectation, settings: DetectSettings) -> Found:
-    """Search one run as the options ask for."""
+def detect(
+    cube: SparseCube, expectation: Expectation, settings: DetectSettings, *, count_false: bool = True
+) -> Found:
+    """Search one run as the options ask for; without `count_false` what chance gives is NaN."""
     found_limits = limits(settings.threshold_sigma)
     cells = significant_cells(
         cube,
@@ -66,11 +68,15 @@ def detect(cube: SparseCube, expectation: Expectation, settings: DetectSettings)
         mu_floor=settings.mu_floor,
         gauss_above_1000=settings.gauss_above_1000,
     )
-    return _judged(cube, expectation, cells, settings)
+    return _judged(cube, expectation, cells, settings, count_false)
 
 
-def _judged(cube: SparseCube, expectation: Expectation, cells: Cells, settings: DetectSettings) -> Found:
+def _judged(
+    cube: SparseCube, expectation: Expectation, cells: Cells, settings: DetectSettings, count_false: bool
+) -> Found:
     reason = clean_up(cells, cube)[1] if settings.clean_up else np.zeros(len(cells), np.int8)
+    if not count_false:
+        return Found(cells, reason, np.nan)
     false = expected_false(
         cube, expectation, limits(settings.threshold_sigma), n_min=settings.n_min, mu_floor=settings.mu_floor
     )
@@ -82,6 +88,8 @@ def detect_again(
     first: Found,
     settings: DetectSettings,
     rebuild: Callable[[IntArray], Expectation],
+    *,
+    count_false: bool = True,
 ) -> tuple[Expectation, Found]:
     """Second pass as the options ask for: the expectation without what was found first, and what it shows."""
     labels = label_regions(first.kept, cube.grid.n)
@@ -95,7 +103,7 @@ def detect_again(
         mu_floor=settings.mu_floor,
         gauss_above_1000=settings.gauss_above_1000,
     )
-    return expectation, _judged(cube, expectation, cells, settings)
+    return expectation, _judged(cube, expectation, cells, settings, count_false)
 
 
 def run_row(key: RunKey, obsid: str, subset: Subset, cube: SparseCube, cautions: list[str]) -> dict[str, Any]:

@@ -1,145 +1,179 @@
-"""Number of significant cells that chance alone gives in one run.
+"""What the search finds where nothing comes or goes: Poisson draws of every run, and shuffled events.
 
-The sum over all cells of P(N >= n_peak(mu)) + P(N <= n_eclipse(mu)) for Poisson counts N of mean mu. It
-depends on mu only, so that a histogram of mu serves for all cells. The histogram is made from the factors
-of mu = T(x, y) L(t) + S(x, y) f(t): pixels with like T and frames with like L and f are grouped, and the
-groups multiplied. No cell is looked at.
+Reads the events, cubes and expectations of an observation. Draws cells from the expectation of each run and
+counts the significant ones, beside the number that chance should give; and searches the events with their
+times shuffled, in every way of searching that is asked for, as the observation itself was searched.
+Makes one table with a row for each run, significance and selection of flags.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ephemera.xmm.bayes import expected_false_alarms
-from ephemera.xmm.bayes_limits import Limits
+from ephemera.seeds import generator
+from ephemera.tables import write
+from ephemera.xmm.bayes_limits import limits
+from ephemera.xmm.bti import FlareCurve
+from ephemera.xmm.completeness_columns import FALSE_ALARMS
+from ephemera.xmm.connected_regions import label_regions
+from ephemera.xmm.cube import long_enough
+from ephemera.xmm.cube_store import RunKey, read_cubes, run_keys
+from ephemera.xmm.detect import detect
+from ephemera.xmm.events_store import read_bad_times, read_source_columns, read_subsets
+from ephemera.xmm.expectation_store import read_expectation
 from ephemera.xmm.expected_counts import Expectation
-from ephemera.xmm.observation import FloatArray, IntArray
+from ephemera.xmm.expected_false import expected_false
+from ephemera.xmm.features import detection_row, feature_values
+from ephemera.xmm.flag_selections import selected
+from ephemera.xmm.observation import Subset
+from ephemera.xmm.poisson_sky import draw_cube
+from ephemera.xmm.region_tables import region_table
+from ephemera.xmm.regions import light_curves
+from ephemera.xmm.search import Mode, Searched, bad_intervals, in_mode, main_runs, search
+from ephemera.xmm.shuffled_events import shuffled
+from ephemera.xmm.source_mask import SourceList
 from ephemera.xmm.sparse_cube import SparseCube
 
-#: Width in ln of a group of like templates or like background.
-LOG_STEP = 0.005
-#: Width in ln of a bin of mu. The probabilities jump where n_peak or n_eclipse change, so that bins must be
-#: narrower than the groups; with both the sum is right within about 0.3 %.
-MU_LOG_STEP = 0.001
-#: Width of a group of exposed fractions.
-EXPOSURE_STEP = 0.005
-#: Products of source pixels and frame groups made at once; bounds memory.
-BLOCK_PRODUCTS = 1 << 19
+if TYPE_CHECKING:
+    from ephemera.config.xmm import Xmm
+    from ephemera.job import Job
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
 
 
-def expected_false(
-    cube: SparseCube,
-    expectation: Expectation,
-    limits: Limits,
-    *,
-    n_min: int = 2,
-    mu_floor: float = 1e-6,
-) -> float:
-    """Expected number of false peaks and eclipses among all cells of a run that have an expectation.
+def drawn_rows(
+    cube: SparseCube, expectation: Expectation, options: Xmm, rng: np.random.Generator
+) -> list[Row]:
+    """Rows of one run for Poisson draws: significant cells before the clean-up, regions after it.
 
-    `n_min` is the least n of a peak; mu below `mu_floor` is raised to it, as in detection. Raises
-    ValueError when the expectation does not belong to a cube of this shape.
+    Raises ValueError when `draws` is not positive.
     """
-    if len(expectation.frame_class) != cube.frames.n_frames:
-        raise ValueError(
-            f"expectation must have the {cube.frames.n_frames} frames of the cube, "
-            f"got {len(expectation.frame_class)}"
-        )
-    mu, weight = mu_histogram(expectation, mu_floor)
-    return float(expected_false_alarms(mu, weight, limits.sigma, n_min=n_min))
+    settings = options.false_alarms
+    if settings.draws < 1:
+        msg = f"draws must be at least 1, got {settings.draws}"
+        raise ValueError(msg)
+    cells, regions = Counter[float](), Counter[float]()
+    cubes = [draw_cube(cube, expectation, rng) for _ in range(settings.draws)]
+    for sigma in settings.sigmas:
+        at = SimpleNamespace(**{**vars(options.detect), "threshold_sigma": sigma})
+        for drawn in cubes:
+            found = detect(drawn, expectation, at, count_false=False)  # type: ignore[arg-type]
+            cells[sigma] += len(found.cells)
+            regions[sigma] += int(label_regions(found.kept, cube.grid.n).max(initial=-1)) + 1
+    usable = int((expectation.frame_class >= 0).sum())
+    detection = options.detect
+    return [
+        {
+            "sigma": sigma, "selection": "all", "n_draws": settings.draws,
+            "n_cells": int(expectation.footprint.sum()) * usable,
+            "n_cells_found": cells[sigma], "n_regions_found": regions[sigma],
+            "n_false_expected": expected_false(
+                cube, expectation, limits(sigma), n_min=detection.n_min, mu_floor=detection.mu_floor
+            ),
+        }
+        for sigma in settings.sigmas
+    ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _FrameGroups:
-    """Frames of like class, background and exposure: means of them and their number."""
-
-    frame_class: IntArray
-    background: FloatArray
-    exposed: FloatArray
-    number: FloatArray
-
-
-def mu_histogram(expectation: Expectation, mu_floor: float) -> tuple[FloatArray, FloatArray]:
-    """Mean mu and number of cells (as float64) of the occupied bins of ln mu, ascending.
-
-    The numbers add up to the usable frames times the pixels of the footprint.
-    """
-    groups = _frame_groups(expectation)
-    inside = expectation.footprint.ravel()
-    template = expectation.templates.reshape(len(expectation.templates), -1)
-    source = expectation.source.reshape(len(expectation.source), -1)
-    lit = source.any(axis=0)
-    number, total = np.zeros(0), np.zeros(0)
-    for code in np.unique(groups.frame_class):
-        mine = groups.frame_class == code
-        level, pixels = _grouped(template[code, inside & ~lit])
-        mu = np.outer(level, groups.background[mine])
-        number, total = _add(number, total, mu, np.outer(pixels, groups.number[mine]), mu_floor)
-        bright = np.flatnonzero(inside & lit)
-        step = max(1, BLOCK_PRODUCTS // int(mine.sum()))
-        for start in range(0, len(bright), step):
-            some = bright[start : start + step]
-            mu = np.outer(template[code, some], groups.background[mine])
-            mu += source[:, some].T @ groups.exposed[:, mine]
-            number, total = _add(number, total, mu, np.broadcast_to(groups.number[mine], mu.shape), mu_floor)
-    occupied = number > 0
-    return total[occupied] / number[occupied], number[occupied]
+def shuffled_rows(
+    subset: Subset, sources: SourceList, options: Xmm, curves: Sequence[FlareCurve], seed: int
+) -> Iterator[Row]:
+    """Rows of one subset for shuffled events: detections by run, way of searching and selection of flags."""
+    settings = options.false_alarms
+    untouched = search(subset, sources, in_mode(options, "main"), curves=curves)
+    if not untouched:
+        return
+    first = untouched[0].run
+    bad = next(iter(bad_intervals(subset, options, curves).values()))
+    found: Counter[tuple[Mode, RunKey, float, str]] = Counter()
+    cells: dict[tuple[Mode, RunKey], int] = {}
+    for number in range(settings.shuffles):
+        rng = generator(seed, subset.headers[0].obsid, subset.number, "shuffle", number)
+        mixed = shuffled(subset, bad, first.expectation.mask, first.cube.grid, rng)
+        for mode in settings.modes:
+            for grids in main_runs(search(mixed, sources, in_mode(options, mode), curves=curves)):
+                key = grids[0].key
+                cells[mode, key] = sum(_cells_searched(one) for one in grids)
+                rows = flagged(grids, sources, options)
+                for sigma in settings.sigmas:
+                    strong = [row for row in rows if row["best_sigma"] >= sigma]
+                    for selection, count in selected(strong).items():
+                        found[mode, key, sigma, selection] += count
+    for (mode, key, sigma, selection), count in found.items():
+        yield _run_of(key) | {
+            "method": "shuffled", "mode": mode, "sigma": sigma, "selection": selection,
+            "n_draws": settings.shuffles, "n_cells": cells[mode, key], "n_regions_found": count,
+        }  # fmt: skip
 
 
-def _frame_groups(expectation: Expectation) -> _FrameGroups:
-    """Usable frames, grouped."""
-    usable = np.flatnonzero(expectation.frame_class >= 0)
-    frame_class = expectation.frame_class[usable].astype(np.int64)
-    background = expectation.background[usable]
-    exposed = expectation.exposed[:, usable]
-    key = frame_class
-    for part in (_log_bin(background), *np.rint(exposed / EXPOSURE_STEP).astype(np.int64)):
-        key = np.unique(key, return_inverse=True)[1] * (part.max(initial=0) + 1) + part
-    _, first, group = np.unique(key, return_index=True, return_inverse=True)
-    number = np.bincount(group).astype(np.float64)
-    return _FrameGroups(
-        frame_class=frame_class[first],
-        background=_means(background, group, number),
-        exposed=np.stack([_means(row, group, number) for row in exposed]),
-        number=number,
-    )
+def flagged(grids: Sequence[Searched], sources: SourceList, options: Xmm) -> list[Row]:
+    """Detections of one frame length and band, on all grids, with their features and flags."""
+    rows: list[Row] = []
+    total = sum(len(one.found.regions) for one in grids)
+    for one in grids:
+        regions = one.found.regions
+        if not len(regions):
+            continue
+        curves = light_curves(one.run, regions, options.regions, None)
+        table = region_table(regions, one.found.columns, curves)
+        header = min(one.run.subset.headers, key=lambda header: header.camera)
+        for k in range(len(regions)):
+            region = {name: _plain(values[k]) for name, values in table.items()}
+            region["size_arcsec"] = options.cube.size_arcsec
+            values = feature_values(
+                curves.curve(k), t_bin=one.key.dt, detid=region["detid"], min_gap=options.features.min_gap_s
+            )
+            rows.append(detection_row(region, values, header, sources, n_regions=total, bad_observations=()))
+    return rows
 
 
-def _means(values: FloatArray, group: npt.NDArray[np.intp], number: FloatArray) -> FloatArray:
-    """Mean of the values of each group."""
-    return np.bincount(group, weights=values, minlength=len(number)) / number
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
-def _grouped(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Means and numbers of values that are alike in ln; zeros and negatives form one group."""
-    _, group = np.unique(_log_bin(values), return_inverse=True)
-    number = np.bincount(group).astype(np.float64)
-    return _means(values, group, number), number
+def _cells_searched(one: Searched) -> int:
+    expectation = one.run.expectation
+    return int(expectation.footprint.sum()) * int((expectation.frame_class >= 0).sum())
 
 
-def _log_bin(values: FloatArray) -> IntArray:
-    """Bin of ln of each value, counted from 1 at the smallest positive one; 0 for values not positive."""
-    positive = values > 0
-    if not positive.any():
-        return np.zeros(len(values), dtype=np.int64)
-    log = np.log(np.where(positive, values, 1.0))
-    bins = np.floor((log - log[positive].min()) / LOG_STEP).astype(np.int64) + 1
-    return np.where(positive, bins, 0)
+def _run_of(key: RunKey) -> Row:
+    low, high = key.band.kev
+    return {"subset": key.subset, "t_bin": key.dt, "e_min": low, "e_max": high}
 
 
-def _add(
-    number: FloatArray, total: FloatArray, mu: FloatArray, weight: FloatArray, mu_floor: float
-) -> tuple[FloatArray, FloatArray]:
-    """Numbers and sums of mu of the bins of ln(mu / mu_floor), after adding these."""
-    mu = np.maximum(mu, mu_floor).ravel()
-    weight = weight.ravel()
-    bins = (np.log(mu / mu_floor) / MU_LOG_STEP).astype(np.int64)
-    size = max(len(number), int(bins.max(initial=-1)) + 1)
-    grown = np.bincount(bins, weights=weight, minlength=size).astype(np.float64)
-    summed = np.bincount(bins, weights=weight * mu, minlength=size).astype(np.float64)
-    grown[: len(number)] += number
-    summed[: len(total)] += total
-    return grown, summed
+def poisson_rows(job: Job, options: Xmm) -> Iterator[Row]:
+    """Rows of all runs on the main grid for Poisson draws."""
+    keys = [key for key in run_keys(job.input.cube) if key.grid == 0]
+    for key, cube in zip(keys, read_cubes(job.input.cube, keys), strict=True):
+        expectation = read_expectation(job.input.expectation, key)
+        if isinstance(expectation, tuple):
+            continue
+        rng = generator(job.settings.seed, job.wildcards.obsid, "draw", key.path)
+        for row in drawn_rows(cube, expectation, options, rng):
+            yield _run_of(key) | row | {"method": "poisson", "mode": "main"}
+        log.info("%s: %d draws", key.path, options.false_alarms.draws)
+
+
+def main(job: Job) -> None:
+    """Write what is found in draws and shuffled events of one observation."""
+    options = job.settings
+    rows: list[Row] = list(poisson_rows(job, options)) if options.false_alarms.draws else []
+    if options.false_alarms.shuffles:
+        sources, bad = read_source_columns(job.input.events), read_bad_times(job.input.events)
+        for subset in read_subsets(job.input.events):
+            if not long_enough(subset, min(options.cube.time_bins_s)):
+                continue
+            curves = next(iter(bad[subset.number].values())).curves if options.events.bti == "fbktsr" else ()
+            rows += shuffled_rows(subset, sources, options, curves, options.seed)
+            log.info("subset %d: %d shuffles", subset.number, options.false_alarms.shuffles)
+    complete = [row | {"obsid": job.wildcards.obsid} for row in rows]
+    columns = {name: [row.get(name) for row in complete] for name in FALSE_ALARMS.names}
+    write(columns, FALSE_ALARMS, job.output.false_alarms)

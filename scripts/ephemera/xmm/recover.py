@@ -1,10 +1,13 @@
-"""What was put into simulated observations, against what the search found there.
+"""What was put into observations, simulated ones or by injection, against what the search found there.
 
-Reads the truth of each simulated observation and the detections of the catalogue. A burst or eclipse is
-found when a detection of its kind lies within the match radius and its significant frames overlap the
-time of the burst or eclipse. Makes one row for each burst and eclipse, with its most significant match.
+Reads the truth of each simulated observation and the detections of the catalogue, and what was injected into
+observations with what each search found of it. A burst or eclipse is found when a detection of its kind lies
+within the match radius and its significant frames overlap the time of the burst or eclipse. Makes one row for
+each simulated burst and eclipse with its most significant match; of the injections the completeness in bins,
+the fluences at which 50 % and 90 % are found, bias and pull, what shifted grids and a second pass gain and
+cost, and figures.
 
-`python -m ephemera.xmm.recover TABLE` prints such a table.
+`python -m ephemera.xmm.recover TABLE` prints the table of the simulated ones.
 """
 
 from __future__ import annotations
@@ -16,14 +19,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
+from ephemera.confidence import poisson_range
 from ephemera.sky.sphere import separation_arcsec
 from ephemera.tables import Column, TableDeclaration, read, write
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ephemera.config.xmm import Recover as RecoverSettings
+    from ephemera.config.xmm_completeness import Recover as RecoverSettings
     from ephemera.job import Job
 
 _COUNTS = "phot.count;em.X-ray"
@@ -94,15 +99,67 @@ def match(row: Mapping[str, Any], detections: pa.Table, radius_arcsec: float) ->
     return dict(row) | found
 
 
-def main(job: Job) -> None:
-    """Write the recovery of all simulated observations of a project."""
+def recovery_rows(job: Job) -> list[dict[str, Any]]:
+    """Rows of RECOVERY of all simulated observations of a project; none without a catalogue of them."""
     from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS
 
-    settings: RecoverSettings = job.settings
-    detections = read(job.input.detections, CATALOGUE_DETECTIONS)
     truths = [json.loads(path.read_text(encoding="utf-8")) for path in job.input.truths]
-    rows = [match(row, detections, settings.radius_arcsec) for truth in truths for row in injected(truth)]
-    write({name: [row.get(name) for row in rows] for name in RECOVERY.names}, RECOVERY, job.output.recovery)
+    detections = read(job.input.detections, CATALOGUE_DETECTIONS)
+    radius = job.settings.radius_arcsec
+    return [match(row, detections, radius) for truth in truths for row in injected(truth)]
+
+
+def joined(paths: Sequence[Path], declaration: TableDeclaration) -> dict[str, npt.NDArray[Any]]:
+    """Columns of one table over all observations; missing numbers are NaN, missing texts None."""
+    import pyarrow as pa
+
+    parts = [declaration.empty(), *(read(path, declaration) for path in paths)]
+    table = pa.concat_tables(parts)
+    return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+
+
+def with_false_alarms(
+    rows: Sequence[Mapping[str, Any]], alarms: Mapping[str, npt.NDArray[Any]]
+) -> list[dict[str, Any]]:
+    """Rows of SEARCH_MODES with the detections in a search of shuffled events, over all runs."""
+    complete = []
+    for row in rows:
+        mine = (alarms["method"] == "shuffled") & (alarms["mode"] == row["mode"])
+        mine &= (alarms["selection"] == "all") & (alarms["sigma"] == row["sigma"])
+        if mine.any():
+            shuffles, found = int(alarms["n_draws"][mine].max()), int(alarms["n_regions_found"][mine].sum())
+            searches = shuffles * len(set(alarms["obsid"][mine].tolist()))
+            low, high = poisson_range(found)
+            row = dict(row) | {
+                "n_shuffles": searches, "false_per_search": found / searches,
+                "false_low": low / searches, "false_high": high / searches,
+            }  # fmt: skip
+        complete.append(dict(row))
+    return complete
+
+
+def main(job: Job) -> None:
+    """Write what was recovered of a project, in tables and figures."""
+    from ephemera.xmm import completeness as measured
+    from ephemera.xmm import completeness_columns as tables
+    from ephemera.xmm.completeness_figures import draw_recovery
+    from ephemera.xmm.injection_columns import FOUND, INJECTIONS
+
+    settings: RecoverSettings = job.settings
+    injections, found = joined(job.input.injections, INJECTIONS), joined(job.input.found, FOUND)
+    alarms = joined(job.input.false_alarms, tables.FALSE_ALARMS)
+    seen = list(measured.tried(injections, found))
+    modes = with_false_alarms(measured.mode_rows(seen, settings.sigmas), alarms)
+    products = (
+        (recovery_rows(job), RECOVERY, job.output.recovery),
+        (measured.completeness_rows(seen, settings.sigmas), tables.COMPLETENESS, job.output.completeness),
+        (measured.fluence_rows(seen, settings.sigmas), tables.FLUENCES, job.output.fluences),
+        (measured.bias_rows(injections, found), tables.BIASES, job.output.biases),
+        (modes, tables.SEARCH_MODES, job.output.search_modes),
+    )
+    for rows, declaration, path in products:
+        write({name: [row.get(name) for row in rows] for name in declaration.names}, declaration, path)
+    draw_recovery(job.output.figures, {declaration.name: rows for rows, declaration, _ in products}, seen)
 
 
 def report(rows: Sequence[Mapping[str, Any]]) -> str:

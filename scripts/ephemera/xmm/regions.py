@@ -147,7 +147,9 @@ def merge(found: Mapping[RunKey, FoundRegions]) -> dict[RunKey, FoundRegions]:
             n_found = merged.found_on[merged.grid == number].astype(np.int32)
             grids = {"n_grids": np.full(len(rows), merged.n_grids, np.int32), "n_grids_found": n_found}
             columns = {name: values[rows] for name, values in one.columns.items()} | grids
-            left[key] = replace(one, regions=one.regions.take(rows), columns=columns)
+            left[key] = replace(
+                one, regions=one.regions.take(rows), columns=columns, spans=one.spans.take(rows)
+            )
     return left
 
 

@@ -53,6 +53,16 @@ class GridDetections:
     def __len__(self) -> int:
         return len(self.x)
 
+    def take(self, rows: IntArray) -> GridDetections:
+        """Detections `rows` (different ones), renumbered by place, with their frames."""
+        place = np.full(len(self), -1)
+        place[rows] = np.arange(len(rows))
+        label = place[self.label]
+        mine = label >= 0
+        return GridDetections(
+            self.x[rows], self.y[rows], self.sigma[rows], label[mine], self.start[mine], self.stop[mine]
+        )
+
 
 @dataclass(frozen=True)
 class MergedDetections:

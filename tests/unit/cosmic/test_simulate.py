@@ -5,7 +5,7 @@ import pytest
 
 from builders.cosmic_files import array_of
 from ephemera.config.cosmic import Simulate
-from ephemera.cosmic.completeness import completeness, fitting, wilson
+from ephemera.cosmic.completeness import completeness, fitting
 from ephemera.cosmic.hits import read_hits
 from ephemera.cosmic.recipe import Recipe
 from ephemera.cosmic.simulate import observation
@@ -106,15 +106,6 @@ def test_completeness_counts_verdicts():
 def test_a_missing_stamp_is_not_right():
     truth = {"prefix": "o", "stamps": [{"part": "0000", "position": 0, "kind": "sky", "snr": 9.0}]}
     assert completeness([truth], {})["verdicts"] == ["missing 1"]
-
-
-@pytest.mark.parametrize(("right", "total"), [(0, 0), (0, 5), (5, 5), (3, 10), (99, 100)])
-def test_intervals_hold_the_share_and_stay_between_0_and_1(right, total):
-    low, high = wilson(right, total)
-    assert 0 <= low <= high <= 1
-    if total:
-        assert low <= right / total + 1e-12
-        assert high >= right / total - 1e-12
 
 
 def test_every_kind_has_verdicts_or_none():

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ephemera.confidence import poisson_range, wilson
 from ephemera.seeds import generator
-from ephemera.survey.efficiency import efficiency, poisson_limit, poisson_range, rate_of, wilson
+from ephemera.survey.efficiency import efficiency, poisson_limit, rate_of
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from ephemera.xmm.bayes import (
 )
 from ephemera.xmm.cells import Cells, Kind
 from ephemera.xmm.expected_counts import build_expectation
-from ephemera.xmm.false_alarms import expected_false, mu_histogram
+from ephemera.xmm.expected_false import expected_false, mu_histogram
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.significant_cells import (
     region_cells,

@@ -1,0 +1,297 @@
+"""Figures of completeness and of false alarms, drawn from the rows of the tables in `completeness_columns`.
+
+recovery.png           simulated bursts and eclipses: counts, significance, found or not
+completeness.png       share of injected bursts found against fluence, for each frame length
+circumstances.png      against duration, angle from the axis, background, mask
+eclipses.png           share of eclipses found against depth and photons removed
+search_modes.png       shifted grids and second pass against one grid and one pass
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ephemera.confidence import poisson_range
+from ephemera.figures.style import COLOURS, SERIES, figure, margins, save
+from ephemera.files import remove
+from ephemera.xmm.completeness import Tried
+from ephemera.xmm.detection_curve import fit_curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Rows = Sequence[Mapping[str, Any]]
+
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+#: Labels of the quantities of the bins.
+LABELS: Mapping[str, str] = {
+    "fluence": "Fluence [counts, all cameras]",
+    "duration": "Duration [s]",
+    "off_axis": "Angle from the axis [arcmin]",
+    "depth": "Depth of the eclipse",
+    "n_removed": "Photons removed [counts]",
+    "background": "Background at the peak",
+    "masked": "On a known source",
+    "shape": "Shape",
+}
+MODE_LABELS: Mapping[str, str] = {
+    "main": "one grid",
+    "time": "half a frame (2 grids)",
+    "all": "half a frame, half a pixel (8 grids)",
+    "second_pass": "second pass",
+}
+
+
+def draw_recovery(folder: Path, rows: Mapping[str, Rows], seen: Sequence[Tried]) -> None:
+    """Draw the figures for which there is something to show into a fresh folder."""
+    remove(folder)
+    folder.mkdir(parents=True)
+    completeness = rows["completeness"]
+    if rows["recovery"]:
+        _simulated(folder, rows["recovery"])
+    if any(row["kind"] == "peak" for row in completeness):
+        _against_fluence(folder, completeness, seen)
+        _circumstances(folder, completeness, "peak", ("duration", "off_axis", "background", "masked"))
+    if any(row["kind"] == "eclipse" for row in completeness):
+        _circumstances(folder, completeness, "eclipse", ("depth", "n_removed"))
+    if len({row["mode"] for row in rows["search_modes"]}) > 1:
+        _search_modes(folder, rows["search_modes"])
+
+
+def _simulated(folder: Path, rows: Rows) -> None:
+    with figure(1, height=2.6) as drawn:
+        axes = drawn.add_subplot(**margins(drawn, 0.55, 0.1, 0.45, 0.3))
+        for kind, marker in (("peak", "o"), ("eclipse", "s")):
+            mine = [row for row in rows if row["kind"] == kind]
+            for found, face in ((True, COLOURS[kind]), (False, "none")):
+                some = [row for row in mine if bool(row["found"]) == found]
+                if some:
+                    axes.plot(
+                        [row["counts_kept"] for row in some],
+                        [row.get("sigma") or 0.0 for row in some],
+                        marker, markersize=4, markerfacecolor=face, markeredgecolor=COLOURS[kind],
+                        linestyle="none",
+                        label=f"{kind}, {'found' if found else 'missed'} ({len(some)})",
+                    )  # fmt: skip
+        axes.set_xscale("log")
+        axes.set_ylim(bottom=-0.5)
+        axes.set_xlabel("Photons put in, of selected quality [counts]")
+        axes.set_ylabel("Largest significance [sigma]")
+        axes.set_title("Simulated bursts and eclipses")
+        axes.legend(loc="best", handlelength=1)
+        save(drawn, folder / "recovery.png")
+
+
+def _points(axes: Axes, rows: Rows, place: int, label: str, *, offset: float = 1.0) -> None:
+    """Shares with Wilson intervals at the (geometric) middles of their bins."""
+    if not rows:
+        return
+    low, high = (np.array([row[edge] for row in rows], float) for edge in ("low", "high"))
+    middle = np.where(low > 0, np.sqrt(np.maximum(low, 1e-9) * high), 0.5 * (low + high)) * offset
+    share, ends = _shares(rows)
+    axes.errorbar(
+        middle, share, yerr=ends, fmt=MARKERS[place % len(MARKERS)], color=SERIES[place % len(SERIES)],
+        capsize=0, linewidth=0.8, label=label,
+    )  # fmt: skip
+
+
+def _shares(rows: Rows) -> tuple[Any, Any]:
+    share = np.array([row["completeness"] for row in rows])
+    below = share - np.array([row["ci_low"] for row in rows])
+    above = np.array([row["ci_high"] for row in rows]) - share
+    return share, np.maximum([below, above], 0.0)
+
+
+def _against_fluence(folder: Path, completeness: Rows, seen: Sequence[Tried]) -> None:
+    """One panel for each significance: widest band, each frame length, and any run, with the fits."""
+    sigmas = sorted({row["sigma"] for row in completeness})
+    with figure(2, height=2.9) as drawn:
+        space = margins(drawn, 0.55, 0.1, 0.45, 0.3)
+        grid = drawn.add_gridspec(1, len(sigmas), wspace=0.06, **space)
+        for column, sigma in enumerate(sigmas):
+            axes = drawn.add_subplot(grid[0, column])
+            for place, one in enumerate(_shown(seen)):
+                bursts = one.take(one.columns["kind"] == "peak")
+                mine = [row for row in completeness if _is(row, one, sigma, "peak", "fluence")]
+                label = "any run" if one.run is None else f"{one.run[0]:g} s"
+                _points(axes, mine, place, label, offset=1 + 0.04 * (place - 1.5))
+                fluence = bursts.columns["fluence"].astype(float)
+                curve = fit_curve(fluence, bursts.found(sigma))
+                if curve is not None:
+                    x = np.geomspace(fluence.min(), fluence.max(), 200)
+                    axes.plot(x, curve.share(x), color=SERIES[place % len(SERIES)])
+            _share_axes(axes, column == 0)
+            axes.set_xscale("log")
+            axes.set_xlabel(LABELS["fluence"])
+            axes.set_title(f"{sigma:g} sigma, widest band")
+        axes.legend(loc="upper left", handlelength=1.2)
+        save(drawn, folder / "completeness.png")
+
+
+def _shown(seen: Sequence[Tried]) -> list[Tried]:
+    """Any run of mode main, and its runs in the widest band, by frame length."""
+    main = [one for one in seen if one.mode == "main"]
+    runs = [one for one in main if one.run is not None]
+    widest = max(((one.run[2] - one.run[1]) for one in runs if one.run), default=0.0)
+    return [
+        *(one for one in main if one.run is None),
+        *(one for one in runs if one.run and one.run[2] - one.run[1] >= widest - 1e-9),
+    ]
+
+
+def _is(row: Mapping[str, Any], one: Tried, sigma: float, kind: str, quantity: str) -> bool:
+    same = (row["sigma"], row["kind"], row["quantity"]) == (sigma, kind, quantity)
+    return same and all(row[name] == value for name, value in one.key.items())
+
+
+def _share_axes(axes: Axes, labelled: bool) -> None:
+    axes.set_ylim(-0.03, 1.03)
+    axes.axhline(0.5, color=COLOURS["masked"], linewidth=0.5, zorder=0)
+    axes.axhline(0.9, color=COLOURS["masked"], linewidth=0.5, zorder=0)
+    if labelled:
+        axes.set_ylabel("Share found")
+    else:
+        axes.tick_params(labelleft=False)
+
+
+def _circumstances(folder: Path, completeness: Rows, kind: str, quantities: Sequence[str]) -> None:
+    """One panel for each quantity, any run of mode main, every significance."""
+    name = "circumstances" if kind == "peak" else "eclipses"
+    main = [
+        row for row in completeness if row["kind"] == kind and row["mode"] == "main" and row["t_bin"] is None
+    ]
+    rows_of_panels = -(-len(quantities) // 2)
+    with figure(2, height=0.3 + 2.3 * rows_of_panels) as drawn:
+        space = margins(drawn, 0.55, 0.1, 0.45, 0.3)
+        grid = drawn.add_gridspec(rows_of_panels, 2, wspace=0.08, hspace=0.28, **space)
+        for number, quantity in enumerate(quantities):
+            axes = drawn.add_subplot(grid[number // 2, number % 2])
+            for place, sigma in enumerate(sorted({row["sigma"] for row in main})):
+                mine = [row for row in main if row["quantity"] == quantity and row["sigma"] == sigma]
+                if mine and mine[0].get("low") is None:
+                    _classes(axes, mine, place, f"{sigma:g} sigma")
+                else:
+                    _points(axes, mine, place, f"{sigma:g} sigma")
+            if quantity in ("duration", "n_removed"):
+                axes.set_xscale("log")
+            _share_axes(axes, number % 2 == 0)
+            axes.set_xlabel(LABELS[quantity])
+            if number == 0:
+                axes.legend(loc="best", handlelength=1)
+        drawn.text(space["left"], 1 - 0.17 / drawn.get_size_inches()[1], _subject(kind), va="center")
+        save(drawn, folder / f"{name}.png")
+
+
+def _subject(kind: str) -> str:
+    what = "Bursts" if kind == "peak" else "Eclipses"
+    return f"{what} found in any run; bins hold everything injected there, of any other property"
+
+
+def _classes(axes: Axes, rows: Rows, place: int, label: str) -> None:
+    share, ends = _shares(rows)
+    x = np.arange(len(rows)) + 0.12 * (place - 0.5)
+    axes.errorbar(
+        x, share, yerr=ends, fmt=MARKERS[place], color=SERIES[place], capsize=0, linewidth=0.8, label=label
+    )
+    axes.set_xticks(np.arange(len(rows)), [f"{row['value']} ({row['n']})" for row in rows])
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(-0.5, len(rows) - 0.5)
+
+
+def _search_modes(folder: Path, rows: Rows) -> None:
+    """Fluence found half of the time, and false alarms, for each mode and significance."""
+    modes = [mode for mode in MODE_LABELS if any(row["mode"] == mode for row in rows)]
+    with figure(2, height=0.9 + 0.35 * len(modes)) as drawn:
+        grid = drawn.add_gridspec(1, 2, wspace=0.08, **margins(drawn, 1.95, 0.1, 0.45, 0.1))
+        panels = (
+            ("fluence_50", "fluence_50_low", "fluence_50_high", "Fluence found half of the time [counts]"),
+            ("false_per_search", "false_low", "false_high", "Detections in shuffled events"),
+        )
+        for column, (value, low, high, label) in enumerate(panels):
+            axes = drawn.add_subplot(grid[0, column])
+            for place, sigma in enumerate(sorted({row["sigma"] for row in rows})):
+                known = [r for r in rows if r["sigma"] == sigma and np.isfinite(r.get(value) or np.nan)]
+                if not known:
+                    continue
+                x = np.array([row[value] for row in known])
+                ends = [x - [row[low] for row in known], np.array([row[high] for row in known]) - x]
+                y = np.array([modes.index(row["mode"]) for row in known]) + 0.12 * (place - 0.5)
+                axes.errorbar(
+                    x, y, xerr=np.maximum(ends, 0), fmt=MARKERS[place], color=SERIES[place], capsize=0,
+                    label=f"{sigma:g} sigma",
+                )  # fmt: skip
+            labels = [MODE_LABELS[mode] for mode in modes] if column == 0 else [""] * len(modes)
+            axes.set_yticks(range(len(modes)), labels)
+            axes.set_yticks([], minor=True)
+            axes.set_ylim(len(modes) - 0.5, -0.5)
+            axes.set_xlabel(label)
+            if column == 0:
+                axes.legend(loc="best", handlelength=1)
+        save(drawn, folder / "search_modes.png")
+
+
+def draw_false_alarms(path: Path, rows: Rows) -> None:
+    """Significant cells found in Poisson draws of each run against those expected, and their ratio by mu."""
+    drawn_rows = [row for row in rows if row["method"] == "poisson"]
+    with figure(2, height=2.9) as drawn:
+        grid = drawn.add_gridspec(1, 2, wspace=0.3, **margins(drawn, 0.6, 0.1, 0.45, 0.3))
+        _found_against_expected(drawn, grid[0, 0], drawn_rows)
+        _per_million(drawn, grid[0, 1], drawn_rows)
+        save(drawn, path)
+
+
+def _found_against_expected(drawn: Figure, place: Any, rows: Rows) -> None:
+    axes = drawn.add_subplot(place)
+    top = 1.0
+    for number, sigma in enumerate(sorted({row["sigma"] for row in rows})):
+        mine = [row for row in rows if row["sigma"] == sigma]
+        expected = np.array([row["n_false_expected"] * row["n_draws"] for row in mine])
+        found = np.array([row["n_cells_found"] for row in mine])
+        ends = np.array([poisson_range(int(n)) for n in found])
+        axes.errorbar(
+            expected, found, yerr=[found - ends[:, 0], ends[:, 1] - found], fmt=MARKERS[number],
+            color=SERIES[number], capsize=0, linewidth=0.7,
+            label=f"{sigma:g} sigma: {found.sum()} found, {expected.sum():.3g} expected",
+        )  # fmt: skip
+        top = max(top, float(found.max(initial=1)), float(expected.max(initial=1.0)))
+    axes.plot([0, 1.1 * top], [0, 1.1 * top], color=COLOURS["expectation"], zorder=0)
+    axes.set_xlim(-0.03 * top, 1.1 * top)
+    axes.set_ylim(-0.03 * top, 1.25 * top)
+    axes.set_xlabel("Cells expected by chance in all draws of a run")
+    axes.set_ylabel("Cells found")
+    if rows:
+        axes.legend(loc="upper left", handlelength=1)
+
+
+def _per_million(drawn: Figure, place: Any, rows: Rows) -> None:
+    """Cells per million searched, found and expected, by frame length, at the lowest significance."""
+    axes = drawn.add_subplot(place)
+    lowest = min((row["sigma"] for row in rows), default=3.0)
+    bins = sorted({row["t_bin"] for row in rows})
+    for number, t_bin in enumerate(bins):
+        mine = [row for row in rows if row["t_bin"] == t_bin and row["sigma"] == lowest]
+        cells = sum(row["n_cells"] * row["n_draws"] for row in mine) / 1e6
+        found = sum(row["n_cells_found"] for row in mine)
+        low, high = poisson_range(found)
+        axes.errorbar(
+            [number], [found / cells], yerr=[[(found - low) / cells], [(high - found) / cells]], fmt="o",
+            color=COLOURS["data"], label="found" if number == 0 else None,
+        )  # fmt: skip
+        expected = sum(row["n_false_expected"] * row["n_draws"] for row in mine) / cells
+        axes.plot(
+            [number - 0.3, number + 0.3], [expected, expected], color=COLOURS["expectation"],
+            label="expected" if number == 0 else None,
+        )  # fmt: skip
+    axes.set_xticks(range(len(bins)), [f"{t_bin:g}" for t_bin in bins])
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(-0.6, max(len(bins), 1) - 0.4)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("Frame length [s]")
+    axes.set_ylabel(f"Cells per million at {lowest:g} sigma")
+    if bins:
+        axes.legend(loc="best", handlelength=1)

@@ -1,0 +1,154 @@
+"""Draws what is injected in a trial: places in the footprint, times, shapes, counts.
+
+Places are uniform over the pixels that have events, times uniform over those with any CCD exposed,
+fluences, rates and durations even in their logarithms. With adaptive sampling half of the fluences are
+drawn around the one at which half of the bursts of about the same duration were found so far, where an
+injection says most.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ephemera.seeds import generator
+from ephemera.sky import tan
+from ephemera.xmm.detection_curve import fit_curve
+from ephemera.xmm.exposure import any_exposure
+from ephemera.xmm.grid import PixelGrid
+from ephemera.xmm.injection import Injection
+from ephemera.xmm.observation import UNIT_ARCSEC, FloatArray, Subset
+from ephemera.xmm.simulate_spectra import Spectrum
+
+if TYPE_CHECKING:
+    from ephemera.config.xmm_completeness import Inject as InjectSettings
+
+#: Draws of a place before an injection of a crowded trial is left out.
+ATTEMPTS = 200
+#: Bursts seen before sampling adapts; spread of ln F around the fluence found half of the time.
+FIRST_BURSTS, SPREAD = 24, 0.4
+#: Durations within this factor count for the fluence found half of the time.
+LIKE_DURATION = 4.0
+
+
+@dataclass
+class Sampling:
+    """What is known so far of the bursts of earlier trials: ln fluence, ln duration, found or not."""
+
+    fluence: list[float] = field(default_factory=list)
+    duration: list[float] = field(default_factory=list)
+    found: list[bool] = field(default_factory=list)
+
+    def learn(self, items: Sequence[Injection], found: Sequence[bool]) -> None:
+        """Remember the bursts of a trial."""
+        for item, hit in zip(items, found, strict=True):
+            if not item.is_eclipse:
+                self.fluence.append(item.counts)
+                self.duration.append(item.duration)
+                self.found.append(hit)
+
+    def middle(self, duration: float) -> float | None:
+        """Ln of the fluence found half of the time for bursts of about this duration; None when not known."""
+        known = np.abs(np.log(np.array(self.duration) / duration)) < math.log(LIKE_DURATION)
+        if np.count_nonzero(known) < FIRST_BURSTS:
+            return None
+        curve = fit_curve(np.array(self.fluence)[known], np.array(self.found)[known])
+        return None if curve is None else curve.middle
+
+
+def spectrum_of(settings: InjectSettings) -> tuple[str, Spectrum]:
+    """Name and spectrum that the options ask for; raises ValueError for a table that cannot be read."""
+    if settings.spectrum == "power_law":
+        return f"power law {settings.power_law_index:g}", Spectrum.power_law(settings.power_law_index)
+    if settings.spectrum == "black_body":
+        return f"black body {settings.temperature_kev:g} keV", Spectrum.black_body(settings.temperature_kev)
+    path = settings.spectrum_table
+    if path is None:
+        msg = "xmm.inject.spectrum_table must name a CSV with energy_ev and counts_per_ev, got null"
+        raise ValueError(msg)
+    table: npt.NDArray[Any] = np.genfromtxt(path, delimiter=",", names=True, dtype=None)
+    names = table.dtype.names or ()
+    if not {"energy_ev", "counts_per_ev"} <= set(names):
+        msg = f"xmm.inject.spectrum_table: {path} must have the columns energy_ev, counts_per_ev, got {names}"
+        raise ValueError(msg)
+    return "table", Spectrum.table(table["energy_ev"].tolist(), table["counts_per_ev"].tolist())
+
+
+def draw(
+    subset: Subset, settings: InjectSettings, trial: int, seed: int, sampling: Sampling
+) -> list[tuple[Injection, bool]]:
+    """What is injected in one trial, each with whether its fluence was drawn adaptively."""
+    header = subset.headers[0]
+    rng = generator(seed, header.obsid, "truth", trial)
+    _, spectrum = spectrum_of(settings)
+    exposed = any_exposure(subset)
+    drawn: list[tuple[Injection, bool]] = []
+    for x, y in _places(subset, settings, rng):
+        ra, dec = tan.to_sky(np.array([x]), np.array([y]), header.reference_ra, header.reference_dec)
+        t_peak = _exposed_time(exposed, rng)
+        where = {"ra": float(ra[0]), "dec": float(dec[0]), "t_peak": t_peak, "spectrum": spectrum}
+        if rng.random() < settings.eclipse_share:
+            duration = _even_in_ln(rng, settings.eclipse_duration_s)
+            rate, depth = _even_in_ln(rng, settings.eclipse_rate_ct_s), float(rng.random())
+            drawn.append(
+                (Injection(**where, duration=duration, shape="eclipse", rate=rate, depth=depth), False)  # type: ignore[arg-type]
+            )
+            continue
+        duration = _even_in_ln(rng, settings.duration_s)
+        shape = settings.shapes[int(rng.integers(len(settings.shapes)))]
+        fluence, adapted = _fluence(rng, settings, sampling, duration)
+        drawn.append((Injection(**where, duration=duration, shape=shape, fluence=fluence), adapted))  # type: ignore[arg-type]
+    return drawn
+
+
+def _exposed_time(intervals: FloatArray, rng: np.random.Generator) -> float:
+    """A time, uniform over intervals (k, 2)."""
+    ends = np.cumsum(intervals[:, 1] - intervals[:, 0])
+    elapsed = float(ends[-1] * rng.random())
+    piece = min(int(np.searchsorted(ends, elapsed, side="right")), len(ends) - 1)
+    return float(intervals[piece, 1] - (ends[piece] - elapsed))
+
+
+def _even_in_ln(rng: np.random.Generator, interval: Sequence[float]) -> float:
+    low, high = interval
+    return float(low * (high / low) ** rng.random())
+
+
+def _fluence(
+    rng: np.random.Generator, settings: InjectSettings, sampling: Sampling, duration: float
+) -> tuple[float, bool]:
+    plain = _even_in_ln(rng, settings.fluence)
+    if not settings.adaptive or rng.random() < 0.5:
+        return plain, False
+    middle = sampling.middle(duration)
+    if middle is None:
+        return plain, False
+    low, high = settings.fluence
+    return float(np.clip(np.exp(middle + SPREAD * rng.standard_normal()), low, high)), True
+
+
+def _places(subset: Subset, settings: InjectSettings, rng: np.random.Generator) -> list[tuple[float, float]]:
+    """Sky coordinates of at most `per_trial` places, uniform over lit pixels and apart from each other."""
+    grid = PixelGrid()
+    lit = np.unique(grid.pixels(subset.events.x, subset.events.y))
+    i, j = grid.split(lit)
+    apart = settings.separation_arcsec / UNIT_ARCSEC
+    chosen: list[tuple[float, float]] = []
+    for _ in range(ATTEMPTS * settings.per_trial):
+        if len(chosen) == settings.per_trial:
+            break
+        pixel = int(rng.integers(len(lit)))
+        inside: FloatArray = grid.width * (rng.random(2) - 0.5)
+        x, y = (float(v) for v in _centre(grid, i[pixel], j[pixel]) + inside)
+        if all(math.hypot(x - a, y - b) >= apart for a, b in chosen):
+            chosen.append((x, y))
+    return chosen
+
+
+def _centre(grid: PixelGrid, i: npt.ArrayLike, j: npt.ArrayLike) -> FloatArray:
+    return np.array([grid.centre(i, "x"), grid.centre(j, "y")], dtype=np.float64)

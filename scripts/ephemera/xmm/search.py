@@ -1,0 +1,165 @@
+"""All searches of one subset in one process: from events to regions, with nothing written.
+
+The steps of the workflow do the same one after the other, with files in between. Injections and shuffled
+events are searched here, many times each; so are events in a notebook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Literal
+
+from ephemera.xmm.background import NoBackground
+from ephemera.xmm.bti import FlareCurve, window_of
+from ephemera.xmm.cube import subset_cubes
+from ephemera.xmm.cube_store import RunKey
+from ephemera.xmm.detect import Found, detect, detect_again
+from ephemera.xmm.events import find_bad_times
+from ephemera.xmm.expectation import expect, grid_footprint, list_mask, widest
+from ephemera.xmm.expected_counts import Expectation
+from ephemera.xmm.grid import shifted_subset
+from ephemera.xmm.observation import BoolArray, FloatArray, IntArray, Subset
+from ephemera.xmm.regions import FoundRegions, Run, find, merge
+from ephemera.xmm.source_mask import SourceList
+from ephemera.xmm.sparse_cube import SparseCube
+
+if TYPE_CHECKING:
+    from ephemera.config.xmm import Xmm
+
+#: Ways to search: the options as they are on one grid, grids shifted by half a frame, by half a frame and
+#: half a pixel, and a second pass without what the first one found.
+Mode = Literal["main", "time", "all", "second_pass"]
+
+
+@dataclass(frozen=True)
+class Searched:
+    """One run of a subset on one grid: cube, expectation, cells, and the regions left after merging."""
+
+    run: Run
+    found: FoundRegions
+
+    @property
+    def key(self) -> RunKey:
+        """Which run."""
+        return self.run.key
+
+
+def in_mode(options: Xmm, mode: Mode) -> Any:
+    """The options with shifted grids and second pass as `mode` says, all others as they are.
+
+    Raises ValueError for another mode.
+    """
+    grids = {"main": "none", "time": "time", "all": "all", "second_pass": "none"}
+    if mode not in grids:
+        msg = f"mode must be one of {', '.join(grids)}, got {mode!r}"
+        raise ValueError(msg)
+    changed = dict(vars(options))
+    changed["cube"] = SimpleNamespace(**{**vars(options.cube), "shifted_grids": grids[mode]})
+    changed["detect"] = SimpleNamespace(**{**vars(options.detect), "second_pass": mode == "second_pass"})
+    return SimpleNamespace(**changed)
+
+
+def bad_intervals(
+    subset: Subset, options: Xmm, curves: Sequence[FlareCurve] = ()
+) -> Mapping[float, FloatArray]:
+    """Bad times (k, 2) of a subset for each frame length."""
+    bins, fixed = options.cube.time_bins_s, options.events.bti_window_s
+    bad = find_bad_times(subset, bins, options.events, curves)
+    return {dt: bad[window_of(dt, fixed)].intervals for dt in bins}
+
+
+def search(
+    subset: Subset,
+    sources: SourceList,
+    options: Xmm,
+    *,
+    curves: Sequence[FlareCurve] = (),
+) -> list[Searched]:
+    """Search one subset in every grid, frame length and band that the options ask for.
+
+    `curves` are the pipeline's flare curves, for bad times by them. Runs without an expectation (no good
+    frames, no background) are left out. Regions of several grids are merged.
+    """
+    obsid = subset.headers[0].obsid
+    found: dict[RunKey, Searched] = {}
+    for cubes in _cubes_by_grid(subset, options, curves).values():
+        seen = grid_footprint(cubes[key] for key in widest(list(cubes)))
+        header = subset.headers[0]
+        reference = (header.reference_ra, header.reference_dec)
+        listed = list_mask(sources, reference, next(iter(cubes.values())).grid, options.expectation)
+        for key in list(cubes):
+            one = _search_run(key, subset, cubes.pop(key), seen, listed, options, obsid)
+            if one is not None:
+                found[key] = one
+    left = merge({key: one.found for key, one in found.items()})
+    return [replace(one, found=left[key]) for key, one in found.items()]
+
+
+def _cubes_by_grid(
+    subset: Subset, options: Xmm, curves: Sequence[FlareCurve]
+) -> dict[int, dict[RunKey, SparseCube]]:
+    cubes: dict[int, dict[RunKey, SparseCube]] = {}
+    bad = bad_intervals(subset, options, curves)
+    for grid, band, cube in subset_cubes(subset, bad, options.cube, options.events.span):
+        cubes.setdefault(grid, {})[RunKey(subset.number, grid, cube.frames.dt, band)] = cube
+    return cubes
+
+
+def _search_run(
+    key: RunKey,
+    subset: Subset,
+    cube: SparseCube,
+    seen: BoolArray,
+    listed: BoolArray,
+    options: Xmm,
+    obsid: str,
+) -> Searched | None:
+    span = options.events.span
+    expectation = expect(cube, seen, listed, options.expectation, span=span, subset=subset)
+    if not isinstance(expectation, Expectation):
+        return None
+    found = detect(cube, expectation, options.detect, count_false=False)
+    if options.detect.second_pass and len(found.kept):
+        rebuild = rebuilder(cube, seen, listed, options, subset)
+        expectation, found = detect_again(cube, found, options.detect, rebuild, count_false=False)
+    return _regions(key, subset, cube, expectation, found, options, obsid)
+
+
+def rebuilder(
+    cube: SparseCube, seen: BoolArray, listed: BoolArray, options: Xmm, subset: Subset
+) -> Callable[[IntArray], Expectation]:
+    """Makes the expectation of a run anew without some cells; raises NoBackground when nothing is left."""
+
+    def rebuild(keys: IntArray) -> Expectation:
+        span = options.events.span
+        again = expect(cube, seen, listed, options.expectation, span=span, subset=subset, drop_cells=keys)
+        if isinstance(again, tuple):
+            raise NoBackground(again[1])
+        return again
+
+    return rebuild
+
+
+def _regions(
+    key: RunKey,
+    subset: Subset,
+    cube: SparseCube,
+    expectation: Expectation,
+    found: Found,
+    options: Xmm,
+    obsid: str,
+) -> Searched:
+    shift = cube.frames.t0 - subset.t0
+    moved = shifted_subset(subset, shift) if shift else subset
+    run = Run(key, moved, cube, expectation, found.cells, found.reason)
+    return Searched(run, find(run, obsid, options.regions))
+
+
+def main_runs(searched: Sequence[Searched]) -> Iterator[list[Searched]]:
+    """Runs of one frame length and band over all grids, in order of frame length and band."""
+    groups: dict[tuple[float, int, int], list[Searched]] = {}
+    for one in searched:
+        groups.setdefault((one.key.dt, one.key.band.low, one.key.band.high), []).append(one)
+    yield from (groups[key] for key in sorted(groups))
