@@ -196,8 +196,6 @@ class Features(Section):
     )
 
 
-
-
 class Figures(Section):
     """`xmm_figures`: pictures of each observation, drawn from saved products."""
 
