@@ -68,6 +68,8 @@ def xmm_targets():
     targets = [*xmm_catalogue_targets(), *xmm_completeness_targets()]
     if XMM.figures.enabled:
         targets += expand(XMM_FIGURES.output("{obsid}"), obsid=XMM_UNITS)
+    if XMM.pages.enabled:
+        targets.append(XMM_PAGES.output(PROJECT))
     return targets
 
 
@@ -91,7 +93,13 @@ def xmm_front():
         "X-ray bursts and eclipses",
         f"{counted(len(XMM_UNITS), 'observation', 'observations')} of XMM-Newton and other X-ray telescopes, "
         "searched for what source catalogues miss.",
-        (),
+        (
+            Product(
+                "report: observations, sources, light curves",
+                XMM_PAGES,
+                f"{PROJECT}/index.html",
+            ),
+        ),
         tuple(tables),
     )
 

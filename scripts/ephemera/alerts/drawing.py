@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ephemera.alerts.outcomes import Kind
 from ephemera.pages import Markup, escape
+from ephemera.pages.drawing import nice_ticks, svg
 
 #: Colours by the last letter of the band, told apart with any common colour vision (Okabe and Ito 2008).
 COLOURS: Mapping[str, str] = {
@@ -42,16 +43,6 @@ def colour(band: str) -> str:
     return COLOURS.get(band[-1:], _OTHER)
 
 
-def nice_ticks(low: float, high: float) -> list[float]:
-    """About five round values between low and high."""
-    span = max(high - low, 1e-9)
-    raw = span / 5
-    power = 10 ** math.floor(math.log10(raw))
-    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * 0.999)
-    first = math.ceil(low / step - 1e-9)
-    return [round(k * step, 10) for k in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
 def light_curve(points: Sequence[Point]) -> Markup:
     """Magnitudes against time, bright at the top; empty text where there is nothing to draw."""
     if not points:
@@ -69,7 +60,7 @@ def light_curve(points: Sequence[Point]) -> Markup:
     parts += [_mark(p, frame.x(p.mjd - start), frame.y(p.value), frame) for p in drawn]
     bands = sorted({p.band for p in points})
     alternative = f"Light curve with {len(points)} measurements in {', '.join(bands)}"
-    return Markup(_svg("".join(parts), _HEIGHT, alternative) + _legend(points))
+    return Markup(svg("".join(parts), _WIDTH, _HEIGHT, alternative) + _legend(points))
 
 
 def sky_offsets(points: Sequence[Point], radius_arcsec: float) -> Markup:
@@ -93,7 +84,7 @@ def sky_offsets(points: Sequence[Point], radius_arcsec: float) -> Markup:
         f'<path d="M{x - 9:.1f} {y:.1f}h18M{x:.1f} {y - 9:.1f}v18" stroke="currentColor" stroke-width="2"/>'
     )
     text = f"Offsets of {len(located)} detections from the mean, in a circle of {radius_arcsec:g} arcsec"
-    return _svg("".join(parts), 360, text, width=360)
+    return svg("".join(parts), 360, 360, text)
 
 
 class _Frame:
@@ -162,13 +153,6 @@ def _mark(p: Point, x: float, y: float, frame: _Frame, *, bars: bool = True) -> 
     return f"{bar}{circle}{title}</circle>"
 
 
-def _svg(content: str, height: int, alternative: str, width: int = _WIDTH) -> Markup:
-    return Markup(
-        f'<svg class="drawing" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(alternative)}" '
-        f'style="max-width:{width}px" font-size="12" fill="currentColor">{content}</svg>'
-    )
-
-
 def _legend(points: Iterable[Point]) -> Markup:
     """What colours and signs mean, as far as they occur."""
     points = list(points)
@@ -184,12 +168,3 @@ def _legend(points: Iterable[Point]) -> Markup:
     )
     parts += [f'<span class="key">{text}</span>' for there, text in signs if there]
     return Markup(f'<p class="legend">{"".join(parts)}</p>')
-
-
-STYLE = """
-.drawing { width: 100%; height: auto; display: block; }
-.legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; } .legend svg { vertical-align: -1px; }
-.two { display: flex; flex-wrap: wrap; gap: 1.5rem; } .two > * { flex: 1 1 22rem; min-width: 0; }
-dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; }
-dl.facts dd { margin: 0; overflow-wrap: anywhere; }
-"""

@@ -19,11 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ephemera.alerts import store
-from ephemera.alerts.drawing import STYLE, Point, light_curve, sky_offsets
+from ephemera.alerts.drawing import Point, light_curve, sky_offsets
 from ephemera.alerts.loci import value_of
 from ephemera.alerts.match import ARCSEC
 from ephemera.alerts.outcomes import Kind
-from ephemera.pages import Cell, Heading, Markup, escape, link, page, section, table
+from ephemera.pages import Cell, Heading, Markup, link, page, section, table
+from ephemera.pages.drawing import STYLE, facts
 from ephemera.sky.sphere import unit_vectors
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def locus_page(
 
 def _facts(locus: Mapping[str, Any]) -> Markup:
     ids = "; ".join(f"{survey}: {', '.join(names)}" for survey, names in locus["object_ids"] or ())
-    facts = {
+    told = {
         "Right ascension": f"{locus['ra']:.7f} deg",
         "Declination": f"{locus['dec']:+.7f} deg",
         "Detections, limits, forced": f"{locus['n_det']}, {locus['n_limit']}, {locus['n_forced']}",
@@ -117,8 +118,7 @@ def _facts(locus: Mapping[str, Any]) -> Markup:
         "Flags": ", ".join(locus["flags"] or ()) or "none",
         "Founding alert": locus["founder_key"],
     }
-    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
-    return Markup(f'<dl class="facts">{rows}</dl>')
+    return facts(told)
 
 
 def _arcsec(value: float | None) -> str:

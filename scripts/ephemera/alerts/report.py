@@ -16,9 +16,9 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from ephemera.alerts.drawing import STYLE
 from ephemera.alerts.night import check
 from ephemera.pages import Heading, Markup, escape, link, page, section, table
+from ephemera.pages.drawing import STYLE
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -203,6 +203,15 @@ class Figures(Section):
     max_light_curves: int = option(12, "Most significant detections drawn per observation.", ge=0)
 
 
+class Pages(Section):
+    """`xmm_pages`: a report to browse, from saved products; it opens from files, without a server."""
+
+    enabled: bool = option(False, "Write the report.")
+    max_sources: int = option(500, "Most sources that get a page, the most significant first.", ge=0)
+    max_filters: int = option(100, "Most combinations of filters that get a page.", ge=0)
+    max_rows: int = option(2000, "Most rows of a table on a page.", ge=1)
+
+
 class Xmm(Section):
     """The XMM branch."""
 
@@ -228,3 +237,4 @@ class Xmm(Section):
     recover: Recover = subsection(Recover, "Found against simulated and injected.")
     false_alarms: FalseAlarms = subsection(FalseAlarms, "What is found where nothing is.")
     figures: Figures = subsection(Figures, "Figures.")
+    pages: Pages = subsection(Pages, "Report to browse.")

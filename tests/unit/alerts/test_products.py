@@ -19,7 +19,6 @@ from ephemera.alerts.columns import Context
 from ephemera.alerts.crossmatch import match_all, read_catalogue
 from ephemera.alerts.decode import keeping_cutouts, own_mapping, read_packets, write_nights
 from ephemera.alerts.decoder import Decoder
-from ephemera.alerts.drawing import nice_ticks
 from ephemera.alerts.filter import with_state
 from ephemera.alerts.filters import run_filters
 from ephemera.alerts.loci import LOCI, as_value
@@ -32,6 +31,7 @@ from ephemera.alerts.report import numbers_of, packets_account, report_page, war
 from ephemera.alerts.stream import json_line, stream_rows, write_streams
 from ephemera.alerts.summary import row_of, summary_page
 from ephemera.alerts.times import night_of, utc_from_tai
+from ephemera.pages.drawing import nice_ticks
 from ephemera.sky.sphere import separation_arcsec
 
 ARCSEC = 1 / 3600

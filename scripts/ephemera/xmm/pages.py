@@ -1,0 +1,177 @@
+"""A report to browse: home, observations, sources, types, filters; it opens from files, without a server.
+
+Reads the catalogue and, as far as a run made them, light curves, figures of observations and of the sample,
+crossmatches, filters, and rates between observations. Makes one folder that can be moved or published as it
+is: pages link only to each other and to copies of the figures beside them. What a run did not make is left
+out with a word. Everything that comes from headers and catalogues is escaped.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ephemera.cubes import read_attribute
+from ephemera.files import remove
+from ephemera.tables import read
+from ephemera.xmm import page_lists
+from ephemera.xmm.catalogue_columns import CANDIDATES, CATALOGUE_DETECTIONS, OUTCOMES, SOURCES
+from ephemera.xmm.events_store import read_subsets
+from ephemera.xmm.light_curve_files import light_curve_ids, read_light_curve
+from ephemera.xmm.observation import Subset
+from ephemera.xmm.page_curves import MOST_OBSERVATIONS, SourceCurve, source_curve
+from ephemera.xmm.page_data import Observed, Report, Row
+from ephemera.xmm.page_observation import observation_page
+from ephemera.xmm.page_source import source_page
+from ephemera.xmm.recover import RECOVERY
+from ephemera.xmm.run_columns import RUNS
+
+if TYPE_CHECKING:
+    from ephemera.config.xmm import Pages as PagesSettings
+    from ephemera.job import Job
+
+log = logging.getLogger(__name__)
+
+#: Captions and order of the figures of a sample, in its folder.
+CAPTIONS = "captions.json"
+#: Pages of lists, by the name of the function that makes each.
+LISTS = ("observations", "sources", "detections")
+#: The same for products that a run may lack.
+OPTIONAL_LISTS = (("types", "types"), ("filters", "selections"), ("changes", "changes"), ("sample", "sample"))
+
+
+def rows_of(path: Path, declaration: Any) -> list[dict[str, Any]]:
+    """Rows of a table file; what is missing is None."""
+    rows: list[dict[str, Any]] = read(path, declaration).to_pylist()
+    return rows
+
+
+def subset_facts(subset: Subset) -> dict[str, object]:
+    """What the headers of a subset say, for people."""
+    headers = sorted(subset.headers, key=lambda header: header.camera)
+    first = headers[0]
+    days = first.mjdref + (first.timezero + subset.t0) / 86400.0
+    return {
+        "object": first.object_name.strip(),
+        "date": first.date_obs[:10],
+        "cameras": ", ".join(h.camera.name for h in headers),
+        "lists": ", ".join(h.file for h in headers),
+        "submodes": ", ".join(h.submode for h in headers),
+        "filters": ", ".join(h.filter for h in headers),
+        "revolution": first.revolution,
+        "start": f"MJD {days:.5f} (TT)",
+        "span": round(subset.span, 1),
+        "pointing": f"{first.reference_ra:.5f} {first.reference_dec:+.5f} deg",
+        "position angle": None if first.pa_pnt is None else f"{first.pa_pnt:.2f} deg",
+    }
+
+
+def observed(events: Sequence[Path]) -> dict[str, Observed]:
+    """Facts of every observation from its file of events."""
+    found = {}
+    for path in events:
+        obsid = str(read_attribute(path, "obsid"))
+        subsets = read_subsets(path, with_events=False)
+        found[obsid] = Observed(obsid, tuple(subset_facts(subset) for subset in subsets))
+    return found
+
+
+def several(job: Job, name: str) -> list[Path]:
+    """Paths of an input that a run may lack."""
+    paths = getattr(job.input, name, [])
+    return list(paths) if isinstance(paths, list) else [paths]
+
+
+def read_report(job: Job) -> Report:
+    """All tables that the pages show."""
+    settings: PagesSettings = job.settings
+    recovery: Path | None = next(iter(several(job, "recovery")), None)
+    sample: Path | None = next(iter(several(job, "sample")), None)
+    figures = {
+        folder.name: sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        for folder in several(job, "figures")
+    }
+    return Report(
+        project=job.wildcards.project,
+        observations=observed(job.input.events),
+        detections=rows_of(job.input.detections, CATALOGUE_DETECTIONS),
+        sources=rows_of(job.input.sources, SOURCES),
+        runs=rows_of(job.input.runs, RUNS),
+        outcomes=rows_of(job.input.outcomes, OUTCOMES),
+        candidates=rows_of(job.input.candidates, CANDIDATES),
+        figures=figures,
+        sample=() if sample is None else json.loads((sample / CAPTIONS).read_text(encoding="utf-8")),
+        recovery=None if recovery is None else rows_of(recovery, RECOVERY),
+        max_sources=settings.max_sources,
+        max_filters=settings.max_filters,
+        max_rows=settings.max_rows,
+    )
+
+
+def curves_of(report: Report, srcid: int, files: Mapping[str, Path]) -> list[SourceCurve]:
+    """Curves of a source: of each observation, frame length and band that of the best detection."""
+    best: dict[tuple[str, int, float, float, float], Row] = {}
+    for row in report.by_source.get(srcid, []):
+        key = (row["obsid"], row["subset"], row["t_bin"], row["e_min"], row["e_max"])
+        best.setdefault(key, row)
+    obsids = list(dict.fromkeys(row["obsid"] for row in best.values()))[:MOST_OBSERVATIONS]
+    curves = []
+    for (obsid, _, t_bin, low, high), row in best.items():
+        if obsid in obsids and row["detid"] in light_curve_ids(files[obsid]):
+            table = read_light_curve(files[obsid], row["detid"])
+            columns = {n: table[n].to_numpy(zero_copy_only=False) for n in table.column_names}
+            curves.append(source_curve(obsid, t_bin, (low, high), columns))
+    return curves
+
+
+def pages_of(report: Report, files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
+    """Path and text of every page, one after the other."""
+    yield "index.html", page_lists.home(report)
+    for name in LISTS:
+        yield f"{name}.html", getattr(page_lists, name)(report)
+    for name, needs in OPTIONAL_LISTS:
+        if getattr(report, needs):
+            yield f"{name}.html", getattr(page_lists, name)(report)
+    for obsid in report.observations:
+        yield f"observation/{obsid}.html", observation_page(report, obsid)
+    for source in report.ranked[: report.max_sources]:
+        curves = curves_of(report, source["srcid"], files)
+        yield f"source/{source['srcid']}.html", source_page(report, source, curves)
+    for otype, name in report.type_pages.items():
+        yield f"type/{name}", page_lists.type_page(report, otype)
+    for combination in report.filter_pages:
+        yield f"filter/{combination['combination']}.html", page_lists.filter_page(report, combination)
+
+
+def write_report(
+    report: Report, curves: Mapping[str, Path], figures: Sequence[Path], sample: Path | None, folder: Path
+) -> int:
+    """Write all pages, with copies of the figures that they show, into a new folder; returns their number.
+
+    `curves` are the files of light curves by observation, `figures` the folders of figures.
+    """
+    remove(folder)  # half a report that a killed job left
+    folder.mkdir(parents=True)
+    number = 0
+    for name, text in pages_of(report, curves):
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        number += 1
+    for source in figures:
+        shutil.copytree(source, folder / "figures" / source.name, ignore=shutil.ignore_patterns(".*"))
+    if sample is not None:
+        shutil.copytree(sample, folder / "sample", ignore=shutil.ignore_patterns(".*", CAPTIONS))
+    return number
+
+
+def main(job: Job) -> None:
+    """Write the report of one project."""
+    curves = {path.name.split(".", 1)[0]: path for path in job.input.light_curves}
+    sample = next(iter(several(job, "sample")), None)
+    number = write_report(read_report(job), curves, several(job, "figures"), sample, job.output.pages)
+    log.info("%d pages", number)
