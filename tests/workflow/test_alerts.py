@@ -51,8 +51,9 @@ def digests(checkout):
         for night, path in tables(checkout, step, suffix).items():
             found[step, suffix, night] = pq.read_table(path).to_pylist()
     for night, path in tables(checkout, "associate", "state").items():
-        files = sorted(path.glob("loci/*.parquet"))
-        found["state", night] = [pq.read_table(file).to_pylist() for file in files]
+        files = sorted(path.glob("loci/*.arrow"))
+        assert files
+        found["state", night] = [pa.ipc.open_file(file).read_all().to_pylist() for file in files]
     return found
 
 

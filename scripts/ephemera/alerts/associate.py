@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -282,7 +282,7 @@ def main(job: Job) -> None:
     aliases = ALIASES.empty_table()
     if settings.merge == "yes":
         after, history, aliases = merge_loci(after, history, merges)
-    _write_state(job.output.state, previous, after, history, settings)
+    _write_state(job.output.state, previous, after, history, settings, {*loci_by_cell, *history_by_cell})
     touched = sorted({name for name in association["locus_id"].to_pylist() if name})
     conflicts = find_conflicts(after, history, touched)
     splits = find_splits(after, settings.radius_arcsec, touched)
@@ -298,15 +298,19 @@ def main(job: Job) -> None:
 
 
 def _write_state(
-    target: Path, previous: Path | None, loci: pa.Table, history: pa.Table, settings: Settings
-) -> None:
-    """Write the loci and history of the cells that were read, and link the others."""
+    target: Path, previous: Path | None, loci: pa.Table, history: pa.Table, settings: Settings,
+    cells_read: Collection[int],
+) -> None:  # fmt: skip
+    """Write the loci and history of the cells that were read, and link the others.
+
+    A cell that was read and has nothing any more, since its loci were merged into others, is left out.
+    """
     target.mkdir(parents=True)
     order = np.argsort(np.array(loci["locus_id"].to_pylist(), dtype=object), kind="stable")
     loci = loci.take(pa.array(order.astype(np.int64)))
     cells = _home_cells(loci, history)
     names = loci["locus_id"].to_pylist()
-    changed = {cell: loci.filter(pa.array(cells == cell)) for cell in np.unique(cells).tolist()}
+    changed = dict.fromkeys(cells_read, LOCI.empty_table()) | store.divided(loci, cells)
     store.advance(previous and previous / "loci", target / "loci", changed)
     home = dict(zip(names, cells.tolist(), strict=True))
     # Limits of no known object stay with the first cell, so that they are known when they come again.
@@ -315,7 +319,7 @@ def _write_state(
     keys = {"locus": history["locus_id"], "mjd": history["mjd_utc"], "key": history["alert_key"]}
     sequence = pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in keys])
     history, of = history.take(sequence), of[np.asarray(sequence)]
-    parts = {cell: history.filter(pa.array(of == cell)) for cell in np.unique(of).tolist()}
+    parts = dict.fromkeys(cells_read, HISTORY.empty_table()) | store.divided(history, of)
     store.advance(previous and previous / "history", target / "history", parts)
     note = {"radii": radii(settings), "order": store.ORDER}
     (target / "state.json").write_text(json.dumps(note, sort_keys=True) + "\n", encoding="utf-8")

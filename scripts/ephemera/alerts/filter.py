@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,16 @@ log = logging.getLogger(__name__)
 
 TAGGED = pa.schema([LOCI.field(name) for name in ("locus_id", "tags", "properties", "night_updated")])
 PAST = pa.schema([("locus_id", pa.string()), ("tag", pa.string()), ("region", pa.string())])
+
+
+@dataclass(frozen=True)
+class Past:
+    """A tag that a region which is new tonight gives to a locus of earlier nights, and that locus's cell."""
+
+    locus_id: str
+    tag: str
+    properties: dict[str, Any]
+    cell: int
 
 
 def with_state(loci: pa.Table, tagged: pa.Table, matches: pa.Table, aliases: dict[str, str]) -> pa.Table:
@@ -61,8 +71,8 @@ def with_state(loci: pa.Table, tagged: pa.Table, matches: pa.Table, aliases: dic
 
 def past_matches(
     filters: dict[str, WatchDynamic], state: Path, after: float, until: float, touched: set[str]
-) -> list[tuple[str, str, dict[str, Any]]]:
-    """Loci of the last days inside regions that are new tonight: name, tag, properties."""
+) -> list[Past]:
+    """Loci of the last days inside regions that are new tonight."""
     import numpy as np
 
     from ephemera.sky.sphere import positions
@@ -77,13 +87,13 @@ def past_matches(
                 store.cells_near(vector, reach) if reach < 3600 else np.array(store.cells_in(state / "loci"))
             )
             log.info("looking back around %s at %.4f %.4f", region.name, ra, dec)
-            for table in store.read(state / "loci", cells, LOCI).values():
+            for cell, table in store.read(state / "loci", cells, LOCI).items():
                 columns = (table[name].to_pylist() for name in ("locus_id", "ra", "dec", "mjd_last"))
                 for name, locus_ra, locus_dec, last in zip(*columns, strict=True):
                     verdict = watch.past(region, locus_ra, locus_dec, last) if name not in touched else None
                     if verdict is not None:
-                        found += [(name, tag, dict(verdict.properties)) for tag in verdict.tags]
-    return sorted(found, key=lambda row: (row[0], row[1]))
+                        found += [Past(name, tag, dict(verdict.properties), cell) for tag in verdict.tags]
+    return sorted(found, key=lambda row: (row.locus_id, row.tag))
 
 
 def main(job: Job) -> None:
@@ -99,7 +109,9 @@ def main(job: Job) -> None:
     renamed = dict(zip(aliases["old"].to_pylist(), aliases["new"].to_pylist(), strict=True))
     touched = {renamed.get(name, name) for name in association["locus_id"].to_pylist() if name}
     cells = store.cells_of_alerts(job.input.alerts)
-    loci = _of(store.joined(store.read(job.input.state / "loci", cells, LOCI), LOCI), touched)
+    loci_by_cell = store.read(job.input.state / "loci", cells, LOCI)
+    home = {name: cell for cell, table in loci_by_cell.items() for name in table["locus_id"].to_pylist()}
+    loci = _of(store.joined(loci_by_cell, LOCI), touched)
     history = _of(store.joined(store.read(job.input.state / "history", cells, HISTORY), HISTORY), touched)
     tagged_by_cell = store.read(previous and previous / "tagged", cells, TAGGED)
     tagged = store.joined(tagged_by_cell, TAGGED)
@@ -115,10 +127,13 @@ def main(job: Job) -> None:
     })  # fmt: skip
     _check(run, len(loci), settings.trigger)
     past = _past(job, run, previous, night, touched)
-    _write_state(job.output.state, previous, run, tagged_by_cell, renamed, past, job.input.state)
+    _write_state(job.output.state, previous, run, tagged_by_cell, renamed, past, home)
     pq.write_table(run.verdicts, job.output.verdicts, compression="zstd")
     pq.write_table(run.loci, job.output.loci, compression="zstd")
-    rows = [{"locus_id": n, "tag": t, "region": str(p.get("watch_dynamic_name"))} for n, t, p in past]
+    rows = [
+        {"locus_id": one.locus_id, "tag": one.tag, "region": str(one.properties.get("watch_dynamic_name"))}
+        for one in past
+    ]
     pq.write_table(pa.Table.from_pylist(rows, PAST), job.output.past)
     counts = {
         name: {k: v for k, v in asdict(tally).items() if k != "seconds"}
@@ -157,9 +172,7 @@ def _check(run: FilterRun, loci: int, trigger: str) -> None:
             raise AccountError(message)
 
 
-def _past(
-    job: Job, run: FilterRun, previous: Path | None, night: int, touched: set[str]
-) -> list[tuple[str, str, dict[str, Any]]]:
+def _past(job: Job, run: FilterRun, previous: Path | None, night: int, touched: set[str]) -> list[Past]:
     del run
     if "watch_dynamic" not in job.settings.run or previous is None:
         return []
@@ -181,19 +194,11 @@ def _tag_counts(run: FilterRun) -> dict[str, int]:
 
 def _write_state(
     target: Path, previous: Path | None, run: FilterRun, old: dict[int, pa.Table], renamed: dict[str, str],
-    past: list[tuple[str, str, dict[str, Any]]], state: Path,
+    past: list[Past], home: dict[str, int],
 ) -> None:  # fmt: skip
     """Write tags and properties of the cells that the night touched, and link the others."""
     target.mkdir(parents=True)
-    home = {}
     cells = set(old)
-    for cell in store.cells_in(state / "loci"):
-        import pyarrow.parquet as pq
-
-        for name in pq.read_table(store.path_of(state / "loci", cell), columns=["locus_id"])[
-            "locus_id"
-        ].to_pylist():
-            home[name] = cell
     fresh = run.loci.select(TAGGED.names)
     rows: dict[int, dict[str, Any]] = {}
     for cell, table in old.items():
@@ -202,7 +207,7 @@ def _write_state(
     for row in fresh.to_pylist():
         if row["tags"] or row["properties"]:
             rows.setdefault(home[row["locus_id"]], {})[row["locus_id"]] = row
-    _add_past(rows, past, home, previous, cells)
+    _add_past(rows, past, previous, cells)
     changed = {cell: pa.Table.from_pylist([r[n] for n in sorted(r)], TAGGED) for cell, r in rows.items()}
     store.advance(previous and previous / "tagged", target / "tagged", changed)
     night = int(pc.max(run.loci["night_updated"]).as_py() or 0) if len(run.loci) else 0
@@ -210,12 +215,11 @@ def _write_state(
 
 
 def _add_past(
-    rows: dict[int, dict[str, Any]], past: list[tuple[str, str, dict[str, Any]]], home: dict[str, int],
-    previous: Path | None, cells: set[int],
-) -> None:  # fmt: skip
+    rows: dict[int, dict[str, Any]], past: list[Past], previous: Path | None, cells: set[int]
+) -> None:
     """Tags that a new region gives to loci of earlier nights."""
-    for name, tag, properties in past:
-        cell = home[name]
+    for one in past:
+        name, tag, cell = one.locus_id, one.tag, one.cell
         if cell not in cells and cell not in rows:
             table = store.read(previous and previous / "tagged", [cell], TAGGED).get(cell)
             rows[cell] = {row["locus_id"]: row for row in (table.to_pylist() if table is not None else [])}
@@ -227,5 +231,5 @@ def _add_past(
                 *(row["tags"] or ()),
                 {"name": tag, "filter": tag, "version": "1", "mjd_set": None},
             ]
-        stored = dict(row["properties"] or ()) | {key: as_value(value) for key, value in properties.items()}
+        stored = dict(row["properties"] or ()) | {k: as_value(v) for k, v in one.properties.items()}
         row["properties"] = sorted(stored.items())

@@ -314,3 +314,23 @@ def test_untouched_cells_are_the_same_files(tmp_path):
     assert store.read(tmp_path / "one", [7], table.schema)[7]["a"].to_pylist() == [1, 2]
     assert store.read(tmp_path / "two", [7, 100], table.schema)[7]["a"].to_pylist() == [5]
     assert store.cells_in(None) == []
+
+
+def test_a_table_is_divided_in_its_own_order(tmp_path):
+    table = pa.table({"a": list(range(7))})
+    cells = np.array([5, 2, 5, 9, 2, 5, 2])
+    parts = store.divided(table, cells)
+    assert {cell: part["a"].to_pylist() for cell, part in parts.items()} == {
+        cell: table.filter(pa.array(cells == cell))["a"].to_pylist() for cell in (2, 5, 9)
+    }
+    store.advance(None, tmp_path / "one", parts)
+    assert store.joined(store.read(tmp_path / "one", [2, 5, 9], table.schema), table.schema).equals(
+        pa.table({"a": [1, 4, 6, 0, 2, 5, 3]})
+    )
+    assert store.divided(table.slice(0, 0), cells[:0]) == {}
+
+
+def test_a_store_of_another_version_is_refused_by_name(tmp_path):
+    store.advance(None, tmp_path / "one", {3: pa.table({"a": [1]})})
+    with pytest.raises(ValueError, match=r"00003.arrow was written by another version"):
+        store.read(tmp_path / "one", [3], LOCI)

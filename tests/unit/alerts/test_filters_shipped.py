@@ -189,6 +189,9 @@ def test_moving_by_motion():
     assert run("moving_object", at(59000.10, 18), alert(2, 10.0, FAR, 59001.14))[1] == []
     assert run("moving_object", at(59000.1, 18, extra={"ssdistnr": 4.9}))[1] == ["moving_object"]
     assert run("moving_object", at(59000.1, 18, extra={"ssdistnr": 5.0}))[1] == []
+    nothing = at(59000.1, 18, ss_id=None, extra={"ssdistnr": None})
+    assert run("moving_object", nothing)[:2] == ("succeeded", [])
+    assert run("moving_object", limit(1, 59000.1, 20.0))[:2] == ("succeeded", [])
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
@@ -220,7 +223,8 @@ def test_watch_static(tmp_path):
     assert watch("watch_static", square, at(59000.1, 18))[1] == ["watch_static"]
     outside = listed(tmp_path, "name,polygon\nbox,11 -1 13 -1 13 1 11 1\n")
     assert watch("watch_static", outside, at(59000.1, 18))[1] == []
-    assert run("watch_static", at(59000.1, 18))[1] == []
+    assert run("watch_static", at(59000.1, 18))[:2] == ("skipped", [])
+    assert "files.watch_static" in run("watch_static", at(59000.1, 18))[2]
 
 
 def test_watch_static_takes_a_moc(tmp_path):
@@ -260,6 +264,9 @@ def test_watch_dynamic(tmp_path):
     }
     over = listed(tmp_path, header + "GW1,10,0,10,58990,58999,v1\n")
     assert watch("watch_dynamic", over, at(59000.1, 18))[1] == []
+    away = listed(tmp_path, header + "GW1,11,0,10,58999,59002,v2\n")
+    assert watch("watch_dynamic", away, at(59000.1, 18))[:2] == ("succeeded", [])
+    assert run("watch_dynamic", at(59000.1, 18))[:2] == ("skipped", [])
 
 
 def test_new_regions_are_held_against_the_past(tmp_path):
@@ -281,9 +288,12 @@ def test_new_regions_are_held_against_the_past(tmp_path):
     watch_list = WatchDynamic()
     watch_list.setup({"search_back_d": 30.0}, {"list": Path(path)})
     found = past_matches({"w": watch_list}, tmp_path, 59010.0, 59011.0, set())
-    assert [(name, tag) for name, tag, _ in found] == [
-        (loci.to_pylist()[0]["locus_id"], "watch_dynamic")
-    ] or len(found) == 1
+    (inside,) = (row["locus_id"] for row in loci.to_pylist() if abs(row["ra"] - 10.0) < 1)
+    assert [(one.locus_id, one.tag, one.cell) for one in found] == [
+        (inside, "watch_dynamic", _cell(10.0, 0.0))
+    ]
+    assert found[0].properties == {"watch_dynamic_name": "GW", "watch_dynamic_version": "v1"}
+    assert past_matches({"w": watch_list}, tmp_path, 59010.0, 59011.0, {inside}) == []
     assert past_matches({"w": watch_list}, tmp_path, 59011.0, 59012.0, set()) == []
     watch_list.setup({"search_back_d": 5.0}, {"list": Path(path)})
     assert past_matches({"w": watch_list}, tmp_path, 59010.0, 59011.0, set()) == []

@@ -71,6 +71,10 @@ class ContractError(Exception):
     """A filter returned, or declares, what the contract does not allow."""
 
 
+class RequirementMissingError(Exception):
+    """Something that a filter needs for the whole night is not there: a package, or a file of its options."""
+
+
 class Filter:
     """What a filter declares. `surveys` and `bands` are those of the newest alert; empty means any.
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ephemera.alerts.filters.contract import Filter, Property, Verdict
+from ephemera.alerts.filters.contract import Filter, Property, RequirementMissingError, Verdict
 from ephemera.alerts.filters.locus import LightCurve, Locus
 
 #: Features of one band, by the name of their extractor.
@@ -30,17 +30,13 @@ BANDS = ("ztf_g", "ztf_r", "ztf_i", *(f"lsst_{b}" for b in "ugrizy"), "atlas_c",
 FILL = 0.0
 
 
-class PackageMissingError(Exception):
-    """A package that a filter needs is not installed."""
-
-
 def optional(module: str, package: str) -> Any:
-    """Import a package that not everyone has. Raises PackageMissingError."""
+    """Import a package that not everyone has. Raises RequirementMissingError."""
     try:
         return import_module(module)
     except ImportError:
         message = f"package {package}"
-        raise PackageMissingError(message) from None
+        raise RequirementMissingError(message) from None
 
 
 def extractor() -> Any:

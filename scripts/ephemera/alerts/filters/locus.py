@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -90,25 +90,69 @@ class Alert:
         return self.get(f"extra.{name}")
 
 
-@dataclass(frozen=True)
 class LightCurve:
-    """Measurements in time order: read-only arrays, NaN where there is no value."""
+    """Measurements in time order: read-only arrays, NaN where there is no value.
 
-    mjd: FloatArray
-    mag: FloatArray
-    mag_err: FloatArray
-    flux: FloatArray
-    flux_err: FloatArray
-    maglim: FloatArray
-    sign: FloatArray
-    band: npt.NDArray[Any]
-    night: FloatArray
+    An array is made when it is asked for: most filters want two of the nine.
+    """
+
+    __slots__ = ("_columns", "_rows")
+
+    def __init__(self, columns: AlertColumns, rows: npt.NDArray[np.intp]) -> None:
+        self._columns, self._rows = columns, rows
 
     def __len__(self) -> int:
-        return len(self.mjd)
+        return len(self._rows)
 
+    def _of(self, name: str) -> npt.NDArray[Any]:
+        values = self._columns.array(name)[self._rows]
+        values.setflags(write=False)
+        return values
 
-_CURVE = ("mjd_utc", "mag", "mag_err", "flux", "flux_err", "maglim", "sign", "band", "night")
+    @property
+    def mjd(self) -> FloatArray:
+        """Times, MJD (UTC)."""
+        return self._of("mjd_utc")
+
+    @property
+    def mag(self) -> FloatArray:
+        """Magnitudes."""
+        return self._of("mag")
+
+    @property
+    def mag_err(self) -> FloatArray:
+        """Errors of the magnitudes."""
+        return self._of("mag_err")
+
+    @property
+    def flux(self) -> FloatArray:
+        """Difference fluxes, signed, nJy."""
+        return self._of("flux")
+
+    @property
+    def flux_err(self) -> FloatArray:
+        """Errors of the fluxes, nJy."""
+        return self._of("flux_err")
+
+    @property
+    def maglim(self) -> FloatArray:
+        """5 sigma limiting magnitudes."""
+        return self._of("maglim")
+
+    @property
+    def sign(self) -> FloatArray:
+        """Signs of the fluxes."""
+        return self._of("sign")
+
+    @property
+    def band(self) -> npt.NDArray[Any]:
+        """Names of the bands."""
+        return self._of("band")
+
+    @property
+    def night(self) -> FloatArray:
+        """Nights."""
+        return self._of("night")
 
 
 class Locus:
@@ -126,10 +170,10 @@ class Locus:
     ) -> None:  # fmt: skip
         self._columns, self._first, self._end = columns, first, newest + 1
         self.newest = Alert(columns, newest)
-        self.facts, self.night = MappingProxyType(dict(facts)), night
+        self.facts, self.night = MappingProxyType(facts), night
         self.tags = frozenset(tags)
         self.properties = MappingProxyType(dict(properties))
-        self.matches = MappingProxyType(dict(matches))
+        self.matches = MappingProxyType(matches)
 
     @property
     def locus_id(self) -> str:
@@ -171,10 +215,7 @@ class Locus:
         chosen = self._columns.array("kind")[span] == int(kind)
         if band is not None:
             chosen = chosen & (self._columns.array("band")[span] == band)
-        arrays = [self._columns.array(name)[span][chosen] for name in _CURVE]
-        for array in arrays:
-            array.setflags(write=False)
-        return LightCurve(*arrays)
+        return LightCurve(self._columns, np.flatnonzero(chosen) + self._first)
 
     def nearest(self, catalogue: str) -> Mapping[str, Any] | None:
         """The nearest row of a catalogue within its radius, with `sep_arcsec`; None when there is none."""
@@ -185,3 +226,12 @@ class Locus:
 def plain_properties(properties: Any) -> dict[str, Any]:
     """Properties of the loci table as plain values."""
     return {name: value_of(value) for name, value in properties or ()}
+
+
+def by_catalogue(matches: Any) -> dict[str, list[dict[str, Any]]]:
+    """Matches of the loci table, by catalogue."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for match in matches or ():
+        row = {"row": match["row"], "sep_arcsec": match["sep_arcsec"], "nearest": match["nearest"]}
+        found.setdefault(match["catalogue"], []).append({**json.loads(match["columns"] or "{}"), **row})
+    return found

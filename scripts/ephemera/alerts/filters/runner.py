@@ -7,21 +7,26 @@ more than a fraction of the loci is switched off for the rest of the night.
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from ephemera.alerts.filters.contract import Filter, Verdict, check_declaration, checked
-from ephemera.alerts.filters.features import Anomaly, PackageMissingError
+from ephemera.alerts.filters.alarm import Alarm
+from ephemera.alerts.filters.contract import (
+    Filter,
+    RequirementMissingError,
+    Verdict,
+    check_declaration,
+    checked,
+)
+from ephemera.alerts.filters.features import Anomaly
 from ephemera.alerts.filters.load import load_filter
-from ephemera.alerts.filters.locus import AlertColumns, Locus, plain_properties
+from ephemera.alerts.filters.locus import AlertColumns, Locus, by_catalogue, plain_properties
 from ephemera.alerts.filters.process import ProcessFilter
 from ephemera.alerts.loci import LOCI, as_value
 from ephemera.alerts.outcomes import FilterOutcome, Kind
@@ -84,10 +89,6 @@ class FilterRun:
     tallies: dict[str, Tally] = field(default_factory=dict)
 
 
-class FilterTimeoutError(Exception):
-    """A filter took longer than it may."""
-
-
 def run_filters(
     loci: pa.Table, alerts: pa.Table, filters: Sequence[str | Filter], config: Mapping[str, Any] | None = None
 ) -> FilterRun:
@@ -106,7 +107,8 @@ def run_filters(
     limits = Limits(**config.get("limits", {}))
     prepared = prepare(filters, config, limits)
     try:
-        return _Night(loci, alerts, prepared, config, limits).run()
+        with Alarm(limits.seconds) as alarm:
+            return _Night(loci, alerts, prepared, config, limits, alarm).run()
     finally:
         for one in prepared:
             one.close()
@@ -142,7 +144,7 @@ def prepare(filters: Sequence[str | Filter], config: Mapping[str, Any], limits: 
             check_declaration(candidate)
             if isinstance(candidate, Anomaly):
                 candidate.train(config.get("before", []))
-        except PackageMissingError as error:
+        except RequirementMissingError as error:
             prepared.append(Prepared(candidate.name, candidate, str(error), skip=True))
         except Exception as error:  # noqa: BLE001  a filter of a user may raise anything
             prepared.append(Prepared(label, None, f"{type(error).__name__}: {error}"))
@@ -196,8 +198,9 @@ class _Night:
         prepared: Sequence[Prepared],
         config: Mapping[str, Any],
         limits: Limits,
+        alarm: Alarm,
     ) -> None:
-        self.prepared, self.limits = prepared, limits
+        self.prepared, self.limits, self.alarm = prepared, limits, alarm
         self.loci = loci.take(pa.compute.sort_indices(loci["locus_id"]))
         self.columns = AlertColumns(alerts)
         self.night = config.get("night")
@@ -223,7 +226,7 @@ class _Night:
             if name not in spans:
                 continue
             known = {"locus_id": name, **{fact: values[k] for fact, values in facts.items()}}
-            by_catalogue = _by_catalogue(matches[k])
+            catalogues = by_catalogue(matches[k])
             first, end = spans[name]
             for row in self._triggers(first, end):
                 for one in self.prepared:
@@ -235,7 +238,7 @@ class _Night:
                         self.columns.get("night")[row],
                         tags[k],
                         properties[k],
-                        by_catalogue,
+                        catalogues,
                     )
                     self._one(one, locus, k, row, tags[k], properties[k])
         self._finish(names, properties)
@@ -309,7 +312,7 @@ class _Night:
             if isinstance(one.filter, ProcessFilter):
                 answer = one.filter.ask(index, row, locus.tags, locus.properties)
             else:
-                answer = within(self.limits.seconds, one.filter.run, locus)
+                answer = self.alarm.call(one.filter.run, locus)
             verdict = checked(one.filter, answer)
             outcome = FilterOutcome.SUCCEEDED
         except Exception as problem:  # noqa: BLE001  a filter may raise anything, and never stops the stream
@@ -336,16 +339,6 @@ class _Night:
                 one.tally.seconds += time.perf_counter() - start
 
 
-def _by_catalogue(matches: Any) -> dict[str, list[dict[str, Any]]]:
-    import json
-
-    found: dict[str, list[dict[str, Any]]] = {}
-    for match in matches or ():
-        row = {"row": match["row"], "sep_arcsec": match["sep_arcsec"], "nearest": match["nearest"]}
-        found.setdefault(match["catalogue"], []).append({**json.loads(match["columns"] or "{}"), **row})
-    return found
-
-
 def missing_requirement(candidate: Filter, locus: Locus, catalogues: frozenset[str]) -> str | None:
     """What a filter needs and the locus does not have; None when all is there."""
     newest = locus.newest
@@ -366,24 +359,3 @@ def missing_requirement(candidate: Filter, locus: Locus, catalogues: frozenset[s
         return " ".join(needed[0])
     few = candidate.min_detections and locus.n_detections < candidate.min_detections
     return f"{candidate.min_detections} detections" if few else None
-
-
-def within(seconds: float, function: Callable[[Any], Any], argument: Any) -> Any:
-    """Call a function, and raise FilterTimeoutError when it takes longer than it may.
-
-    The limit needs the main thread; in any other the call has none.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return function(argument)
-
-    def late(*_: Any) -> None:
-        message = f"took longer than {seconds} s"
-        raise FilterTimeoutError(message)
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        return function(argument)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

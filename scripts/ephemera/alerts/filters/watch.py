@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ephemera.alerts.filters.contract import Filter, Property, Tag, Verdict
+from ephemera.alerts.filters.contract import Filter, Property, RequirementMissingError, Tag, Verdict
 from ephemera.alerts.filters.locus import Locus
 from ephemera.alerts.match import arcsec, chord
 from ephemera.sky.sphere import unit_vectors
@@ -109,6 +109,9 @@ class WatchStatic(Filter):
     def setup(self, config: Mapping[str, Any], files: Mapping[str, Path]) -> None:  # noqa: ARG002
         """Read list and coverage map."""
         path, moc = files.get("list"), files.get("moc")
+        if path is None and moc is None:
+            message = "file alerts.filter.files.watch_static: list or moc"
+            raise RequirementMissingError(message)
         self.regions = _Regions(read_regions(path) if path else [])
         self.moc: Any = None
         if moc is not None:
@@ -146,7 +149,10 @@ class WatchDynamic(Filter):
     def setup(self, config: Mapping[str, Any], files: Mapping[str, Path]) -> None:
         """Read the list."""
         path = files.get("list")
-        self.listed = read_regions(path) if path else []
+        if path is None:
+            message = "file alerts.filter.files.watch_dynamic: list"
+            raise RequirementMissingError(message)
+        self.listed = read_regions(path)
         self.regions = _Regions(self.listed)
         self.back = config.get("search_back_d", 30.0)
 

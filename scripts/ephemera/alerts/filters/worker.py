@@ -15,9 +15,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from ephemera.alerts.filters.alarm import Alarm
 from ephemera.alerts.filters.contract import Filter, check_declaration, checked
 from ephemera.alerts.filters.load import user_filter
-from ephemera.alerts.filters.locus import AlertColumns, Locus, plain_properties
+from ephemera.alerts.filters.locus import AlertColumns, Locus, by_catalogue, plain_properties
 
 
 def declaration(candidate: Filter) -> dict[str, Any]:
@@ -37,8 +38,8 @@ def declaration(candidate: Filter) -> dict[str, Any]:
 class Worker:
     """Answers requests about one filter."""
 
-    def __init__(self, candidate: Filter, seconds: float) -> None:
-        self.filter, self.seconds = candidate, seconds
+    def __init__(self, candidate: Filter, alarm: Alarm) -> None:
+        self.filter, self.alarm = candidate, alarm
 
     def setup(self, request: dict[str, Any]) -> Any:
         """Set the filter up."""
@@ -48,8 +49,6 @@ class Worker:
 
     def night(self, request: dict[str, Any]) -> Any:
         """Read the night's loci and alerts."""
-        from ephemera.alerts.filters.runner import _by_catalogue
-
         tables = {}
         for name in ("loci", "alerts"):
             with pa.memory_map(f"{request['folder']}/{name}.arrow") as source:
@@ -60,14 +59,12 @@ class Worker:
         self.names = loci["locus_id"].to_pylist()
         facts = ("ra", "dec", "n_det", "scatter", "sep99", "mjd_first", "mjd_last")
         self.facts = {name: loci[name].to_pylist() for name in facts}
-        self.matches = [_by_catalogue(row) for row in loci["matches"].to_pylist()]
+        self.matches = [by_catalogue(row) for row in loci["matches"].to_pylist()]
         self.properties = [plain_properties(row) for row in loci["properties"].to_pylist()]
         return None
 
     def run(self, request: dict[str, Any]) -> Any:
         """Judge one locus."""
-        from ephemera.alerts.filters.runner import within
-
         k, row = request["index"], request["row"]
         name = self.names[k]
         facts = {"locus_id": name, **{fact: values[k] for fact, values in self.facts.items()}}
@@ -75,7 +72,7 @@ class Worker:
             self.columns, self.first[name], row, facts, self.columns.get("night")[row],
             dict.fromkeys(request["tags"]), request["properties"], self.matches[k],
         )  # fmt: skip
-        verdict = checked(self.filter, within(self.seconds, self.filter.run, locus))
+        verdict = checked(self.filter, self.alarm.call(self.filter.run, locus))
         return {"tags": list(verdict.tags), "properties": dict(verdict.properties)}
 
 
@@ -105,13 +102,14 @@ def main() -> None:
         nonlocal worker
         candidate = user_filter(spec)
         check_declaration(candidate)
-        worker = Worker(candidate, float(seconds))
+        worker = Worker(candidate, alarm)
         return declaration(candidate)
 
-    attempt(start)
-    for line in requests:
-        request = json.loads(line)
-        attempt(getattr(worker, request["do"]), request)
+    with Alarm(float(seconds)) as alarm:
+        attempt(start)
+        for line in requests:
+            request = json.loads(line)
+            attempt(getattr(worker, request["do"]), request)
 
 
 if __name__ == "__main__":
