@@ -15,6 +15,7 @@ from cut_off import runner, running_first
 from memory import memory
 from ephemera.report import Entry, Product, counted, write_front
 from recipes import Recipes
+from services import note_service
 from samples import SampleSheetError, in_shard, note_sources, read_samples
 
 # The jobs of a plan live as long as the plan: looking for garbage among them again and again is in vain.

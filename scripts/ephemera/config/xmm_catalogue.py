@@ -206,18 +206,25 @@ DEFAULT_GROUPS = (
 class Filters(Section):
     """`xmm_filters`: selections of detections, alone and in all combinations."""
 
-    groups: list[FilterGroup] = option(list(DEFAULT_GROUPS), "Groups of filters.")
+    groups: list[FilterGroup] | None = option(
+        None, "Groups of filters; null takes the standard ones, whose 1600 combinations docs/xmm.md lists."
+    )
     max_combinations: int = option(100_000, "Most combinations made.", ge=1)
+
+    def chosen_groups(self) -> list[FilterGroup]:
+        """The groups named, or the standard ones."""
+        return list(DEFAULT_GROUPS) if self.groups is None else self.groups
 
     @model_validator(mode="after")
     def _bounded(self) -> Filters:
         number = 1
-        for group in self.groups:
+        groups = self.chosen_groups()
+        for group in groups:
             number *= 1 + len(group.filters)
         if number > self.max_combinations:
             message = f"the groups give {number} combinations, max_combinations is {self.max_combinations}"
             raise ValueError(message)
-        names = [each.name for group in self.groups for each in group.filters]
+        names = [each.name for group in groups for each in group.filters]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             message = f"each filter needs a name of its own, twice: {', '.join(twice)}"

@@ -21,9 +21,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ephemera.survey.catalogue_readers import CatalogueError, degrees, read_columns
 from ephemera.survey.columns import SOURCE
 from ephemera.survey.parquet_tables import table_of, write_table
+from ephemera.tables.foreign import CatalogueError, degrees, read_columns
 
 if TYPE_CHECKING:
     from ephemera.config.survey import Catalogue as Settings

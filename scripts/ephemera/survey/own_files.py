@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow as pa
 
 from ephemera.survey import text_layouts
-from ephemera.survey.catalogue_readers import CatalogueError, read_all
 from ephemera.survey.outcomes import SourceError
 from ephemera.survey.store import Raw, read_raw
+from ephemera.tables.foreign import CatalogueError, read_all
 
 #: Names by which columns are known without being told.
 KNOWN: Mapping[str, tuple[str, ...]] = {

@@ -1,4 +1,4 @@
-"""GET requests with repeats: what is worth asking again is asked again, what came is checked first.
+"""Requests with repeats: what is worth asking again is asked again, what came is checked first.
 
 Repeated are time-outs, broken connections, statuses 408, 425, 429 and 5xx, bodies shorter than announced,
 and bodies that the caller's check refuses (a page of apologies with status 200). Pauses follow Retry-After
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -103,6 +104,25 @@ class Web:
 
         Raises NotThere, Refused, or WebError that says what went wrong last.
         """
+        return self._repeat(url, query, credentials, self._whole(url, check))
+
+    def post(
+        self,
+        url: str,
+        fields: Mapping[str, str],
+        files: Mapping[str, tuple[str, bytes]],
+        *,
+        check: Callable[[Answer], None] = _no_check,
+    ) -> Answer:
+        """The answer to a form with fields and files (name and content of each), as `get` gives it.
+
+        Asking again must do no harm: for services that compute an answer and change nothing.
+        """
+        form = {"data": dict(fields), "files": dict(files)}
+        return self._repeat(url, None, None, self._whole(url, check), form)
+
+    def _whole(self, url: str, check: Callable[[Answer], None]) -> Callable[[requests.Response], Answer]:
+        """Reader of a body into memory, checked."""
 
         def attempt(response: requests.Response) -> Answer:
             body = bytearray()
@@ -121,7 +141,7 @@ class Web:
                 raise _Again(str(error)) from error
             return answer
 
-        return self._repeat(url, query, credentials, attempt)
+        return attempt
 
     def download(self, url: str, path: Path, *, check: Callable[[Path], None] | None = None) -> None:
         """Bring a file to `path`, which appears whole or not at all; `check` looks at it before.
@@ -152,6 +172,7 @@ class Web:
         query: Mapping[str, str] | None,
         credentials: tuple[str, str] | None,
         attempt: Callable[[requests.Response], Answer],
+        form: Mapping[str, Any] | None = None,
     ) -> Answer:
         host = urlsplit(url).netloc.rpartition("@")[2]
         turnstile = Turnstile(
@@ -161,7 +182,7 @@ class Web:
         for number in range(self.retries + 1):
             try:
                 with turnstile.turn():
-                    return self._once(url, query, credentials, attempt)
+                    return self._once(url, query, credentials, attempt, form)
             except _Again as error:
                 if number == self.retries:
                     msg = f"{_bare(url)}: {error}, after {number + 1} attempts"
@@ -178,10 +199,13 @@ class Web:
         query: Mapping[str, str] | None,
         credentials: tuple[str, str] | None,
         attempt: Callable[[requests.Response], Answer],
+        form: Mapping[str, Any] | None,
     ) -> Answer:
         try:
-            response = self.session.get(
+            response = self.session.request(
+                "GET" if form is None else "POST",
                 url,
+                **(form or {}),
                 params=dict(query or {}),
                 auth=credentials,
                 # Libraries that decode on the way do not tell when the end of a gzip body is missing.

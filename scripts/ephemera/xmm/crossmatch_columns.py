@@ -83,6 +83,7 @@ CALIBRATION = TableDeclaration(
         Column("reference", "str", None, "meta.id", "Set that the separations are from"),
         Column("what", "str", None, "meta.code.class", "sources or detections"),
         Column("min_sigma", "f8", None, "stat.snr", "Least significance of those used, in sigma"),
+        Column("max_sigma", "f8", None, "stat.snr", "Their significance is below this; null for no limit"),
         Column("n", "i8", None, "meta.number", "Separations used"),
         Column("sigma", "f8", "arcsec", "stat.error;pos.eq", "Error of one axis, fitted"),
         Column("sigma_err", "f8", "arcsec", "stat.error", "Error of sigma"),

@@ -18,9 +18,9 @@ from ephemera.survey.catalogue import (
     made_up_columns,
     warn_of_neighbours,
 )
-from ephemera.survey.catalogue_readers import degrees
 from ephemera.survey.nearest import Sky, moved
 from ephemera.survey.parquet_tables import read_table
+from ephemera.tables.foreign import degrees
 from survey_data import job, settings_of
 
 #: 19 digits; a float keeps 16.

@@ -38,7 +38,7 @@ def format_of(path: Path) -> str:
     name = path.name.lower().removesuffix(".gz")
     kind = FORMATS.get(Path(name).suffix)
     if kind is None:
-        msg = f"{path}: the suffix must be one of {', '.join(FORMATS)}, or survey.catalogue.format given"
+        msg = f"{path}: the suffix must be one of {', '.join(FORMATS)}, or the format be given"
         raise CatalogueError(msg)
     return kind
 
@@ -66,7 +66,7 @@ def read_columns(
         if missing:
             msg = (
                 f"{path}: there is no column {', '.join(missing)}; the file has {', '.join(available[:40])}. "
-                "Map them under survey.catalogue.columns"
+                "Name its columns in the configuration"
             )
             raise CatalogueError(msg)
         return pa.table({name: get(name) for name in names if name not in absent})
@@ -250,3 +250,27 @@ def read_all(path: Path, kind: str | None = None) -> pa.Table:
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         msg = f"{path} cannot be read as {kind or format_of(path)}: {error}"
         raise CatalogueError(msg) from error
+
+
+def column_facts(path: Path) -> dict[str, tuple[str | None, str | None]]:
+    """Unit and UCD of each column as a FITS or VOTable file tells them; nothing for other formats."""
+    kind = format_of(path)
+    if kind == "fits":
+        from astropy.io import fits
+
+        with fits.open(path, memmap=not path.name.endswith(".gz")) as hdus:
+            hdu = next((h for h in hdus if isinstance(h, fits.BinTableHDU)), None)
+            if hdu is None:
+                return {}
+            return {
+                column.name: (column.unit, hdu.header.get(f"TUCD{number}"))
+                for number, column in enumerate(hdu.columns, start=1)
+            }
+    if kind == "votable":
+        from astropy.io.votable import parse_single_table
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            table = parse_single_table(path, verify="ignore")
+        return {f.name: (str(f.unit) if f.unit else None, f.ucd) for f in table.fields}
+    return {}

@@ -1,0 +1,253 @@
+"""Match the sources and detections of a catalogue with another one, and say how many matches are chance.
+
+Reads detections and sources, and a catalogue: a local file, or what the CDS X-Match service has near our
+positions. Makes a table of matches for each (nearest within the radius, or within the error ellipse of
+catalogues that have one; nulls where there is none), matches and chance matches by separation, a calibration
+of positional errors for reference catalogues, and a note of how it went. A service that does not answer gives
+nulls, a warning and a note; it is asked again by the next run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from ephemera.sky.crossmatch import Catalogue, chance_matches, chance_positions, crossmatch
+from ephemera.sky.separations import expected_counts, fit_separations
+from ephemera.tables import read, write
+from ephemera.tables.foreign import column_facts, read_all
+from ephemera.transfer.web import Web
+from ephemera.transfer.xmatch import Unavailable, XMatch
+from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, SOURCES
+from ephemera.xmm.crossmatch_columns import CALIBRATION, CHANCE, detection_matches, source_matches
+from ephemera.xmm.crossmatch_sets import ReadSet, SetPlan, plan, read_set
+from ephemera.xmm.observation import FloatArray
+
+if TYPE_CHECKING:
+    from ephemera.config.xmm_catalogue import Crossmatch as CrossmatchSettings
+    from ephemera.job import Job
+
+log = logging.getLogger(__name__)
+
+#: How a crossmatch ended. `unavailable` is asked again by the next run, `offline` is not.
+OK, UNAVAILABLE, OFFLINE = "ok", "unavailable", "offline"
+#: Significances (sigma) of the detections whose positional errors are calibrated apart: from, up to.
+CALIBRATED = ((3.0, 5.0), (5.0, None))
+
+
+@dataclass(frozen=True)
+class Positions:
+    """What is matched: `ra`, `dec` (degrees), epoch (MJD), stated radial error (arcsec), significance."""
+
+    ra: FloatArray
+    dec: FloatArray
+    mjd: FloatArray
+    poserr: FloatArray
+    sigma: FloatArray
+
+    def table(self) -> dict[str, FloatArray]:
+        """Columns as crossmatches take them."""
+        return {"ra": self.ra, "dec": self.dec, "mjd": self.mjd}
+
+
+def positions_of(table: pa.Table, epochs: tuple[str, ...], sigmas: tuple[str, ...]) -> Positions:
+    """Positions of detections or sources; the epoch is the mean and sigma the largest of some columns."""
+
+    def real(name: str) -> FloatArray:
+        return np.asarray(table[name].cast(pa.float64()).to_numpy(), np.float64)
+
+    return Positions(
+        real("ra"),
+        real("dec"),
+        np.mean([real(name) for name in epochs], axis=0),
+        real("poserr"),
+        np.fmax.reduce([real(name) for name in sigmas]),
+    )
+
+
+def match(positions: Positions, found: ReadSet, how: SetPlan) -> pa.Table:
+    """Nearest match of each position, within the radius or, where it has one, the catalogue's ellipse."""
+    table = positions.table()
+    if found.error_ra is None or found.error_dec is None:
+        return crossmatch(table, found.catalogue, how.radius_arcsec, epoch="mjd")
+    return match_in_ellipses(positions, found, how)
+
+
+def match_in_ellipses(positions: Positions, found: ReadSet, how: SetPlan) -> pa.Table:
+    """Match of each position that is nearest in units of the catalogue's own errors, within `error_sigma`.
+
+    The errors are of one axis, degrees on the sky: (d_ra / e_ra)^2 + (d_dec / e_dec)^2 <= error_sigma^2.
+    """
+    assert found.error_ra is not None
+    assert found.error_dec is not None
+    name, errors = how.name, np.fmax(found.error_ra, found.error_dec)
+    reach = min(3600 * how.error_sigma * float(np.nanmax(errors, initial=1e-6)) * 1.01, 179.0 * 3600)
+    # The row in the catalogue stands for the id, so that errors can be looked up.
+    rows = Catalogue(name, np.arange(len(errors)), found.catalogue.ra, found.catalogue.dec)
+    pairs = crossmatch(positions.table(), rows, reach, all_within=True)
+    here, there = (pairs[column].to_numpy().astype(np.int64) for column in ("row", f"{name}_id"))
+    offsets = [pairs[f"{name}_{axis}_offset"].to_numpy() / 3600 for axis in ("ra", "dec")]
+    distance = np.hypot(offsets[0] / found.error_ra[there], offsets[1] / found.error_dec[there])
+    inside = np.flatnonzero(distance <= how.error_sigma)
+    order = inside[np.lexsort((there[inside], distance[inside], here[inside]))]
+    nearest = order[np.flatnonzero(np.diff(here[order], prepend=-1))]
+    row = np.full(len(positions.ra), -1)
+    row[here[nearest]] = there[nearest]
+    return _rows_of(positions, found.catalogue, row, np.bincount(here[inside], minlength=len(row)), reach)
+
+
+def _rows_of(positions: Positions, catalogue: Catalogue, row: Any, n_within: Any, reach: float) -> pa.Table:
+    """Table of matches with given rows of a catalogue (-1 for none), as `crossmatch` makes it."""
+    parts = []
+    for k, chosen in enumerate(row.tolist()):
+        one = slice(chosen, chosen + 1) if chosen >= 0 else slice(0, 0)
+        extra = {key: values[one] for key, values in catalogue.extra.items()}
+        alone = Catalogue(catalogue.name, catalogue.id[one], catalogue.ra[one], catalogue.dec[one], extra)
+        parts.append(
+            crossmatch({"ra": positions.ra[k : k + 1], "dec": positions.dec[k : k + 1]}, alone, reach)
+        )
+    if not parts:
+        return crossmatch(positions.table(), catalogue, reach)
+    joined = pa.concat_tables(parts, promote_options="permissive")
+    place = joined.column_names.index(f"{catalogue.name}_n_within")
+    return joined.set_column(place, f"{catalogue.name}_n_within", pa.array(n_within.astype(np.int32)))
+
+
+def get_set(
+    how: SetPlan, file: Path | None, service: XMatch, sources: Positions, detections: Positions
+) -> ReadSet:
+    """The catalogue: the whole file, or what the service has near our positions and the shifted ones.
+
+    Raises Unavailable when the service does not answer, ValueError or CatalogueError for an unusable file.
+    """
+    if how.cds is None:
+        assert file is not None
+        try:
+            return read_set(read_all(file), how, column_facts(file))
+        except ValueError as error:
+            message = f"crossmatch set {how.name}: {file}: {error}"
+            raise ValueError(message) from error
+    asked = [(sources.ra, sources.dec), (detections.ra, detections.dec)]
+    asked += list(chance_positions(sources.ra, sources.dec))
+    ra, dec = (np.concatenate([each[axis] for each in asked]) for axis in (0, 1))
+    try:
+        return read_set(service.near(how.cds, ra, dec, how.radius_arcsec), how)
+    except ValueError as error:
+        message = f"{how.cds}: {error}"
+        raise Unavailable(message) from error
+
+
+def chance_columns(
+    sources: Positions, matches: pa.Table, found: ReadSet, how: SetPlan, bins: int
+) -> dict[str, Any]:
+    """Columns of `CHANCE`: matches by separation, those by chance, and the model."""
+    edges = np.linspace(0.0, how.radius_arcsec, bins + 1)
+    separation = matches[f"{how.name}_sep_arcsec"].drop_null().to_numpy()
+    number = np.histogram(separation, edges)[0]
+    chance = chance_matches(sources.table(), found.catalogue, how.radius_arcsec, edges)
+    fit = fit_separations(separation, how.radius_arcsec)
+    model = np.full(bins, np.nan)
+    if fit is not None:
+        model = expected_counts(edges, how.radius_arcsec, fit.scale, fit.fraction, len(separation))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        false = np.where(number > 0, np.minimum(chance / number, 1.0), np.nan)
+        within = np.where(number.cumsum() > 0, np.minimum(chance.cumsum() / number.cumsum(), 1.0), np.nan)
+    return {
+        "sep_low": edges[:-1],
+        "sep_high": edges[1:],
+        "n_matches": number.astype(np.int64),
+        "n_chance": chance,
+        "false_fraction": false,
+        "false_fraction_within": within,
+        "n_model": model,
+    }
+
+
+def calibration_rows(
+    what: str, positions: Positions, matches: pa.Table, how: SetPlan
+) -> list[dict[str, Any]]:
+    """Rows of `CALIBRATION` for detections of 3 to 5 sigma and of 5 sigma and more."""
+    rows = []
+    separation, d_ra, d_dec = (
+        np.asarray(matches[f"{how.name}_{name}"].to_numpy(), np.float64)
+        for name in ("sep_arcsec", "ra_offset", "dec_offset")
+    )
+    for low, high in CALIBRATED:
+        mine = np.isfinite(separation) & (positions.sigma >= low)
+        if high is not None:
+            mine &= positions.sigma < high
+        r, stated = separation[mine], positions.poserr[mine] / np.sqrt(2)
+        row: dict[str, Any] = {"reference": how.name, "what": what, "min_sigma": low, "max_sigma": high}
+        row |= {"n": len(r)}
+        one, scaled = fit_separations(r, how.radius_arcsec), fit_separations(r, how.radius_arcsec, stated)
+        if one is not None and scaled is not None:
+            row |= {"sigma": one.scale, "sigma_err": one.scale_err}
+            row |= {"fraction": one.fraction, "fraction_err": one.fraction_err}
+            row |= {"scale": scaled.scale, "scale_err": scaled.scale_err}
+        if len(r):
+            row |= {"sigma_stated": float(np.median(stated))}
+            row |= {"ra_shift": float(np.median(d_ra[mine])), "dec_shift": float(np.median(d_dec[mine]))}
+        rows.append(row)
+    return rows
+
+
+def service_of(settings: CrossmatchSettings, folder: Path) -> XMatch:
+    """The service as the options ask for; its answers are kept in `folder`."""
+    web = None
+    if not settings.offline:
+        web = Web(
+            folder,
+            connect_timeout=settings.connect_timeout_s,
+            read_timeout=settings.read_timeout_s,
+            retries=settings.retries,
+            per_second=1.0,
+            connections=1,
+        )
+    return XMatch(settings.service, web, folder, settings.chunk_rows)
+
+
+def main(job: Job) -> None:
+    """Write the matches of one project with one set."""
+    settings: CrossmatchSettings = job.settings
+    parameters: Mapping[str, Any] = job.recipe["parameters"]
+    chosen = next(each for each in parameters["sets"] if each["name"] == job.wildcards.set)
+    how = plan(chosen, settings.radius_arcsec)
+    source_table, detection_table = (
+        read(job.input.sources, SOURCES),
+        read(job.input.detections, CATALOGUE_DETECTIONS),
+    )
+    sources = positions_of(source_table, ("first_seen", "last_seen"), ("best_sigma",))
+    detections = positions_of(detection_table, ("mjd_peak",), ("sigma_peak", "sigma_eclipse"))
+    file = getattr(job.input, "file", None)
+    note = {"set": how.name, "outcome": OK, "detail": ""}
+    try:
+        folder = Path(parameters["kept_answers"])
+        found = get_set(how, file, service_of(settings, folder), sources, detections)
+    except Unavailable as error:
+        log.warning("%s: %s; its columns are null", how.name, error)
+        note |= {"outcome": OFFLINE if settings.offline else UNAVAILABLE, "detail": str(error)}
+        found = read_set(pa.table({}), how)
+    rows: list[dict[str, Any]] = []
+    for what, key, table, positions in (
+        ("sources", "srcid", source_table, sources),
+        ("detections", "detid", detection_table, detections),
+    ):
+        matches = match(positions, found, how)
+        declaration = (source_matches if what == "sources" else detection_matches)(how.name, how.columns)
+        columns = {key: table[key]} | {name: matches[name] for name in declaration.names[1:]}
+        write(columns, declaration, getattr(job.output, what))
+        note[f"n_{what}_matched"] = len(table) - matches[f"{how.name}_id"].null_count
+        if what == "sources":
+            chance = chance_columns(sources, matches, found, how, settings.chance_bins)
+            write(chance, CHANCE, job.output.chance)
+        if how.reference:
+            rows += calibration_rows(what, positions, matches, how)
+    write({n: [row.get(n) for row in rows] for n in CALIBRATION.names}, CALIBRATION, job.output.calibration)
+    job.output.status.write_text(json.dumps(note, indent=1, sort_keys=True) + "\n", encoding="utf-8")
