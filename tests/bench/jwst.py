@@ -1,12 +1,11 @@
 """Times of the JWST branch: readers beside their plain twins, and a long observation from file to ZIP.
 
-python tests/bench/jwst.py            a long observation of 2,000 x 400
-python tests/bench/jwst.py --full     10,000 x 2,000, with its peak memory
+python tests/bench/jwst.py            10,000 x 2,000, with its peak memory
+python tests/bench/jwst.py --quick    2,000 x 400
 """
 
 from __future__ import annotations
 
-import json
 import resource
 import sys
 import tempfile
@@ -14,13 +13,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
-from ephemera.config.jwst import Jwst
-from ephemera.job import namespace
-from ephemera.jwst import bundle, figures, pages, read, scan, series, video
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from builders.jwst_steps import run_steps
 from ephemera.jwst.normalised import normalise
 from ephemera.jwst.read import read_series
 from ephemera.jwst.simulate import SCENARIOS, Scenario, simulate
@@ -87,99 +85,6 @@ def layouts(folder: Path) -> list[Row]:
     return rows
 
 
-def job(recipe: dict, inputs: dict, outputs: dict, unit: str, threads: int = 2) -> SimpleNamespace:
-    """A job as the workflow would give it to a step."""
-    return SimpleNamespace(
-        input=SimpleNamespace(**inputs),
-        output=SimpleNamespace(**outputs),
-        settings=namespace(recipe["parameters"]),
-        wildcards=SimpleNamespace(dataset=unit),
-        recipe=recipe,
-        threads=threads,
-        log=None,
-    )
-
-
-def chain(folder: Path, source: Path) -> dict[str, float]:
-    """All steps of one dataset, one after the other, with the time of each."""
-    options = Jwst.model_validate({"series": {"bands": BANDS}})
-    unit, times = "long", {}
-    (folder / "source.json").write_text(json.dumps({"unit": unit, "kind": "folder", "location": str(source)}))
-    f = {
-        name: folder / name
-        for name in (
-            "manifest",
-            "series.h5",
-            "bad.ecsv",
-            "read.json",
-            "products",
-            "analysis.h5",
-            "figures",
-            "video",
-            "pages",
-            "bundle",
-        )
-    }
-    steps = [
-        ("scan", scan.main, {"source": folder / "source.json"}, {"manifest": f["manifest"]}),
-        (
-            "read",
-            read.main,
-            {"manifest": f["manifest"]},
-            {"series": f["series.h5"], "bad_inputs": f["bad.ecsv"], "summary": f["read.json"]},
-        ),
-        (
-            "series",
-            series.main,
-            {"series": f["series.h5"], "bad_inputs": f["bad.ecsv"], "summary": f["read.json"]},
-            {"products": f["products"], "analysis": f["analysis.h5"]},
-        ),
-        (
-            "figures",
-            figures.main,
-            {"series": f["series.h5"], "analysis": f["analysis.h5"]},
-            {"figures": f["figures"]},
-        ),
-        (
-            "video",
-            video.main,
-            {"series": f["series.h5"], "analysis": f["analysis.h5"]},
-            {"video": f["video"]},
-        ),
-        (
-            "pages",
-            pages.main,
-            {
-                "series": f["series.h5"],
-                "analysis": f["analysis.h5"],
-                "video": f["video"],
-                "bad_inputs": f["bad.ecsv"],
-            },
-            {"pages": f["pages"]},
-        ),
-        (
-            "bundle",
-            bundle.main,
-            {
-                "manifest": f["manifest"],
-                "products": f["products"],
-                "figures": f["figures"],
-                "video": f["video"],
-                "pages": f["pages"],
-            },
-            {"bundle": f["bundle"]},
-        ),
-    ]
-    for name, main, inputs, outputs in steps:
-        section = getattr(options, name, None)
-        parameters = {**(section.settings() if section else {}), "visit_gap_hours": 0.5}
-        recipe = {"parameters": parameters, "key": "bench", "reads": {}, "code": {"digest": ""}}
-        start = time.perf_counter()
-        main(job(recipe, inputs, outputs, unit))
-        times[name] = time.perf_counter() - start
-    return times
-
-
 def long_observation(folder: Path, size: tuple[int, int]) -> list[Row]:
     """A product of the new layout from file to ZIP: total, shares, peak memory."""
     n, channels = size
@@ -188,7 +93,8 @@ def long_observation(folder: Path, size: tuple[int, int]) -> list[Row]:
     )
     simulate(folder / "source", scenario)
     before = peak_mb()
-    times = chain(folder, folder / "source")
+    times: dict[str, float] = {}
+    run_steps(folder, folder / "source", {"series": {"bands": BANDS}}, unit="long", times=times)
     total = sum(times.values())
     target = f"target {TARGET_S:g} s" if size == FULL else ""
     rows: list[Row] = [(f"{n} x {channels}: file to ZIP", total, "s", target)]

@@ -9,8 +9,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from browser.conftest import started
+from builders.jwst_steps import run_steps
 from ephemera.jwst.simulate import SCENARIOS, simulate
-from unit.jwst.conftest import BANDS, run_steps
+from unit.jwst.conftest import BANDS
 
 #: Hints of the browser about its speed, which are no errors.
 HINTS = ("GPU stall", "willReadFrequently", "GL Driver Message")

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Largest picture of the mask, cells; more points than this are drawn without error bars.
-MOST_CELLS, MOST_BARS = 700, 600
+#: Largest picture of the mask, cells; more points are drawn without error bars, many more as pixels in PDF.
+MOST_CELLS, MOST_BARS, MOST_VECTORS = 700, 600, 2000
 _MASK_COLOURS = ("#ffffff", "#0072B2", "#D55E00", "#E69F00", "#CC79A7", "#000000")
 _MASK_BITS = (
     (Bit.NOT_FINITE | Bit.PADDING, "no value"),
@@ -66,8 +66,11 @@ def _draw_curve(axes: Any, one: Analysis, name: str, colour: str) -> None:
     percent, error = 100 * (curve.flux - 1), 100 * curve.error
     if len(percent) <= MOST_BARS and np.isfinite(error).any():
         axes.errorbar(one.hours, percent, error, fmt="none", ecolor=colour, alpha=0.3, lw=0.5)
+    many = len(percent) > MOST_VECTORS
     for start, stop in segments(one.hours, one.ranges):
-        axes.plot(one.hours[start:stop], percent[start:stop], ".-", ms=2, lw=0.4, color=colour)
+        axes.plot(
+            one.hours[start:stop], percent[start:stop], ".-", ms=2, lw=0.4, color=colour, rasterized=many
+        )
     if not one.baseline.all():
         axes.plot(
             one.hours[one.baseline],

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ephemera.config.jwst import Video as Settings
+    from ephemera.figures.ticker import Ticker
     from ephemera.job import Job
 
 log = logging.getLogger(__name__)
@@ -83,41 +84,12 @@ def encode(
     Raises OSError with the encoder's words when it fails.
     """
     command = [
-        program,
-        "-y",
-        "-loglevel",
-        "error",
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        "rgba",
-        "-s",
-        f"{size[0]}x{size[1]}",
-        "-r",
-        str(fps),
-        "-i",
-        "-",
-        "-an",
-        "-c:v",
-        "libx264",
-        "-preset",
-        "veryfast",
-        "-crf",
-        str(quality),
-        "-pix_fmt",
-        "yuv420p",
-        "-threads",
-        str(ENCODER_THREADS),
-        "-movflags",
-        "+faststart",
-        "-map_metadata",
-        "-1",
-        "-fflags",
-        "+bitexact",
-        "-flags:v",
-        "+bitexact",
-        str(path),
-    ]
+        program, "-y", "-loglevel", "error",
+        "-f", "rawvideo", "-pix_fmt", "rgba", "-s", f"{size[0]}x{size[1]}", "-r", str(fps), "-i", "-", "-an",
+        "-c:v", "libx264", "-preset", "veryfast", "-crf", str(quality), "-pix_fmt", "yuv420p",
+        "-threads", str(ENCODER_THREADS), "-movflags", "+faststart",
+        "-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact", str(path),
+    ]  # fmt: skip
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: S603
         assert process.stdin is not None
         assert process.stderr is not None
@@ -170,11 +142,12 @@ def thin(n: int) -> slice:
 
 @dataclass
 class Scene:
-    """A figure with what moves: `update(k)` sets the artists to frame k."""
+    """A figure with what moves: `update(k)` sets the artists to frame k and says what the ticker shows."""
 
     figure: Figure
     moving: list[Any]
-    update: Callable[[int], None]
+    ticker: Ticker
+    update: Callable[[int], str]
 
 
 def spectra_scene(figure: Figure, film: Sequence[Track], store: Store, scale: str) -> Scene:
@@ -185,32 +158,11 @@ def spectra_scene(figure: Figure, film: Sequence[Track], store: Store, scale: st
         3, 1, height_ratios=(4, 3, 2.2), hspace=0.5, **margins(figure, 0.75, 0.15, 0.45, 0.35)
     )
     top, middle, low = (figure.add_subplot(grid[k]) for k in range(3))
-    moving: list[Any] = []
-    lines = []
+    lines = _moving_spectra(top, middle, film)
     for number, track in enumerate(film):
-        one, colour = track.analysis, SERIES[1:][number % 6]
-        part = thin(len(one.wavelength))
-        top.plot(
-            one.wavelength[part],
-            one.median[part],
-            color="#888888",
-            lw=1.6,
-            label="median" if number == 0 else None,
-        )
-        pair = [
-            axes.plot(
-                one.wavelength[part],
-                np.full(len(one.wavelength), np.nan)[part],
-                color=colour,
-                lw=0.9,
-                animated=True,
-            )[0]
-            for axes in (top, middle)
-        ]
-        lines.append((pair, track, part))
-        moving += pair
-        curve = one.curves[WHITE]
-        low.plot(one.hours, 100 * (curve.flux - 1), ".", ms=1.5, color=colour, label=one.name)
+        one = track.analysis
+        white = 100 * (one.curves[WHITE].flux - 1)
+        low.plot(one.hours, white, ".", ms=1.5, color=SERIES[1:][number % 6], label=one.name)
     wavelengths = np.concatenate([t.analysis.wavelength for t in film])
     for axes in (top, middle):
         axes.set_xlim(wavelengths.min(), wavelengths.max())
@@ -229,18 +181,34 @@ def spectra_scene(figure: Figure, film: Sequence[Track], store: Store, scale: st
     hours = film[0].analysis.hours[film[0].rows]
     days = film[0].analysis.time[film[0].rows]
     marker = low.axvline(hours[0], color=COLOURS["threshold"], lw=1.2, animated=True)
-    label = top.text(0.995, 1.03, "", transform=top.transAxes, ha="right", va="bottom", animated=True)
     top.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
-    moving += [marker, label]
 
-    def update(k: int) -> None:
+    def update(k: int) -> str:
         for (first, second), track, part in lines:
             first.set_ydata(track.flux[k][part])
             second.set_ydata(track.variability[k][part])
         marker.set_xdata([hours[k], hours[k]])
-        label.set_text(f"{hours[k]:8.3f} h    {days[k]:.5f} d ({scale})")
+        return f"{hours[k]:8.3f} h    {days[k]:.5f} d ({scale})"
 
-    return Scene(figure, moving, update)
+    moving = [line for pair, _, _ in lines for line in pair]
+    return Scene(figure, [*moving, marker], _ticker(figure, top), update)
+
+
+def _moving_spectra(top: Any, middle: Any, film: Sequence[Track]) -> list[tuple[list[Any], Track, slice]]:
+    """Median spectra in grey, and for each series the two lines that move, with the points they take."""
+    from ephemera.figures.style import SERIES
+
+    lines = []
+    for number, track in enumerate(film):
+        one, colour = track.analysis, SERIES[1:][number % 6]
+        part = thin(len(one.wavelength))
+        waves = one.wavelength[part]
+        label = "median" if number == 0 else None
+        top.plot(waves, one.median[part], color="#888888", lw=1.6, label=label)
+        nothing = np.full(len(waves), np.nan)
+        pair = [axes.plot(waves, nothing, color=colour, lw=0.9, animated=True)[0] for axes in (top, middle)]
+        lines.append((pair, track, part))
+    return lines
 
 
 def curves_scene(figure: Figure, film: Sequence[Track], channels: IntArray) -> Scene:
@@ -270,15 +238,22 @@ def curves_scene(figure: Figure, film: Sequence[Track], channels: IntArray) -> S
     low.set_xlabel("Wavelength [µm]")
     low.set_ylabel("Median flux")
     marker = low.axvline(one.wavelength[0], color=COLOURS["threshold"], lw=1.2, animated=True)
-    label = top.text(0.995, 1.03, "", transform=top.transAxes, ha="right", va="bottom", animated=True)
 
-    def update(k: int) -> None:
+    def update(k: int) -> str:
         channel = channels[k]
         line.set_ydata(matrix[:, channel])
         marker.set_xdata([one.wavelength[channel]] * 2)
-        label.set_text(f"{one.wavelength[channel]:.4f} µm")
+        return f"{one.wavelength[channel]:.4f} µm"
 
-    return Scene(figure, [line, marker, label], update)
+    return Scene(figure, [line, marker], _ticker(figure, top), update)
+
+
+def _ticker(figure: Figure, axes: Any) -> Ticker:
+    """What changes in words, right above some axes."""
+    from ephemera.figures.ticker import Ticker
+
+    right, bottom = axes.transAxes.transform((0.995, 1.0))
+    return Ticker(figure, right, bottom + 0.03 * figure.dpi)
 
 
 def draw_frames(scene: Scene, count: int, report: Callable[[int], None]) -> Iterator[memoryview]:
@@ -288,9 +263,10 @@ def draw_frames(scene: Scene, count: int, report: Callable[[int], None]) -> Iter
     still = canvas.copy_from_bbox(scene.figure.bbox)
     for k in range(count):
         canvas.restore_region(still)
-        scene.update(k)
+        words = scene.update(k)
         for artist in scene.moving:
             scene.figure.draw_artist(artist)
+        scene.ticker.draw(words)
         report(k + 1)
         yield canvas.buffer_rgba()
 

@@ -303,47 +303,49 @@ def _old_pieces(
         if extension.present < extension.declared:
             error = Unusable("truncated", "cut short", extension=f"EXTRACT1D,{number}", n_lost=1)
             contents.problems.append(error.row(opened.file))
-    if not whole:
-        return
-    first = whole[0][1]
-    width, count = first.rows, len(whole)
+    if whole:
+        contents.pieces.append(_old_piece(opened, whole, layout, table, bits))
+
+
+def _old_piece(
+    opened: Opened,
+    members: Sequence[tuple[int, Extension]],
+    layout: Layout,
+    table: IntTimes | None,
+    bits: np.int64,
+) -> Piece:
+    """One piece of whole extensions, a row each."""
+    first = members[0][1]
+    width, count = first.rows, len(members)
     flux = np.empty((count, width), np.float32)
-    error_of = np.empty((count, width), np.float32)
+    error = np.empty((count, width), np.float32)
     mask = np.zeros((count, width), np.uint8)
     grids = GridList(width)
     grid_of = np.empty(count, np.int64)
     scale = _wavelength_scale(table_rows(opened.buffer, first, layout), layout)
-    for k, (_, extension) in enumerate(whole):
+    for k, (_, extension) in enumerate(members):
         rows = table_rows(opened.buffer, extension, layout)
         grid_of[k] = grids.add_one(column_values(rows, layout, "WAVELENGTH") * scale)
         flux[k] = column_floats(rows, layout, "FLUX")
-        error_of[k] = _errors(rows, layout)
+        error[k] = _errors(rows, layout)
         if "DQ" in layout.columns:
             mask[k] = _mask(rows, layout, bits, 1)[:, 0]
-    extensions = [extension for _, extension in whole]
-    clocks = Clocks(
-        _numbers(extensions, "TDB-MID"),
-        _numbers(extensions, "MJD-AVG"),
-        _numbers(extensions, "MJD-BEG"),
-        table,
-        _span(opened),
-    )
-    contents.pieces.append(
-        Piece(
-            opened.file,
-            f"EXTRACT1D,{whole[0][0]}-{whole[-1][0]}",
-            _detector(opened, first),
-            first.integer("SPORDER", 1),
-            flux,
-            error_of,
-            mask,
-            grids.array(),
-            grid_of,
-            np.array([_integration(e, k) for k, e in enumerate(extensions, 1)], np.int64),
-            clocks,
-            flux_unit(layout.columns["FLUX"].unit),
-            _facts(opened),
-        )
+    extensions = [extension for _, extension in members]
+    tdb, utc, start = (_numbers(extensions, key) for key in ("TDB-MID", "MJD-AVG", "MJD-BEG"))
+    return Piece(
+        opened.file,
+        f"EXTRACT1D,{members[0][0]}-{members[-1][0]}",
+        _detector(opened, first),
+        first.integer("SPORDER", 1),
+        flux,
+        error,
+        mask,
+        grids.array(),
+        grid_of,
+        np.array([e.integer("INT_NUM", k) for k, e in enumerate(extensions, 1)], np.int64),
+        Clocks(tdb, utc, start, table, _span(opened)),
+        flux_unit(layout.columns["FLUX"].unit),
+        _facts(opened),
     )
 
 
@@ -354,10 +356,6 @@ def _is_average(opened: Opened, extension: Extension) -> bool:
     several = sum(e.name == "EXTRACT1D" for e in opened.extensions) > 1
     listed = any(e.name == "INT_TIMES" for e in opened.extensions)
     return not (several and (listed or _span(opened) is not None))
-
-
-def _integration(extension: Extension, k: int) -> int:
-    return extension.integer("INT_NUM", k)
 
 
 def _numbers(extensions: Iterable[Extension], key: str) -> FloatArray:

@@ -7,6 +7,7 @@ import pytest
 import xarray
 
 from builders.jwst_files import product, spectra
+from builders.jwst_steps import run_steps
 from ephemera.jwst.analysis import WHITE, read_analyses
 from ephemera.jwst.cube import read_series_file, write_series
 from ephemera.jwst.light_curve_columns import LIGHT_CURVES, MATRIX, SPECTRUM
@@ -15,7 +16,6 @@ from ephemera.jwst.read import read_series
 from ephemera.jwst.series import write_matrix
 from ephemera.jwst.simulate import SCENARIOS, simulate
 from ephemera.tables import read
-from unit.jwst.conftest import run_steps
 
 NAMES = ("wavelength", "time", "flux", "error", "mask", "integration_number", "flags")
 

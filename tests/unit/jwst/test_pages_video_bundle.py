@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from builders.jwst_steps import run_steps
 from ephemera.files import sha256_of
 from ephemera.jwst import video
 from ephemera.jwst.analysis import read_analyses
@@ -19,7 +20,6 @@ from ephemera.jwst.display import colour_limits, flux_matrix, make_display
 from ephemera.jwst.pages import error_codes, plotting_library
 from ephemera.jwst.progress import STAGES, Progress
 from ephemera.jwst.simulate import SCENARIOS, simulate
-from unit.jwst.conftest import run_steps
 
 PAGES = ("surface", "heatmap", "combined")
 
