@@ -36,11 +36,18 @@ MASKS = ("optmask", "mask")
 AXIS_ORDERS = ("time_wavelength", "wavelength_time")
 
 
-def read_eureka(path: Path | Any, file: str, flux: str = "auto", axis_order: str = "auto") -> Contents:
+def read_eureka(
+    path: Path | Any,
+    file: str,
+    flux: str = "auto",
+    axis_order: str = "auto",
+    most_cells: int = 2_000_000_000,
+) -> Contents:
     """All orders of an HDF5 file, one piece each.
 
-    `flux` and `axis_order` are the options `eureka_flux` and `axis_order`. Raises Unusable for a file that is
-    not HDF5 or does not have what is needed, listing what it has.
+    `flux` and `axis_order` are the options `eureka_flux` and `axis_order`, `most_cells` bounds a dataset: its
+    size says nothing about that of the file. Raises Unusable for a file that is not HDF5, is damaged, or does
+    not have what is needed, listing what it has.
     """
     try:
         handle = h5py.File(path, "r")
@@ -48,13 +55,26 @@ def read_eureka(path: Path | Any, file: str, flux: str = "auto", axis_order: str
         raise Unusable("not_hdf5", f"not an HDF5 file, or damaged: {error}") from error
     with handle:
         try:
-            return _read(handle, file, flux, axis_order)
+            names = _readable(handle, most_cells)
+            return _read(handle, names, file, flux, axis_order)
         except OSError as error:
             raise Unusable("truncated", f"cannot be read: {error}") from error
+        except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            # A damaged file shows by whatever h5py stumbles over.
+            raise Unusable("damaged", f"damaged HDF5: {error}") from error
 
 
-def _read(handle: Any, file: str, preferred: str, axis_order: str) -> Contents:
-    names = [name for name, item in handle.items() if isinstance(item, h5py.Dataset)]
+def _readable(handle: Any, most_cells: int) -> list[str]:
+    """Names of the datasets of numbers, none of which is too large to be read."""
+    found = {name: item for name, item in handle.items() if isinstance(item, h5py.Dataset)}
+    for name, item in found.items():
+        if item.size is not None and item.size > most_cells:
+            message = f"{name} has {item.size} cells; at most {most_cells} are allowed (jwst.read.limits)"
+            raise Unusable("too_large", message, extension=name)
+    return [name for name, item in found.items() if item.dtype.kind in "biuf"]
+
+
+def _read(handle: Any, names: list[str], file: str, preferred: str, axis_order: str) -> Contents:
     light_curves = {"data", "wave_low", "wave_hi"} <= set(names)
     wanted = ("data",) if light_curves else (preferred, *FLUXES) if preferred != "auto" else FLUXES
     flux_name = _first(names, wanted)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import numpy.typing as npt
 
-from ephemera.jwst.fits_blocks import image
+from ephemera.jwst.fits_blocks import Extension, image
 from ephemera.jwst.flags import Bit
 from ephemera.jwst.observation import Clocks, Piece
 from ephemera.jwst.problems import Unusable
@@ -42,17 +43,15 @@ def _piece(opened: Opened, suffix: str) -> Piece:
     data = image(opened.buffer, images[name])
     wave = np.asarray(image(opened.buffer, images[f"WAVE_{suffix}"]), float)
     time = np.asarray(image(opened.buffer, images[f"TIME_{suffix}"]), float)
-    if data.shape != (2, len(wave), len(time)):
-        message = (
-            f"shape {data.shape} is not (2, {len(wave)}, {len(time)}): flux and error by wavelength and time"
-        )
+    if wave.ndim != 1 or time.ndim != 1 or data.shape != (2, wave.size, time.size):
+        message = f"shape {data.shape} is not (2, {wave.size}, {time.size}): flux and error by wave and time"
         raise Unusable("bad_shape", message, extension=name)
     mask = np.zeros(data.shape[1:], np.uint8)
     if f"MASK_{suffix}" in images:
-        mask[image(opened.buffer, images[f"MASK_{suffix}"]) == 0] = Bit.REDUCER
+        mask[_shaped(opened, images[f"MASK_{suffix}"], mask.shape) == 0] = Bit.REDUCER
     outside = None
     if f"OOTM_{suffix}" in images:
-        outside = image(opened.buffer, images[f"OOTM_{suffix}"]) == 1
+        outside = _shaped(opened, images[f"OOTM_{suffix}"], time.shape) == 1
     nothing = np.full(len(time), np.nan)
     order = _ORDER.search(suffix)
     detector = re.sub(r"[-_]?O(?:RDER)?-?\d+$", "", suffix)
@@ -63,3 +62,12 @@ def _piece(opened: Opened, suffix: str) -> Piece:
         np.arange(1, len(time) + 1), Clocks(time, nothing, nothing), "normalised",
         {"INSTRUME": detector.split("-")[0].split("_")[0]}, outside,
     )  # fmt: skip
+
+
+def _shaped(opened: Opened, extension: Extension, shape: tuple[int, ...]) -> npt.NDArray[np.generic]:
+    """An image that must have the shape of the data it belongs to."""
+    values = image(opened.buffer, extension)
+    if values.shape != shape:
+        message = f"{extension.name} has shape {values.shape}, the data {shape}"
+        raise Unusable("bad_shape", message, extension=extension.name)
+    return values

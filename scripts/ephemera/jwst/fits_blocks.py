@@ -7,6 +7,7 @@ read until they are used.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -71,10 +72,7 @@ class Extension:
 
     def number(self, key: str) -> float:
         """Value of a card as a float; NaN when absent or not one."""
-        try:
-            return float(self.text(key).replace("D", "E"))
-        except ValueError:
-            return float("nan")
+        return _number(self.text(key))
 
     @cached_property
     def name(self) -> str:
@@ -105,6 +103,13 @@ def _value(field: bytes) -> str:
     while (end := text.find("'", end)) >= 0 and text[end : end + 2] == "''":
         end += 2
     return text[1 : end if end > 0 else None].replace("''", "'").strip()
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text.replace("D", "E"))
+    except ValueError:
+        return float("nan")
 
 
 def walk(buffer: memoryview) -> list[Extension]:
@@ -187,11 +192,14 @@ def _parse_layout(cards: bytes, width: int) -> Layout:
         size = kind.itemsize if match[2] == "A" else kind.itemsize * count
         if name not in columns:
             null = values.get(f"TNULL{number}", "")
+            scale = _number(values.get(f"TSCAL{number}") or "1")
+            zero = _number(values.get(f"TZERO{number}") or "0")
+            odd |= not (np.isfinite(scale) and np.isfinite(zero))
             columns[name] = TableColumn(
                 name,
                 values.get(f"TUNIT{number}", ""),
-                float(values.get(f"TSCAL{number}", 1) or 1),
-                float(values.get(f"TZERO{number}", 0) or 0),
+                scale,
+                zero,
                 int(null) if null.lstrip("-").isdigit() else None,
                 count,
             )
@@ -236,14 +244,18 @@ def column_floats(rows: npt.NDArray[np.void], layout: Layout, name: str) -> npt.
 def image(buffer: memoryview, extension: Extension) -> npt.NDArray[np.generic]:
     """Image of an extension in native byte order, scaled.
 
-    Raises Unusable when it is cut short.
+    Raises Unusable when it is cut short, or its header describes no image.
     """
     if extension.present < extension.declared:
         raise Unusable("truncated", f"image {extension.name} is cut short", extension=extension.name)
     shape = tuple(extension.integer(f"NAXIS{axis}") for axis in range(extension.integer("NAXIS"), 0, -1))
     kinds = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
-    kind = np.dtype(kinds[extension.integer("BITPIX", 8)])
-    count = int(np.prod(shape)) if shape else 0
+    code = extension.integer("BITPIX", 8)
+    count = math.prod(shape) if shape else 0
+    if code not in kinds or min(shape, default=0) < 0 or count * abs(code) // 8 > extension.present:
+        message = f"image {extension.name} of type {code} and shape {shape}: its header is damaged"
+        raise Unusable("damaged", message, extension=extension.name)
+    kind = np.dtype(kinds[code])
     stored = np.frombuffer(buffer, kind, count, extension.start).reshape(shape)
     scale, zero = extension.number("BSCALE"), extension.number("BZERO")
     if np.isfinite(scale) or np.isfinite(zero):

@@ -36,6 +36,7 @@ class Reading:
     axis_order: str = "auto"
     dq_bits: tuple[int, ...] = (0,)
     limits: Limits = field(default_factory=Limits)
+    cells: int = 2_000_000_000
 
 
 def read_files(paths: Sequence[Path], reading: Reading, names: Sequence[str] | None = None) -> Contents:
@@ -79,7 +80,7 @@ def _first_bytes(path: Path) -> bytes:
 
 def _read_plain(path: Path, name: str, reading: Reading, start: bytes) -> Contents:
     if start[:8] == _HDF5:
-        return read_eureka(path, name, reading.eureka_flux, reading.axis_order)
+        return read_eureka(path, name, reading.eureka_flux, reading.axis_order, reading.cells)
     if start[:6] == b"SIMPLE":
         with mapped(path) as opened_map, memoryview(opened_map) as view:
             return _read_fits(view, name, reading, opened_map)
@@ -112,7 +113,7 @@ def _read_fits(view: memoryview, name: str, reading: Reading, source: mmap.mmap 
         log.info("%s: unusual tables, read by astropy", name)
         try:
             content = rewritten(bytes(view))
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except ValueError as error:
             raise Unusable("damaged", f"unusual tables that astropy cannot read: {error}") from error
         with memoryview(content) as plain:
             return read_x1dints(Opened(name, plain, walk(plain)), reading.dq_bits)

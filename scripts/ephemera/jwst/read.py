@@ -133,6 +133,7 @@ def reading_of(settings: Settings) -> Reading:
         settings.axis_order,
         tuple(settings.dq_bits),
         Limits(limits.zip_members, int(limits.unpacked_gb * 1e9), 0.9, limits.zip_ratio),
+        int(limits.cells),
     )
 
 
@@ -169,7 +170,8 @@ def main(job: Job) -> None:
         outcome = Outcome(document["outcome"])
     if settings.stitch and result.series:
         series, problems = stitch(result.series, settings.stitch)
-        result = replace(result, series=series, problems=[*result.problems, *problems])
+        used = result.n_used - sum(problem.n_lost for problem in problems)
+        result = replace(result, series=series, problems=[*result.problems, *problems], n_used=used)
     facts = summary(result, outcome, len(files), document["detail"])
     log.info(
         "%s: %d files and %d integrations read, %d used, %d refused; %s",

@@ -37,10 +37,8 @@ def stitch(series: Sequence[Series], detectors: Sequence[str]) -> tuple[list[Ser
                 continue
             whole, lost = _join(whole, other)
             if lost:
-                message = (
-                    f"{lost} integrations of {whole.detector} have no partner: left out of the joined series"
-                )
-                problems.append(Problem("", "", "no_partner", message, Action.USED))
+                message = f"{lost} integrations have no partner: left out of {whole.detector}"
+                problems.append(Problem("", "", "no_partner", message, Action.REFUSED, lost))
         joined.append(whole)
     return sorted(joined, key=lambda one: (one.target, one.detector, one.order)), problems
 
