@@ -6,7 +6,7 @@ import math
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Len
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from ephemera.config.section import Section, option, subsection
 from ephemera.config.xmm_catalogue import (
@@ -160,6 +160,13 @@ class Expectation(Section):
 class Detect(Section):
     """`xmm_detect`: cells whose counts the expectation cannot explain."""
 
+    detector: Literal["bayes", "varimage", "varimage_published"] = option(
+        "bayes",
+        "Bayes factors of cells; or the variability image of pixels; or that of raw pn pixels of 2020.",
+    )
+    varimage_sigma: float = option(
+        4.0, "Threshold of the variability image above its mean.", unit="sigma", gt=0, le=20
+    )
     threshold_sigma: float = option(3.0, "Significance of peaks and eclipses.", unit="sigma", gt=0, le=30)
     n_min: int = option(2, "Least counts of a peak.", unit="count", ge=1)
     mu_floor: Positive = option(1e-6, "Expected counts are at least this.", unit="count")
@@ -170,6 +177,13 @@ class Detect(Section):
     second_pass: bool = option(
         False, "Search again with the cells found left out of templates and source terms."
     )
+
+    @model_validator(mode="after")
+    def _second_pass_of_bayes_factors(self) -> Detect:
+        if self.second_pass and self.detector != "bayes":
+            message = f"a second pass needs the detector bayes, got {self.detector}"
+            raise ValueError(message)
+        return self
 
 
 class Regions(Section):

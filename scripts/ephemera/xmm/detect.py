@@ -56,9 +56,21 @@ class Found:
 
 
 def detect(
-    cube: SparseCube, expectation: Expectation, settings: DetectSettings, *, count_false: bool = True
+    cube: SparseCube,
+    expectation: Expectation,
+    settings: DetectSettings,
+    *,
+    subset: Subset | None = None,
+    count_false: bool = True,
 ) -> Found:
-    """Search one run as the options ask for; without `count_false` what chance gives is NaN."""
+    """Search one run as the options ask for; without `count_false` what chance gives is NaN.
+
+    `subset` has the events, from which the published detector of 2020 works. Only Bayes factors say what
+    chance gives.
+    """
+    if settings.detector != "bayes":
+        cells = older_cells(cube, expectation, settings, subset)
+        return _judged(cube, expectation, cells, settings, count_false=False)
     found_limits = limits(settings.threshold_sigma)
     cells = significant_cells(
         cube,
@@ -68,11 +80,31 @@ def detect(
         mu_floor=settings.mu_floor,
         gauss_above_1000=settings.gauss_above_1000,
     )
-    return _judged(cube, expectation, cells, settings, count_false)
+    return _judged(cube, expectation, cells, settings, count_false=count_false)
+
+
+def older_cells(
+    cube: SparseCube, expectation: Expectation, settings: DetectSettings, subset: Subset | None
+) -> Cells:
+    """Cells of one of the older detectors; raises ValueError when the published one has no events."""
+    from ephemera.xmm.varimage import varimage_cells
+    from ephemera.xmm.varimage_published import published_cells
+
+    if settings.detector == "varimage":
+        return varimage_cells(cube, expectation, settings.varimage_sigma)
+    if subset is None:
+        msg = "detector varimage_published needs the events of the subset, got none"
+        raise ValueError(msg)
+    return published_cells(subset, cube, expectation)
 
 
 def _judged(
-    cube: SparseCube, expectation: Expectation, cells: Cells, settings: DetectSettings, count_false: bool
+    cube: SparseCube,
+    expectation: Expectation,
+    cells: Cells,
+    settings: DetectSettings,
+    *,
+    count_false: bool,
 ) -> Found:
     reason = clean_up(cells, cube)[1] if settings.clean_up else np.zeros(len(cells), np.int8)
     if not count_false:
@@ -103,7 +135,7 @@ def detect_again(
         mu_floor=settings.mu_floor,
         gauss_above_1000=settings.gauss_above_1000,
     )
-    return expectation, _judged(cube, expectation, cells, settings, count_false)
+    return expectation, _judged(cube, expectation, cells, settings, count_false=count_false)
 
 
 def run_row(key: RunKey, obsid: str, subset: Subset, cube: SparseCube, cautions: list[str]) -> dict[str, Any]:
@@ -161,7 +193,7 @@ def found_row(expectation: Expectation, found: Found, settings: DetectSettings) 
         "n_peaks": int(kept.is_peak.sum()),
         "n_eclipses": int(kept.is_eclipse.sum()),
         "n_rejected": len(found.cells) - len(kept),
-        "n_false_expected": found.n_false_expected,
+        "n_false_expected": None if np.isnan(found.n_false_expected) else found.n_false_expected,
     }
 
 
@@ -169,8 +201,9 @@ def main(job: Job) -> None:
     """Write the significant cells of all runs of one observation, and a row for each run."""
     settings: DetectSettings = job.settings
     obsid = job.wildcards.obsid
-    # Only the source terms of single cameras are made from events again.
+    # Only the source terms of single cameras are made from events again, and raw pixels are of events.
     with_events = settings.second_pass and job.settings.span == "union"
+    with_events |= settings.detector == "varimage_published"
     subsets = {s.number: s for s in read_subsets(job.input.events, with_events=with_events)}
     known = {caution.value for caution in Caution}
     cautions = sorted({row["outcome"] for row in read_json(job.input.events, "outcomes")} & known)
@@ -183,7 +216,7 @@ def main(job: Job) -> None:
             if isinstance(expectation, tuple):
                 rows.append(row | {"outcome": expectation[0].value, "detail": expectation[1]})
                 continue
-            found = detect(cube, expectation, settings)
+            found = detect(cube, expectation, settings, subset=subsets[key.subset])
             if settings.second_pass and len(found.kept):
                 rebuild = _rebuilder(job, key, cube, subsets[key.subset])
                 expectation, found = detect_again(cube, found, settings, rebuild)

@@ -120,7 +120,7 @@ def _search_run(
     expectation = expect(cube, seen, listed, options.expectation, span=span, subset=subset)
     if not isinstance(expectation, Expectation):
         return None
-    found = detect(cube, expectation, options.detect, count_false=False)
+    found = detect(cube, expectation, options.detect, subset=subset, count_false=False)
     if options.detect.second_pass and len(found.kept):
         rebuild = rebuilder(cube, seen, listed, options, subset)
         expectation, found = detect_again(cube, found, options.detect, rebuild, count_false=False)
