@@ -44,13 +44,14 @@ class CodecMissingError(Exception):
 
 
 class Packet(NamedTuple):
-    """A decoded packet and where it was."""
+    """A decoded packet and where it was; `raw` are its bytes, None where it was a row or JSON."""
 
     record: Mapping[str, Any]
     family: str
     version: str
     file: str
     offset: int
+    raw: bytes | None = None
 
 
 class Failure(NamedTuple):
@@ -122,8 +123,9 @@ def parse_schema(text: bytes, *, priors: bool, cutouts: bool) -> Schema:
     try:
         content = json.loads(text)
         whole = fastavro.parse_schema(content)
-        if not isinstance(content, dict) or content.get("type") != "record":
-            message = "the schema is not that of a record"
+        is_record = isinstance(content, dict) and content.get("type") == "record"
+        if not is_record or not isinstance(content.get("fields"), list):
+            message = "the schema is not that of a record with fields"
             raise PacketError(Stage.SCHEMA, Reason.SCHEMA_INVALID, message)
     except (SchemaParseException, UnknownType, *DECODE_ERRORS) as error:
         detail = f"{type(error).__name__}: {str(error)[:300]}"
@@ -294,11 +296,14 @@ def _records(
     # No common base: cramjam and zstd raise errors of their own.
     done = 0
     try:
-        stream = io.BytesIO(expand(data))
+        payload = expand(data)
+        stream = io.BytesIO(payload)
         wanted = schema.start if count == 1 else schema.whole
         for _ in range(count):
+            start = stream.tell()
             record: Any = fastavro.schemaless_reader(stream, wanted, None)
-            yield Packet(record, schema.family, packet_version(schema, record), file, offset)
+            raw = payload if count == 1 else payload[start : stream.tell()]
+            yield Packet(record, schema.family, packet_version(schema, record), file, offset, raw)
             done += 1
     except Exception as error:  # noqa: BLE001  hostile bytes make codecs raise anything
         yield Failure(file, offset, len(data), data[:64], _decode_problem(error), count - done, data)
@@ -320,7 +325,7 @@ def read_message(data: bytes, file: str, schemas: Path | None, *, priors: bool) 
         return Failure(file, 0, len(data), data[:64], error, 1, data)
     except DECODE_ERRORS as error:
         return Failure(file, 0, len(data), data[:64], _decode_problem(error), 1, data)
-    return Packet(record, schema.family, packet_version(schema, record), file, 0)
+    return Packet(record, schema.family, packet_version(schema, record), file, 0, data)
 
 
 def _schema_file(schemas: Path | None, number: int) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,8 +22,8 @@ from ephemera.alerts.schema import ALERTS, EXTRA, EXTRA_TYPE
 
 log = logging.getLogger(__name__)
 
-#: Rows of a chunk.
-CHUNK = 10_000
+#: Rows of a chunk, and bytes of its packets, which stay in memory until it is known that they are good.
+CHUNK, CHUNK_BYTES = 10_000, 64_000_000
 #: Packets that are smaller are copied into the quarantine.
 LARGEST_COPY = 1_000_000
 #: Suffix of the name under which a packet that is an object keeps the alerts that are not its newest.
@@ -101,6 +102,7 @@ class Decoder:
         """Canonical tables of all packets; the column `batch` is the night of the packet."""
         waiting: dict[tuple[str, str], list[Packet]] = {}
         sizes: Counter[tuple[str, str]] = Counter()
+        weights: Counter[tuple[str, str]] = Counter()
         for path in paths:
             for item in read_all(path, self.options):
                 if isinstance(item, pa.Table):
@@ -114,9 +116,10 @@ class Decoder:
                     group = item.family, item.version
                     waiting.setdefault(group, []).append(item)
                     sizes[group] += 1 + _list_entries(item)
-                    if sizes[group] >= CHUNK:
+                    weights[group] += len(item.raw or b"")
+                    if sizes[group] >= CHUNK or weights[group] >= CHUNK_BYTES:
                         yield self._chunk(*group, waiting.pop(group))
-                        sizes[group] = 0
+                        sizes[group] = weights[group] = 0
         for group in sorted(waiting):
             yield self._chunk(*group, waiting[group])
 
@@ -175,9 +178,8 @@ class Decoder:
             rows.refused[k] = (Reason.BAD_ID, detail)
         for k in sorted(rows.refused):
             reason, detail = rows.refused[k]
-            error = PacketError(_stage(reason), reason, detail)
             self._refuse(
-                Failure(packets[k].file, packets[k].offset, 0, b"", error, 1, None), context.mapping.survey
+                _failure(packets[k], PacketError(_stage(reason), reason, detail)), context.mapping.survey
             )
         good = rows.good
         own = arrow(rows, good, None, [packets[k].file for k in good], [packets[k].offset for k in good])
@@ -194,20 +196,35 @@ class Decoder:
                 tables += self._priors(prior, packets, records, rows, good, context)
         return pa.concat_tables(tables)
 
+    def _entries(
+        self, prior: PriorList, packets: list[Packet], records: Sequence[Mapping[str, Any]], rows: Rows,
+        good: Any, context: Context,
+    ) -> tuple[list[Mapping[str, Any]], list[int]]:  # fmt: skip
+        """Entries of a list of priors, and the packet of each; what is no record is counted as refused."""
+        entries, parent = [], []
+        path = prior.path + REST * (prior.path == context.mapping.alert_list)
+        nights = rows.columns["night"]
+        for k in good.tolist():
+            some = records[k].get(path)
+            if not isinstance(some, Sequence) or isinstance(some, str | bytes):
+                continue
+            self.account.priors_in += len(some)
+            for entry in some:
+                if isinstance(entry, Mapping):
+                    entries.append(entry)
+                    parent.append(k)
+                else:
+                    what = f"rejected: {Reason.WRONG_TYPE.value}"
+                    key = (packets[k].file, context.mapping.survey, int(nights[k]), "priors", what)
+                    self.account.counts[key] += 1
+        return entries, parent
+
     def _priors(
         self, prior: PriorList, packets: list[Packet], records: Sequence[Mapping[str, Any]], rows: Rows,
         good: Any, context: Context,
     ) -> list[pa.Table]:  # fmt: skip
         """Rows of one list of priors of the good packets of a chunk."""
-        entries, parent = [], []
-        path = prior.path + REST * (prior.path == context.mapping.alert_list)
-        for k in good.tolist():
-            some = records[k].get(path)
-            if isinstance(some, Sequence):
-                good_entries = [e for e in some if isinstance(e, Mapping)]
-                entries += good_entries
-                parent += [k] * len(good_entries)
-        self.account.priors_in += len(entries)
+        entries, parent = self._entries(prior, packets, records, rows, good, context)
         if not entries:
             return []
         kind = np.full(len(entries), prior.kind, np.int64)
@@ -236,6 +253,14 @@ class Decoder:
             [packets[k].file for k in of], [packets[k].offset for k in of],
         )  # fmt: skip
         return [table.append_column("batch", pa.array([int(nights[k]) for k in of], pa.int32()))]
+
+
+def _failure(packet: Packet, error: PacketError) -> Failure:
+    """A packet that was decoded and is refused, with its bytes; a row of a table is written as JSON."""
+    raw = packet.raw
+    if raw is None:
+        raw = json.dumps(packet.record, default=str, sort_keys=True).encode()
+    return Failure(packet.file, packet.offset, len(raw), raw[:64], error, 1, raw)
 
 
 def cutouts_of(record: Mapping[str, Any], key: str) -> list[dict[str, Any]]:

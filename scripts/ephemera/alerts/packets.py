@@ -207,6 +207,8 @@ def _wanted(columns: set[str], options: ReadOptions) -> list[str] | None:
 
 def _row(record: dict[str, Any], family: str, name: str, row: int) -> Packet:
     version = record.get("schemavsn") or record.get("lsst_schema_version") or "0"
+    if family == "alerce" and "candid" not in record:
+        record = {**record, "kind": int(Kind.LIMIT)}
     core = _PACKET_COLUMNS.get(family)
     if core is not None:
         broker = {k: v for k, v in record.items() if k not in core and k not in _NOT_KEPT}
@@ -273,9 +275,7 @@ def _csv(handle: BinaryIO, name: str, options: ReadOptions) -> Iterator[Packet |
             clean = {
                 k.strip(): (v.strip() or None) if isinstance(v, str) else None for k, v in record.items() if k
             }
-            if family == "alerce" and "candid" not in clean:
-                clean["kind"] = int(Kind.LIMIT)  # type: ignore[assignment]
-            yield Packet(clean, family, "0", name, row)
+            yield _row(clean, family, name, row)
         text.detach()
     except PacketError as error:
         yield Failure(name, 0, 0, b"", PacketError(Stage.OPEN, Reason.NOT_AVRO, error.detail), 1, None)

@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 from importlib import import_module
 
+import fastavro
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -84,6 +85,12 @@ def test_schema_with_a_bad_type(tmp_path, good):
     assert reasons(account) == {"schema_invalid": 1}
 
 
+def test_a_schema_without_fields(tmp_path, good):
+    whole = container(good, "null").replace(b'"fields"', b'"fjelds"', 1)
+    _, account = read(tmp_path / "a.avro", whole)
+    assert reasons(account) == {"schema_invalid": 1}
+
+
 def test_schema_of_another_survey(tmp_path):
     schema = {"type": "record", "name": "x", "fields": [{"name": "a", "type": "int"}]}
     _, account = read(tmp_path / "a.avro", container([{"a": 1}], schema=schema))
@@ -147,6 +154,17 @@ def test_no_priors(tmp_path, priors):
     table, account = read(tmp_path / "a.avro", container([packet(1, priors=priors)]))
     assert len(table) == 1
     assert account["priors"]["in"] == 0
+
+
+def test_a_prior_that_is_null_is_counted_as_refused(tmp_path):
+    schema = ztf_schema()
+    (field,) = (field for field in schema["fields"] if field["name"] == "prv_candidates")
+    field["type"][1]["items"] = ["null", "ztf.candidate"]
+    record = packet(1, priors=[candidate(5), None, candidate(None)])
+    table, account = read(tmp_path / "a.avro", container([record], schema=schema))
+    assert sorted(table["kind"].to_pylist()) == [0, 0, 1]
+    assert account["priors"]["in"] == 3
+    assert account["priors"]["rejected"] == {"wrong_type": 1}
 
 
 def test_a_candidate_that_is_null(tmp_path):
@@ -393,3 +411,39 @@ def test_quarantine_copies_small_packets(tmp_path):
     row = decoder.quarantine[0]
     assert row["packet"] == row["head"] == b"no packet"
     assert (row["stage"], row["reason"], row["size"]) == ("open", "not_avro", 9)
+
+
+def test_a_packet_that_is_refused_after_decoding_is_copied_too(tmp_path):
+    from ephemera.alerts.decoder import Decoder
+
+    one = container([packet(7, dec=99.0)], "snappy")
+    write(tmp_path / "one.avro", one)
+    write(tmp_path / "three.avro", container([packet(1), packet(8, jd=1.0), packet(2)], "null"))
+    (tmp_path / "alerce.csv").write_text("oid,candid,mjd,fid,ra,dec,magpsf\nZTF1,5,59000.1,1,10,-95,18\n")
+    decoder = Decoder()
+    assert sum(len(table) for table in decoder.tables(sorted(tmp_path.iterdir()))) == 2
+    rows = {row["file"]: row for row in decoder.quarantine}
+    assert {name: (row["stage"], row["reason"]) for name, row in rows.items()} == {
+        "one.avro": ("range", "bad_position"),
+        "three.avro": ("range", "bad_time"),
+        "alerce.csv": ("range", "bad_position"),
+    }
+    for name, number in (("one.avro", 7), ("three.avro", 8)):
+        row = rows[name]
+        again = fastavro.schemaless_reader(
+            io.BytesIO(row["packet"]), fastavro.parse_schema(ztf_schema()), None
+        )
+        assert again["candid"] == number
+        assert row["size"] == len(row["packet"])
+        assert row["head"] == row["packet"][:64]
+    assert json.loads(rows["alerce.csv"]["packet"])["candid"] == "5"
+
+
+def test_chunks_are_bounded_in_bytes(tmp_path, monkeypatch):
+    from ephemera.alerts import decoder
+
+    write(tmp_path / "a.avro", container([packet(k) for k in range(1, 31)]))
+    monkeypatch.setattr(decoder, "CHUNK_BYTES", 500)
+    tables = list(decoder.Decoder().tables([tmp_path / "a.avro"]))
+    assert len(tables) == 5
+    assert sum(map(len, tables)) == 30

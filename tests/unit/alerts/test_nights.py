@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from builders.alert_nights import Chain, json_of
-from builders.alerts import alert, alerts
+from builders.alerts import alert, alerts, limit
 from ephemera.alerts import store
 from ephemera.alerts.associate import HISTORY
 from ephemera.alerts.loci import LOCI, locus_id
@@ -171,3 +171,54 @@ def test_catalogues_are_matched_again_when_the_mean_moves_or_the_file_changes(tm
     done = chain.run(59004, alerts(alert(5, 10.0, 0.6 * ARCSEC, 59004.1)))
     (verdict,) = pq.read_table(done.filter.verdicts).to_pylist()
     assert (verdict["outcome"], verdict["missing"]) == ("skipped", "catalogue stars")
+
+
+def test_an_alert_that_comes_again_on_another_night_is_counted_once(tmp_path):
+    chain = Chain(tmp_path, {"filter": {"run": ["everything"]}})
+    chain.run(59000, alerts(alert(1, 10.0, 0.0, 59000.1), alert(9, 20.0, 0.0, 59000.1)))
+    again = alert(1, 10.0, 0.0, 59000.1, carrier_key="ztf:2")
+    done = chain.run(59001, alerts(alert(2, 10.0, 0.0, 59001.1), again))
+    (row,) = (row for row in loci_of(done.associate.state) if row["locus_id"] == locus_id("ztf:1"))
+    assert row["n_det"] == 2
+    account = json_of(done.associate.account)
+    assert (account["known"], account["known_prior_detections"], account["to_old_loci"]) == (1, 1, 1)
+    assert pq.read_table(done.associate.association)["alert_key"].to_pylist() == ["ztf:2"]
+
+
+def test_a_night_with_limits_only_leaves_the_loci_as_they_are(one_night):
+    before = loci_of(one_night.done(59000).associate.state)
+    done = one_night.run(59001, alerts(limit(5, 59001.1, 20.5, object_id="unseen")))
+    assert loci_of(done.associate.state) == before
+    assert json_of(done.associate.account)["without_locus"] == 1
+    assert json_of(done.filter.counts)["loci"] == 0
+    assert (done.pages.pages / "index.html").is_file()
+
+
+def test_every_night_is_as_if_it_had_been_run_twice(tmp_path):
+    """The same nights in another folder, rows in another order: equal to the byte but for where they were read."""
+    nights = [
+        alerts(*(alert(10 * n + k, 10.0 + k, 0.3 * n * ARCSEC, 59000.1 + n + k / 100) for k in range(4)))
+        for n in range(3)
+    ]
+    chains = []
+    for name, order in (("one", [0, 1, 2, 3]), ("two", [3, 1, 0, 2])):
+        chain = Chain(
+            tmp_path / name, {"filter": {"run": ["everything", "jump", "single_point", "new_band"]}}
+        )
+        for n, rows in enumerate(nights):
+            chain.run(59000 + n, rows.take(order))
+        chains.append(chain)
+    compared = 0
+    for step, suffix in (
+        ("associate", "*"),
+        ("crossmatch", "*"),
+        ("filter", "*"),
+        ("stream", "*"),
+        ("pages", "*"),
+    ):
+        first = tmp_path / "one" / step
+        for path in sorted(p for p in first.rglob(suffix) if p.is_file() and p.name != "times.json"):
+            other = tmp_path / "two" / step / path.relative_to(first)
+            assert path.read_bytes() == other.read_bytes(), path
+            compared += 1
+    assert compared > 40

@@ -607,6 +607,13 @@ def test_alerce_tables(tmp_path):
     assert (rows[1]["maglim"], rows[1]["object_id"]) == (pytest.approx(20.1), "ZTF18x")
 
 
+def test_limits_of_alerce_in_parquet(tmp_path):
+    columns = {"oid": ["ZTF18x"], "mjd": [58290.2], "fid": [2], "diffmaglim": [20.1]}
+    pq.write_table(pa.table(columns), tmp_path / "non_detections.parquet")
+    (row,) = read_packets(tmp_path).to_pylist()
+    assert (row["kind"], row["maglim"], row["object_id"]) == (1, pytest.approx(20.1), "ZTF18x")
+
+
 def test_forced_photometry_is_replaced_only_by_good_photometry():
     from ephemera.alerts.night import deduplicate
 

@@ -32,7 +32,7 @@ class AlertColumns:
     def spans(self) -> dict[str, tuple[int, int]]:
         """First row and row after the last of each locus."""
         starts = [k for k, name in enumerate(self.names) if k == 0 or name != self.names[k - 1]]
-        ends = [*starts[1:], len(self.names)]
+        ends = [*starts, len(self.names)][1:]
         return {self.names[a]: (a, b) for a, b in zip(starts, ends, strict=True) if self.names[a] is not None}
 
     def _column(self, name: str) -> Any:
