@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -169,103 +168,24 @@ def night_of_alerts(number: int, night: int, seed: int) -> pa.Table:
     return pa.Table.from_arrays(built, schema=SCHEMA)
 
 
-def job(folder: Path, name: str, night: int, inputs: dict[str, Any], settings: dict[str, Any]) -> Any:
-    """A job of a step, as the workflow would hand it over."""
-    from ephemera.job import namespace
-
-    outputs = {
-        "alerts.night": {"alerts": "alerts.parquet", "changed": "changed.parquet", "account": "account.json"},
-        "alerts.associate": {"state": "state", "association": "association.parquet", "conflicts": "conflicts.parquet",
-                             "merges": "merges.parquet", "aliases": "aliases.parquet", "account": "account.json"},
-        "alerts.crossmatch": {"state": "state"},
-        "alerts.filter": {"state": "state", "verdicts": "verdicts.parquet", "loci": "loci.parquet", "past": "past.parquet",
-                          "counts": "counts.json", "times": "times.json"},
-        "alerts.stream": {"streams": "streams", "counts": "counts.json"},
-        "alerts.pages": {"pages": "pages"},
-    }[name]  # fmt: skip
-    place = folder / name / str(night)
-    place.mkdir(parents=True)
-    return SimpleNamespace(
-        input=SimpleNamespace(**inputs), output=SimpleNamespace(**{k: place / v for k, v in outputs.items()}),
-        settings=namespace(settings), wildcards=SimpleNamespace(project="bench", night=str(night)),
-        recipe={"folder": str(folder / name), "parameters": settings, "rebuild_from": None}, threads=1,
-    )  # fmt: skip
-
-
 def chain() -> Iterator[Figure]:
     """Two nights from the canonical table to the pages; the second is timed, each step of it too."""
-    from ephemera.config.alerts import Alerts
+    from builders.alert_nights import Chain, json_of
 
-    settings = Alerts().settings()
-    settings["filter"]["run"] = FILTERS
-    settings["pages"]["radius_arcsec"] = 2.0
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        before: dict[str, Any] = {}
-        spent: dict[str, float] = {}
-        for night in (60000, 60001):
-            deliveries = folder / "decoded" / str(night)
-            deliveries.mkdir(parents=True)
-            import pyarrow.parquet as pq
-
-            pq.write_table(night_of_alerts(NIGHT, night, night), deliveries / f"{night}.0.parquet")
-            before, spent = one_night(folder, night, deliveries, before, settings)
-        import json
-
-        times = json.loads((folder / "alerts.filter" / "60001" / "times.json").read_text())
-    total = sum(
-        spent[step] for step in ("alerts.associate", "alerts.crossmatch", "alerts.filter", "alerts.stream")
-    )
-    yield (
-        "alerts: chain from the canonical table",
-        NIGHT / total,
-        "1/s",
-        "target 2,000; associate, crossmatch, filter, stream",
-    )
-    yield "alerts: 1e5 alerts of a night, all steps", sum(spent.values()), "s", "target < 120 on two cores"
+        nights = Chain(Path(name), {"filter": {"run": FILTERS}})
+        nights.run(60000, night_of_alerts(NIGHT, 60000, 60000))
+        done = nights.run(60001, night_of_alerts(NIGHT, 60001, 60001))
+        times, spent = json_of(done.filter.times), nights.spent
+    steps = ("alerts.associate", "alerts.crossmatch", "alerts.filter", "alerts.stream")
+    rate = NIGHT / sum(spent[step] for step in steps)
+    yield "alerts: chain from the canonical table", rate, "1/s", "target 2,000; " + ", ".join(steps)
+    yield f"alerts: {NIGHT} alerts of a night, all steps", sum(spent.values()), "s", "1e5: < 120 on two cores"
     for step, seconds in spent.items():
         yield f"alerts:   {step}", seconds, "s", f"{NIGHT} alerts"
     for filter_name, one in sorted(times.items()):
         yield f"alerts:   filter {filter_name}", 1e6 * one["seconds"] / one["loci"], "us", "per locus"
     yield "alerts: peak memory of it all", peak_gb(), "GB", ""
-
-
-def one_night(
-    folder: Path, night: int, deliveries: Path, before: dict[str, Any], settings: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, float]]:
-    """Run the steps of a night in this process; returns the states and the seconds of each."""
-    from importlib import import_module
-
-    made: dict[str, Any] = {}
-    spent = {}
-
-    def step(name: str, **inputs: Any) -> Any:
-        given = {k: v for k, v in inputs.items() if v is not None}
-        this = job(folder, name, night, given, settings[name.split(".")[1]])
-        spent[name], _ = timed(lambda: import_module(f"ephemera.{name}").main(this))
-        return this.output
-
-    made["night"] = step("alerts.night", deliveries=[deliveries])
-    made["associate"] = a = step(
-        "alerts.associate", alerts=made["night"].alerts, previous=before.get("associate")
-    )
-    made["crossmatch"] = c = step(
-        "alerts.crossmatch", alerts=made["night"].alerts, state=a.state, previous=before.get("crossmatch")
-    )
-    made["filter"] = f = step(
-        "alerts.filter", alerts=made["night"].alerts, state=a.state, association=a.association, aliases=a.aliases,
-        matches=c.state, previous=before.get("filter"),
-    )  # fmt: skip
-    step(
-        "alerts.stream",
-        alerts=made["night"].alerts,
-        aliases=a.aliases,
-        loci=f.loci,
-        past=f.past,
-        verdicts=f.verdicts,
-    )
-    step("alerts.pages", state=a.state, alerts=made["night"].alerts, conflicts=a.conflicts, loci=f.loci)
-    return {"associate": a.state, "crossmatch": c.state, "filter": f.state}, spent
 
 
 def run() -> list[Figure]:
