@@ -20,6 +20,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from ephemera.deferred import defer
 from ephemera.files import begin_attempt, end_attempt, partial_path, write_shared
 from ephemera.files import commit as commit_file
 
@@ -67,6 +68,7 @@ def run_step(snakemake: Any) -> None:
     outputs = {name: Path(str(path)) for name, path in snakemake.output.items()}
     partials = {name: begin_attempt(path) for name, path in outputs.items()}
     log.info("%s %s starts", step, unit)
+    defer()
     try:
         module = import_module(f"{PACKAGE}.{step}")
         ready = time.process_time()
