@@ -53,12 +53,17 @@ if MAIN_PROCESS and was_set_back(Path(".snakemake/log")):
     mend_times(Path(RESULTS), Path(RAW), Path(".snakemake/log"))
 
 
-def units_of(branch, sheet, unit, pattern):
-    """Names of a branch's units by kind of source; empty when the branch has no sample sheet."""
+def units_of(branch, sheet, unit, pattern, optional=None):
+    """Names of a branch's units by kind of source; empty when the branch has no sample sheet.
+
+    `optional` are further columns of the sheet, with the values allowed; the first is the usual one.
+    """
     if sheet is None:
         return {}
     try:
-        samples = in_shard(read_samples(sheet, unit, pattern), CONFIGURATION.shard)
+        samples = in_shard(
+            read_samples(sheet, unit, pattern, optional), CONFIGURATION.shard
+        )
     except SampleSheetError as error:
         raise WorkflowError(f"{branch}.samples: {error}") from None
     if MAIN_PROCESS:

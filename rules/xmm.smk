@@ -1,7 +1,28 @@
 """XMM-Newton and other X-ray event lists: from the archive to a catalogue of bursts and eclipses."""
 
+import tomllib
+
 XMM = CONFIGURATION.xmm
-XMM_UNITS = units_of("xmm", XMM.samples, "obsid", r"\d{10}")
+
+
+def xmm_missions():
+    """Missions that a sample sheet may name: XMM-Newton, and those of the table of missions."""
+    if XMM.samples is None:
+        return ["xmm"]
+    try:
+        return [
+            "xmm",
+            *tomllib.loads(Path(XMM.events.missions).read_text(encoding="utf-8")),
+        ]
+    except (OSError, ValueError) as error:
+        raise WorkflowError(
+            f"xmm.events.missions: {XMM.events.missions}: {error}"
+        ) from None
+
+
+XMM_UNITS = units_of(
+    "xmm", XMM.samples, "obsid", r"\d{10}", {"mission": xmm_missions()}
+)
 XMM_SIMULATED = [obsid for obsid, source in XMM_UNITS.items() if source == "simulate"]
 XMM_HOT_PIXELS = XMM.events.hot_pixels and [
     f"{XMM.events.hot_pixels}/hotpix_{camera}.csv" for camera in ("PN", "M1", "M2")
@@ -14,7 +35,7 @@ XMM_EVENTS = RECIPES.step(
     also={
         "time_bins_s": XMM.cube.settings()["time_bins_s"]
     },  # windows of the flare curve
-    tables=XMM_HOT_PIXELS or [],
+    tables=[*(XMM_HOT_PIXELS or []), XMM.events.missions],
 )
 XMM_PIXEL = {"size_arcsec": XMM.cube.size_arcsec}
 XMM_SPAN = {"span": XMM.events.span}

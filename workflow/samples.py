@@ -15,8 +15,8 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +31,24 @@ class SampleSheetError(Exception):
 
 @dataclass(frozen=True)
 class Sample:
-    """One unit of a branch: its name, the kind of source, and where (a folder, files, a scenario)."""
+    """One unit of a branch: its name, the kind of source, and where (a folder, files, a scenario).
+
+    `more` holds the values of optional columns that are not the usual ones.
+    """
 
     unit: str
     source: str
     location: str
+    more: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_samples(path: str | os.PathLike[str], unit: str, pattern: str) -> list[Sample]:
+def read_samples(
+    path: str | os.PathLike[str], unit: str, pattern: str, optional: Mapping[str, Sequence[str]] | None = None
+) -> list[Sample]:
     """Units of a sheet in the order of their names.
 
-    `unit` is the name of the first column, `pattern` what its values must match as a whole.
+    `unit` is the name of the first column, `pattern` what its values must match as a whole; `optional`
+    are columns that may follow the third one, with the values allowed; an empty cell stands for the first.
     Raises SampleSheetError.
     """
     sheet = Path(path)
@@ -56,20 +63,34 @@ def read_samples(path: str | os.PathLike[str], unit: str, pattern: str) -> list[
         raise SampleSheetError(message)
     rows = list(csv.reader((text for _, text in numbered), delimiter="\t"))
     header = [name.strip() for name in rows[0]]
-    if header != [unit, "source", "location"]:
+    extra = dict(optional or {})
+    if header[:3] != [unit, "source", "location"] or not _differ_within(header[3:], extra):
+        more = f", and may go on with {', '.join(extra)}" if extra else ""
         message = (
             f"sample sheet {sheet}, line {numbered[0][0]}: the columns are {header}; "
-            f"they must be {unit}, source, location, separated by tabs"
+            f"they must be {unit}, source, location, separated by tabs{more}"
         )
         raise SampleSheetError(message)
     samples: dict[str, Sample] = {}
     for (number, _), row in zip(numbered[1:], rows[1:], strict=True):
         sample = _sample(row, f"sample sheet {sheet}, line {number}", unit, pattern)
+        cells = {name: cell.strip() for name, cell in zip(header[3:], row[3:], strict=False)}
+        for name, cell in cells.items():
+            if cell and cell not in extra[name]:
+                known = ", ".join(extra[name])
+                message = f"sample sheet {sheet}, line {number}: {name} {cell!r} is none of {known}"
+                raise SampleSheetError(message)
+        sample = replace(sample, more={n: cell for n, cell in cells.items() if cell not in ("", extra[n][0])})
         if sample.unit in samples:
             message = f"sample sheet {sheet}, line {number}: {unit} {sample.unit} is there twice"
             raise SampleSheetError(message)
         samples[sample.unit] = sample
     return [samples[name] for name in sorted(samples)]
+
+
+def _differ_within(names: list[str], allowed: Mapping[str, Any]) -> bool:
+    """Whether all names are allowed and none is there twice."""
+    return set(names) <= set(allowed) and len(set(names)) == len(names)
 
 
 def _sample(row: list[str], where: str, unit: str, pattern: str) -> Sample:
@@ -115,7 +136,7 @@ def note_sources(samples: Iterable[Sample], raw: Path, generator: Callable[[], s
 
 def _note(sample: Sample, folder: Path, digest: str | None) -> None:
     path = folder / "source.json"
-    identity = {"unit": sample.unit, "kind": sample.source, "location": sample.location}
+    identity = {"unit": sample.unit, "kind": sample.source, "location": sample.location, **sample.more}
     if sample.source == "simulate" and digest is not None:
         identity["code"] = digest
     before = _read(path)

@@ -69,6 +69,10 @@ class EventSelection(Section):
     find_hot_pixels: bool = option(
         False, "Also drop raw pixels whose counts exceed their column's by chance below 1e-9."
     )
+    missions: str = option(
+        "resources/xmm/missions.toml",
+        "Table of missions other than XMM-Newton, which the sample sheet names in its column mission.",
+    )
     span: Literal["common", "union"] = option(
         "common", "Search the time that all cameras share, or the time that any camera covers."
     )

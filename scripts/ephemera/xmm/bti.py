@@ -70,9 +70,14 @@ class BadTime:
 
 
 def flare_curve(
-    subset: Subset, window: float, thresholds: Mapping[Camera, float] = DEFAULT_THRESHOLDS
+    subset: Subset,
+    window: float,
+    thresholds: Mapping[Camera, float] = DEFAULT_THRESHOLDS,
+    band: tuple[int, int] = (FLARE_LOW_EV, FLARE_HIGH_EV),
 ) -> FlareCurve:
     """Curve of events with 10000 <= PI <= 12000 in windows of `window` s from t0, the last one shorter.
+
+    `band` are other energies (eV, both ends included) for the cameras of other missions.
 
     With e_j the seconds of window j in which any CCD was on and e_cj those of camera c (mean over its
     CCDs), rate_j = counts_j / e_j and threshold_j = sum over c of threshold_c e_cj / e_j: 1.5 ct/s
@@ -84,7 +89,7 @@ def flare_curve(
         raise ValueError(f"thresholds must name every camera of the subset, but lack {', '.join(missing)}")
     edges = regular_edges(subset.t0, subset.t1, window)
     events = subset.events
-    hard = events.time[(events.pi >= FLARE_LOW_EV) & (events.pi <= FLARE_HIGH_EV)]
+    hard = events.time[(events.pi >= band[0]) & (events.pi <= band[1])]
     index = np.clip(np.searchsorted(edges, hard, side="right") - 1, 0, len(edges) - 2)
     counts = np.bincount(index, minlength=len(edges) - 1)
     exposed = overlap(any_exposure(subset), edges)
@@ -104,17 +109,18 @@ def bad_times(
     *,
     method: Method = "he",
     pipeline_curves: Sequence[FlareCurve] = (),
+    band: tuple[int, int] = (FLARE_LOW_EV, FLARE_HIGH_EV),
 ) -> BadTime:
     """Bad times of `subset`, within its span.
 
-    `he`: from its own 10-12 keV curve. `fbktsr`: whatever any of `pipeline_curves`, read by
+    `he`: from its own curve of `band`, 10-12 keV. `fbktsr`: whatever any of `pipeline_curves`, read by
     `read_pipeline_curve`, calls bad. `none`: nothing is bad. Raises ValueError for another method, or
     for `fbktsr` without a curve.
     """
     if method == "none":
         return BadTime(np.empty((0, 2)))
     if method == "he":
-        curve = flare_curve(subset, window, thresholds)
+        curve = flare_curve(subset, window, thresholds, band)
         return BadTime(bad_time_intervals(curve.edges, curve.rate, curve.threshold), (curve,))
     if method != "fbktsr":
         raise ValueError(f"method must be 'he', 'fbktsr' or 'none', not {method!r}")

@@ -116,10 +116,10 @@ def selection_rows(events: Sequence[Path]) -> list[dict[str, Any]]:
 def footprints(
     observations: Mapping[Path, Sequence[Subset]],
     expectations: Sequence[Path],
-    pixel_units: float,
+    size_arcsec: float,
     order: int,
 ) -> list[Seen]:
-    """What each run of the main grid searched, for how long, and when."""
+    """What each run of the main grid searched, for how long, and when; `size_arcsec` is the pixel of EPIC."""
     found: list[Seen] = []
     for several, path in zip(observations.values(), expectations, strict=True):
         subsets = {subset.number: subset for subset in several}
@@ -133,7 +133,8 @@ def footprints(
             name = bytes([key.subset]) + seen.tobytes()
             if name not in mocs:
                 plane = Plane(header.reference_ra, header.reference_dec)
-                mocs[name] = footprint_moc(seen, pixel_units, plane, order=order)
+                units = round(subsets[key.subset].pixel_arcsec(size_arcsec) / UNIT_ARCSEC)
+                mocs[name] = footprint_moc(seen, units, plane, order=order)
             exposure = float(expectation.exposed.mean(axis=0).sum() * key.dt)
             low, high = key.band.kev
             start, stop = (
@@ -221,8 +222,8 @@ def main(job: Job) -> None:
     ):
         write(as_columns(table, declaration), declaration, getattr(job.output, name))
     job.output.regions.write_text(region_text(detections), encoding="utf-8")
-    width = round(job.settings.size_arcsec / UNIT_ARCSEC)
-    seen = footprints(observations, job.input.expectations, width, settings.coverage_order)
+    size = job.settings.size_arcsec
+    seen = footprints(observations, job.input.expectations, size, settings.coverage_order)
     order = settings.coverage_order
     save_moc(union([one.footprint.moc for one in seen], order=order), job.output.coverage)
     write_coverage(seen, job.output.coverage_maps, order, space_time=settings.space_time_coverage)

@@ -60,7 +60,8 @@ def subset_cubes(
     dts = [dt for dt in settings.time_bins_s if long_enough(subset, dt)]
     if not dts:
         return
-    grids = {dt: shifted_grids(settings.shifted_grids, settings.size_arcsec, dt) for dt in dts}
+    size = subset.pixel_arcsec(settings.size_arcsec)
+    grids = {dt: shifted_grids(settings.shifted_grids, size, dt) for dt in dts}
     for number in range(len(grids[dts[0]])):
         together = [[dt] for dt in dts] if grids[dts[0]][number].time_shift else [dts]
         for some in together:

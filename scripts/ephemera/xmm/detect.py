@@ -153,7 +153,7 @@ def run_row(key: RunKey, obsid: str, subset: Subset, cube: SparseCube, cautions:
         "e_min": low,
         "e_max": high,
         "cautions": " ".join(cautions + [Caution.ALL_BTI.value] * bool(frames.bti[frames.usable].all())),
-        "cameras": " ".join(header.camera.name for header in headers),
+        "cameras": " ".join(header.camera_name for header in headers),
         "submode": " ".join(header.submode for header in headers),
         "filter": " ".join(header.filter for header in headers),
         "t_start": frames.t0,

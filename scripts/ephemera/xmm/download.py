@@ -13,11 +13,13 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ephemera.files import sha256_of
-from ephemera.xmm.local_files import Found, in_folder, named_files
+from ephemera.xmm.local_files import Found, in_folder, mission_files, mission_folder, named_files
+from ephemera.xmm.observation import XMM
 from ephemera.xmm.outcomes import Outcome
 from ephemera.xmm.product_names import SIMULATED, Role, check_obsid, parse_name
 from ephemera.xmm.products import REQUIRED, Product, optional_products
@@ -53,6 +55,7 @@ class Manifest:
     outcome: Outcome
     detail: str
     files: tuple[ManifestFile, ...]
+    mission: str = XMM
 
     def to_json(self) -> str:
         """The manifest as text; the same files give the same text."""
@@ -61,23 +64,31 @@ class Manifest:
             "source": {"kind": self.source_kind, "value": list(self.source)},
             "outcome": self.outcome.value,
             "detail": self.detail,
+            **({} if self.mission == XMM else {"mission": self.mission}),
             "files": [asdict(file) for file in sorted(self.files, key=lambda f: f.path)],
         }
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def from_folder(obsid: str, folders: Sequence[str], extra: Sequence[Product] = ()) -> Manifest:
+def from_folder(
+    obsid: str, folders: Sequence[str], extra: Sequence[Product] = (), mission: str = XMM
+) -> Manifest:
     """Manifest of the files found in one or more folders."""
-    founds = [in_folder(Path(folder), obsid, extra) for folder in dict.fromkeys(folders)]
-    return _local_manifest(obsid, "folder", folders, founds)
+    look = mission_folder if mission != XMM else partial(in_folder, extra=extra)
+    founds = [look(Path(folder), obsid) for folder in dict.fromkeys(folders)]
+    return _local_manifest(obsid, "folder", folders, founds, mission)
 
 
-def from_files(obsid: str, paths: Sequence[str]) -> Manifest:
+def from_files(obsid: str, paths: Sequence[str], mission: str = XMM) -> Manifest:
     """Manifest of files that were named one by one."""
-    return _local_manifest(obsid, "files", paths, [named_files([Path(path) for path in paths], obsid)])
+    files = [Path(path) for path in paths]
+    found = named_files(files, obsid) if mission == XMM else mission_files(files)
+    return _local_manifest(obsid, "files", paths, [found], mission)
 
 
-def _local_manifest(obsid: str, kind: str, source: Sequence[str], founds: Sequence[Found]) -> Manifest:
+def _local_manifest(
+    obsid: str, kind: str, source: Sequence[str], founds: Sequence[Found], mission: str
+) -> Manifest:
     roles = {file.path: file.role for found in founds for file in found.files}
     remarks = [remark for found in founds for remark in found.remarks]
     foreign = [text for found in founds for text in found.foreign]
@@ -91,7 +102,7 @@ def _local_manifest(obsid: str, kind: str, source: Sequence[str], founds: Sequen
         outcome, remarks = Outcome.WRONG_OBSID, [*foreign, *remarks]
     elif Role.EVENT_LIST not in roles.values():
         outcome, remarks = Outcome.NO_LISTS, [f"no event list of {obsid}", *remarks]
-    return Manifest(obsid, kind, tuple(source), outcome, "; ".join(remarks), files)
+    return Manifest(obsid, kind, tuple(source), outcome, "; ".join(remarks), files, mission)
 
 
 def _manifest_file(path: Path, role: Role, url: str | None) -> ManifestFile:
@@ -200,16 +211,20 @@ def main(job: Job) -> None:
     settings: Settings = job.settings
     note = json.loads(job.input.source.read_text(encoding="utf-8"))
     obsid, kind, location = check_obsid(note["unit"]), note["kind"], note["location"]
-    extra = optional_products(settings.optional_products)
+    extra, mission = optional_products(settings.optional_products), note.get("mission", XMM)
     folder: Path = job.input.source.parent
-    if kind == "archive":
+    if kind == "archive" and mission != XMM:
+        detail = f"the archive asked is that of XMM-Newton; name a folder or files of mission {mission}"
+        manifest = Manifest(obsid, kind, (), Outcome.DOWNLOAD_FAILED, detail, (), mission)
+    elif kind == "archive":
         manifest = _fetch(obsid, folder, settings, extra)
     elif kind == "simulate":
-        manifest = _find(obsid, "folder", [str(folder / SIMULATED)], extra)
+        manifest = _find(obsid, "folder", [str(folder / SIMULATED)], extra, mission)
     elif kind == "folder":
-        manifest = _find(obsid, kind, [location], extra)
+        manifest = _find(obsid, kind, [location], extra, mission)
     elif kind == "files":
-        manifest = _find(obsid, kind, [part.strip() for part in location.split(";") if part.strip()], extra)
+        named = [part.strip() for part in location.split(";") if part.strip()]
+        manifest = _find(obsid, kind, named, extra, mission)
     else:
         msg = f"the kind of source must be 'archive', 'folder', 'files' or 'simulate', got {kind!r}"
         raise ValueError(msg)
@@ -217,12 +232,14 @@ def main(job: Job) -> None:
     job.output.manifest.write_bytes(manifest.to_json().encode())
 
 
-def _find(obsid: str, kind: str, source: Sequence[str], extra: Sequence[Product]) -> Manifest:
+def _find(obsid: str, kind: str, source: Sequence[str], extra: Sequence[Product], mission: str) -> Manifest:
     try:
-        return from_folder(obsid, source, extra) if kind == "folder" else from_files(obsid, source)
+        if kind == "folder":
+            return from_folder(obsid, source, extra, mission)
+        return from_files(obsid, source, mission)
     except OSError as error:
         detail = f"cannot be read: {error.filename} ({error.strerror})"
-        return Manifest(obsid, kind, tuple(source), Outcome.DOWNLOAD_FAILED, detail, ())
+        return Manifest(obsid, kind, tuple(source), Outcome.DOWNLOAD_FAILED, detail, (), mission)
 
 
 def _fetch(obsid: str, folder: Path, settings: Settings, extra: Sequence[Product]) -> Manifest:

@@ -65,6 +65,9 @@ def check_usable(keys: Keywords, obsid: str | None) -> Camera:
         what = (
             f"INSTRUME = {instrument!r} is none of {', '.join(INSTRUMENTS)}" if instrument else "no INSTRUME"
         )
+        telescope = keys.text("TELESCOP")
+        if telescope and telescope.upper() != "XMM":
+            what += f" (TELESCOP = {telescope!r}: name its mission in the sample sheet, see docs/missions.md)"
         raise ListRejected(Outcome.BAD_KEYWORDS, what)
     camera = INSTRUMENTS[instrument]
     found = observation_id(keys)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from ephemera.xmm.bti import BadTime, FlareCurve, bad_times, read_pipeline_curve
 from ephemera.xmm.event_list import read_event_list
 from ephemera.xmm.events_store import write_bad_times, write_subset
 from ephemera.xmm.hot_pixels import HotPixels
-from ephemera.xmm.observation import Camera, EventList, Subset
+from ephemera.xmm.observation import EPIC, XMM, Camera, EventList, Subset, Telescope
 from ephemera.xmm.outcomes import Caution, ListRejected, Outcome, OutcomeRow
 from ephemera.xmm.selection import CutCount, select
 from ephemera.xmm.source_list import SourceListUnreadable, read_source_list
@@ -44,20 +44,65 @@ class SelectedLists:
     outcomes: list[OutcomeRow]
 
 
-def select_lists(obsid: str, paths: Sequence[Path], settings: EventSelection) -> SelectedLists:
-    """Read and select every list of an observation; what cannot be used is an outcome."""
+def select_lists(
+    obsid: str, paths: Sequence[Path], settings: EventSelection, mission: str = XMM
+) -> SelectedLists:
+    """Read and select every list of an observation of `mission`; what cannot be used is an outcome."""
+    return _select(obsid, paths, _epic_reader(obsid, settings) if mission == XMM else
+                   _mission_reader(obsid, settings, mission))  # fmt: skip
+
+
+#: What a reader makes of a file: the list, rows in and out of its cuts, cautions, a remark.
+Read = tuple[EventList, list[CutCount], list[OutcomeRow], str]
+
+
+def _epic_reader(obsid: str, settings: EventSelection) -> Callable[[Path], Read]:
+    """Reader of the lists of XMM-Newton."""
     hot = HotPixels.from_csv(settings.hot_pixels) if settings.hot_pixels else None
+
+    def reader(path: Path) -> Read:
+        chosen, cuts = select(
+            read_event_list(path, obsid=obsid),
+            soft_singles=settings.pn_soft_singles,
+            hot_pixels=hot,
+            strict_revolutions=settings.strict_revolutions,
+            find_hot_pixels=settings.find_hot_pixels,
+        )
+        return chosen, cuts, [], ""
+
+    return reader
+
+
+def _mission_reader(obsid: str, settings: EventSelection, mission: str) -> Callable[[Path], Read]:
+    """Reader of the lists of another mission of the table."""
+    # Imported here: observations of XMM-Newton do not need it.
+    from ephemera.xmm.mission_list import read_mission_list
+    from ephemera.xmm.missions import MissionTableError, read_missions
+
+    missions = read_missions(settings.missions)
+    if mission not in missions:
+        known = ", ".join([XMM, *missions])
+        raise MissionTableError(
+            f"{obsid}: the sample sheet names mission {mission!r}, which {settings.missions} does not "
+            f"declare (it has {known}); docs/missions.md says how to add one"
+        )
+
+    def reader(path: Path) -> Read:
+        found = read_mission_list(path, missions, obsid=obsid)
+        if found.events.header.mission != mission:
+            what = f"the list is of {found.events.header.mission}, the sample sheet says {mission}"
+            raise ListRejected(Outcome.BAD_KEYWORDS, what)
+        return found.events, found.cuts, found.cautions, f"; {found.remark}"
+
+    return reader
+
+
+def _select(obsid: str, paths: Sequence[Path], reader: Callable[[Path], Read]) -> SelectedLists:
+    """What `reader` makes of each file."""
     found = SelectedLists([], {}, [])
     for path in paths:
         try:
-            raw = read_event_list(path, obsid=obsid)
-            chosen, cuts = select(
-                raw,
-                soft_singles=settings.pn_soft_singles,
-                hot_pixels=hot,
-                strict_revolutions=settings.strict_revolutions,
-                find_hot_pixels=settings.find_hot_pixels,
-            )
+            chosen, cuts, cautions, remark = reader(path)
         except ListRejected as rejected:
             found.outcomes.append(rejected.row(obsid, path.name))
             log.warning("%s %s: %s", obsid, path.name, rejected)
@@ -68,7 +113,8 @@ def select_lists(obsid: str, paths: Sequence[Path], settings: EventSelection) ->
             continue
         found.lists.append(chosen)
         found.cuts[path.name] = cuts
-        found.outcomes.append(OutcomeRow(obsid, path.name, "", Outcome.OK, f"{len(chosen.events)} events"))
+        detail = f"{len(chosen.events)} events{remark}"
+        found.outcomes.extend([OutcomeRow(obsid, path.name, "", Outcome.OK, detail), *cautions])
     return found
 
 
@@ -79,7 +125,7 @@ def windows(time_bins: Sequence[float], fixed: float | None) -> list[float]:
 
 def thresholds(settings: BadTimeThreshold) -> Mapping[Camera, float]:
     """Threshold rates (ct/s) by camera."""
-    return {camera: getattr(settings, camera.name.lower()) for camera in Camera}
+    return {camera: getattr(settings, camera.name.lower()) for camera in EPIC}
 
 
 def find_bad_times(
@@ -91,10 +137,24 @@ def find_bad_times(
     """
     method = "none" if settings.bti == "fbktsr" and not curves else settings.bti
     limits = thresholds(settings.bti_threshold_ct_s)
+    telescope = subset.headers[0].telescope
+    if telescope is not None:
+        return _mission_bad_times(subset, telescope, windows(time_bins, settings.bti_window_s), settings.bti)
     return {
         window: bad_times(subset, window, limits, method=method, pipeline_curves=curves)
         for window in windows(time_bins, settings.bti_window_s)
     }
+
+
+def _mission_bad_times(
+    subset: Subset, telescope: Telescope, lengths: Sequence[float], method: str
+) -> dict[float, BadTime]:
+    """Bad times by the threshold of another mission; none where it declares none, or none are asked for."""
+    if not telescope.flare_ct_s or method == "none":
+        return {window: bad_times(subset, window, method="none") for window in lengths}
+    limits = dict.fromkeys(subset.cameras, telescope.flare_ct_s)
+    band = (telescope.flare_low_ev, telescope.flare_high_ev)
+    return {window: bad_times(subset, window, limits, band=band) for window in lengths}
 
 
 def sources_of(obsid: str, paths: Sequence[Path]) -> tuple[SourceList, list[OutcomeRow]]:
@@ -145,7 +205,7 @@ def main(job: Job) -> None:
     usable = manifest["outcome"] == Outcome.OK.value
     for entry in manifest["files"] if usable else []:
         by_role.setdefault(entry["role"], []).append(Path(entry["path"]))
-    selected = select_lists(obsid, by_role.get("event_list", []), settings)
+    selected = select_lists(obsid, by_role.get("event_list", []), settings, manifest.get("mission", XMM))
     rows = selected.outcomes
     shortest = max(2 * min(time_bins), SHORTEST_SPAN)
     found, remarks = subsets(selected.lists, span=settings.span, minimum_span=shortest)

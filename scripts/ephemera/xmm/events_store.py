@@ -6,7 +6,7 @@ The file is a tree that xarray opens group by group, such as `subset_0/events`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ import numpy as np
 
 from ephemera.cubes import groups, write_array, write_attributes
 from ephemera.xmm.bti import BadTime, FlareCurve
-from ephemera.xmm.observation import Camera, Events, ListHeader, Subset
+from ephemera.xmm.observation import Camera, Events, ListHeader, Subset, Telescope
 from ephemera.xmm.source_mask import SourceList
 
+#: Fields of a header that are no attributes of its group.
+OWN_PLACE = ("good_time", "telescope")
 #: Units of the columns of events, for readers of the file.
 EVENT_UNITS = {"time": "s", "x": "0.05 arcsec", "y": "0.05 arcsec", "pi": "eV"}
 
@@ -30,11 +32,13 @@ def write_subset(group: Any, subset: Subset) -> None:
         write_array(events, name, getattr(subset.events, name), ["event"], unit=EVENT_UNITS.get(name, ""))
     for number, header in enumerate(subset.headers):
         inside = group.create_group(f"list_{number}")
-        values = {f.name: getattr(header, f.name) for f in fields(header) if f.name != "good_time"}
+        values = {f.name: getattr(header, f.name) for f in fields(header) if f.name not in OWN_PLACE}
         values["camera"] = header.camera.name
         # HDF5 holds no text with a zero byte, and a damaged header may.
         values = {k: v.replace("\0", "") if isinstance(v, str) else v for k, v in values.items()}
         write_attributes(inside, {**values, "kept_ccds": list(header.kept_ccds)})
+        if header.telescope is not None:
+            write_attributes(inside.create_group("telescope"), asdict(header.telescope))
         _write_good_time(inside, header)
 
 
@@ -63,6 +67,9 @@ def _read_header(group: Any) -> ListHeader:
     values["kept_ccds"] = tuple(int(ccd) for ccd in values["kept_ccds"])
     values["camera"] = Camera[values["camera"]]
     values.setdefault("pa_pnt", None)
+    if "telescope" in group:
+        told = {name: _plain(value) for name, value in group["telescope"].attrs.items()}
+        values["telescope"] = Telescope(**told)
     return ListHeader(**values)
 
 

@@ -340,15 +340,16 @@ def main(job: Job) -> None:
     in_run = Counter(row["runid"] for row in regions.values())
     rows = []
     for detid, curve in read_light_curves(job.input.light_curves):
-        region = regions[detid] | {"size_arcsec": job.settings.size_arcsec}
-        headers = sorted(subsets[region["subset"]].headers, key=lambda header: header.camera)
+        subset = subsets[regions[detid]["subset"]]
+        region = regions[detid] | {"size_arcsec": subset.pixel_arcsec(job.settings.size_arcsec)}
+        headers = sorted(subset.headers, key=lambda header: header.camera)
         values = feature_values(
             curve_columns(curve), detid=detid, t_bin=region["t_bin"], min_gap=settings.min_gap_s
         )
         row = detection_row(
             region, values, headers[0], sources, n_regions=in_run[region["runid"]], bad_observations=bad
         )
-        row["cameras"] = " ".join(header.camera.name for header in headers)
+        row["cameras"] = " ".join(header.camera_name for header in headers)
         row["submode"] = " ".join(header.submode for header in headers)
         row["filter"] = " ".join(header.filter for header in headers)
         rows.append(row)

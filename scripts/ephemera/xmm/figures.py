@@ -87,7 +87,7 @@ def title_of(subset: Subset, key: RunKey | None = None) -> str:
     """Observation, object, date, cameras, and the run if there is one; safe in figures."""
     header = subset.headers[0]
     parts = [header.obsid, f"subset {subset.number}", plain(header.object_name, 30), header.date_obs[:10]]
-    parts.append("+".join(camera.name for camera in subset.cameras))
+    parts.append("+".join(subset.camera_names))
     if key is not None:
         low, high = key.band.kev
         parts.append(f"{key.dt:g} s, {low:g}-{high:g} keV")
@@ -199,8 +199,8 @@ def cards_of(subset: Subset, key: RunKey) -> dict[str, tuple[Any, str]]:
     """Header cards that say what an image was made of."""
     header, (low, high) = subset.headers[0], key.band.kev
     return {
-        "TELESCOP": ("XMM", "mission"),
-        "INSTRUME": ("+".join(camera.name for camera in subset.cameras), "EPIC cameras"),
+        "TELESCOP": (subset.mission.upper(), "mission"),
+        "INSTRUME": ("+".join(subset.camera_names), "EPIC cameras"),
         "OBS_ID": (header.obsid, "observation"),
         "OBJECT": (plain(header.object_name, 45), "object observed"),
         "DATE-OBS": (plain(header.date_obs, 30), "start of the first list"),

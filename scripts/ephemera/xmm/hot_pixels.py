@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.xmm.observation import BoolArray, Camera
+from ephemera.xmm.observation import EPIC, BoolArray, Camera
 
 #: Shape of a lookup table [CCDNR, RAWX, RAWY]. Raw coordinates of MOS run a little over 600.
 DETECTOR_SHAPE: Mapping[Camera, tuple[int, int, int]] = {
@@ -48,7 +48,7 @@ class HotPixels:
             paths = {camera: Path(path) for camera, path in source.items()}
         else:
             folder = Path(source)
-            paths = {c: folder / f"hotpix_{c.name}.csv" for c in Camera}
+            paths = {c: folder / f"hotpix_{c.name}.csv" for c in EPIC}
             paths = {c: path for c, path in paths.items() if path.exists()}
             if not paths:
                 raise ValueError(f"hot pixels: no hotpix_PN.csv, hotpix_M1.csv or hotpix_M2.csv in {folder}")

@@ -245,10 +245,10 @@ def _camera_counts(
     chosen, region = pixels.share_out(grid.pixels(events.x[event], events.y[event]))
     event = event[chosen]
     frame = base_frame(events.time[event], frames.t0, frames.t1, frames.dt)
-    shape = (len(Camera), n_regions, frames.n_frames)
+    shape = (1 + max(subset.cameras), n_regions, frames.n_frames)
     place = (events.camera[event].astype(np.int64) * n_regions + region) * frames.n_frames + frame
     counts = np.bincount(place, minlength=math.prod(shape)).astype(np.int32).reshape(shape)
-    return {CAMERA_COLUMNS[camera]: counts[camera] for camera in subset.cameras}
+    return {CAMERA_COLUMNS[c]: counts[c] for c in subset.cameras if c in CAMERA_COLUMNS}
 
 
 def _significance(

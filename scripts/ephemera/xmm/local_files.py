@@ -15,7 +15,14 @@ from pathlib import Path
 from ephemera.xmm.fits_stream import FitsError, open_fits
 from ephemera.xmm.observation import INSTRUMENTS
 from ephemera.xmm.product_headers import Identity, identify
-from ephemera.xmm.product_names import OBSID_PATTERN, ProductName, Role, parse_name, pipeline_obsid
+from ephemera.xmm.product_names import (
+    OBSID_PATTERN,
+    SIMULATED,
+    ProductName,
+    Role,
+    parse_name,
+    pipeline_obsid,
+)
 from ephemera.xmm.products import Product
 
 #: Levels of folders searched below the one given.
@@ -94,6 +101,42 @@ def named_files(paths: Sequence[Path], obsid: str) -> Found:
             foreign.append(f"{path.name} has OBS_ID {other!r}")
         files.append(file)
     return Found(tuple(files), tuple(remarks), tuple(foreign), tuple(missing))
+
+
+def mission_folder(folder: Path, obsid: str) -> Found:
+    """Event lists of an observation of another mission in a folder, told by their headers.
+
+    A list without OBS_ID belongs to the observation when it lies in the folder named after it.
+    """
+    if not folder.is_dir():
+        return Found((), missing=(str(folder),))
+    own = (folder / obsid).is_dir() or folder.name in (obsid, SIMULATED)
+    files: list[LocalFile] = []
+    remarks: list[str] = []
+    for path in files_of(folder, obsid):
+        if not path.name.lower().endswith(FITS_SUFFIXES):
+            continue
+        try:
+            identity = identify(path)
+        except FitsError as error:
+            remarks.append(f"not identified: {path.name} ({error})")
+            continue
+        mine = _ten_digits(identity.obsid) == obsid or (own and not identity.obsid)
+        if identity.role is Role.EVENT_LIST and mine:
+            files.append(LocalFile(path, Role.EVENT_LIST, None, 2))
+    return Found(tuple(files), tuple(remarks))
+
+
+def mission_files(paths: Sequence[Path]) -> Found:
+    """The files that a user named for an observation of another mission: all are event lists, or say so."""
+    ordered = sorted(set(paths))
+    files = tuple(LocalFile(path, Role.EVENT_LIST, None, 2) for path in ordered if path.is_file())
+    return Found(files, missing=tuple(str(path) for path in ordered if not path.is_file()))
+
+
+def _ten_digits(obsid: str) -> str:
+    """An OBS_ID as this project writes it: digits with leading zeros."""
+    return obsid.zfill(10) if obsid.isdigit() else obsid
 
 
 def files_of(folder: Path, obsid: str) -> Iterator[Path]:

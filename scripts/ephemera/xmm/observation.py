@@ -18,6 +18,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
+#: Name of the mission whose lists need no entry in the table of missions.
+XMM = "xmm"
 #: Reference pixel of the sky coordinates X, Y (FITS convention, first pixel is 1).
 REFERENCE_PIXEL = 25921.0
 #: Largest value of X and Y; the smallest is 1.
@@ -27,12 +29,24 @@ UNIT_ARCSEC = 0.05
 
 
 class Camera(enum.IntEnum):
-    """The three EPIC cameras; the value is the code stored with each event."""
+    """The cameras; the value is the code stored with each event.
+
+    PN, M1 and M2 are those of EPIC. C1 to C4 are those of another mission, in the order in which the table
+    of missions names its instruments.
+    """
 
     PN = 0
     M1 = 1
     M2 = 2
+    C1 = 3
+    C2 = 4
+    C3 = 5
+    C4 = 6
 
+
+#: The cameras of XMM-Newton, and places for those of any other mission.
+EPIC = (Camera.PN, Camera.M1, Camera.M2)
+OTHER_CAMERAS = (Camera.C1, Camera.C2, Camera.C3, Camera.C4)
 
 #: INSTRUME keyword of each camera.
 INSTRUMENTS: Mapping[str, Camera] = {"EPN": Camera.PN, "EMOS1": Camera.M1, "EMOS2": Camera.M2}
@@ -85,6 +99,33 @@ class Events:
 
 
 @dataclass(frozen=True)
+class Telescope:
+    """What the search needs to know of the telescope and camera of a list that is not of XMM-Newton.
+
+    `mission` is its name in the table of missions, `instrument` what INSTRUME says; `size_arcsec` is the
+    width of a cube pixel. A point source has a width (sigma per axis) of `psf_sigma_arcsec` on axis and
+    `psf_growth` arcsec more for each squared arcmin off axis; a position has `systematic_arcsec` of pointing
+    error per axis, and events beyond `clip_arcsec` do not count for it. Time is bad where the rate of a
+    camera from `flare_low_ev` to `flare_high_ev` is above `flare_ct_s`; never when that is 0.
+    """
+
+    mission: str
+    instrument: str
+    size_arcsec: float
+    psf_sigma_arcsec: float
+    psf_growth: float
+    systematic_arcsec: float
+    clip_arcsec: float
+    flare_low_ev: int = 0
+    flare_high_ev: int = 0
+    flare_ct_s: float = 0.0
+
+    def psf_sigma(self, off_axis_arcmin: npt.ArrayLike) -> FloatArray:
+        """Width of a point source at angles (arcmin) from the axis, arcsec per axis."""
+        return np.asarray(self.psf_sigma_arcsec + self.psf_growth * np.square(off_axis_arcmin))
+
+
+@dataclass(frozen=True)
 class ListHeader:
     """What the keywords of one event list say; all lists of a subset keep theirs.
 
@@ -113,6 +154,18 @@ class ListHeader:
     date_obs: str
     good_time: Mapping[int, FloatArray] = field(default_factory=dict)
     kept_ccds: tuple[int, ...] = ()
+    #: None for XMM-Newton.
+    telescope: Telescope | None = None
+
+    @property
+    def camera_name(self) -> str:
+        """Name of the camera: PN, M1 or M2, or what INSTRUME says for another mission."""
+        return self.camera.name if self.telescope is None else self.telescope.instrument
+
+    @property
+    def mission(self) -> str:
+        """Mission, as sample sheets name it."""
+        return XMM if self.telescope is None else self.telescope.mission
 
     @property
     def has_good_time(self) -> bool:
@@ -145,6 +198,21 @@ class Subset:
     def span(self) -> float:
         """Length of the span, s."""
         return self.t1 - self.t0
+
+    @property
+    def mission(self) -> str:
+        """Mission that observed it."""
+        return self.headers[0].mission
+
+    @property
+    def camera_names(self) -> tuple[str, ...]:
+        """Names of the cameras present, in order of their code."""
+        return tuple(h.camera_name for h in sorted(self.headers, key=lambda h: h.camera))
+
+    def pixel_arcsec(self, of_xmm: float) -> float:
+        """Width of a cube pixel: that of the mission, `of_xmm` for XMM-Newton."""
+        telescope = self.headers[0].telescope
+        return of_xmm if telescope is None else telescope.size_arcsec
 
     @cached_property
     def cameras(self) -> tuple[Camera, ...]:

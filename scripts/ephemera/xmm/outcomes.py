@@ -37,6 +37,8 @@ class Caution(enum.Enum):
     NO_OBSMLI = "no_obsmli"
     ALL_BTI = "all_bti"
     MIXED_POINTING = "mixed_pointing"
+    BARYCENTRED = "barycentred"
+    NO_GTI = "no_gti"
 
 
 @dataclass(frozen=True)

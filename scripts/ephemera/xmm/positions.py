@@ -17,7 +17,9 @@ reported is the radial error, √2 times that of an axis.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +28,7 @@ from ephemera.sky.tan import to_sky, wrap_degrees
 from ephemera.xmm.cells import Cells, counts_at
 from ephemera.xmm.connected_regions import Columns, Regions
 from ephemera.xmm.expected_counts import Expectation
-from ephemera.xmm.observation import UNIT_ARCSEC, Events, FloatArray, IntArray
+from ephemera.xmm.observation import REFERENCE_PIXEL, UNIT_ARCSEC, Events, FloatArray, IntArray, Telescope
 from ephemera.xmm.region_events import RegionEvents, events_in_boxes, significant_frames
 from ephemera.xmm.sparse_cube import SparseCube
 
@@ -55,7 +57,7 @@ def position_error(
     excess: npt.ArrayLike,
     size_arcsec: float = 0.0,
     *,
-    sigma_psf: float = SIGMA_PSF,
+    sigma_psf: npt.ArrayLike = SIGMA_PSF,
     systematic: float = SIGMA_SYSTEMATIC,
 ) -> FloatArray:
     """Radial 1 sigma error, arcsec, of positions from `excess` counts (fewer than 1 count as 1).
@@ -64,7 +66,7 @@ def position_error(
     √2 · sqrt((σ_psf² + size²/12)/N + systematic²). NaN stays NaN.
     """
     counts = np.maximum(np.asarray(excess, dtype=np.float64), 1.0)
-    axis = (sigma_psf**2 + size_arcsec**2 / 12) / counts + systematic**2
+    axis = (np.square(sigma_psf) + size_arcsec**2 / 12) / counts + systematic**2
     return np.asarray(np.sqrt(2 * axis))
 
 
@@ -137,22 +139,26 @@ def positions(
     events: Events | None,
     reference_ra: float,
     reference_dec: float,
+    telescope: Telescope | None = None,
 ) -> Columns:
     """Position columns of `REGION_COLUMNS` for all regions of a run.
 
     The reference is the position of pixel (25921, 25921) of the event lists, degrees; the frame is theirs.
     The event position is adopted as `ra`, `dec`, `x`, `y` when at least 5 events are behind it, the grid
-    position otherwise; `events` None leaves event positions out.
+    position otherwise; `events` None leaves event positions out. `telescope` has the widths of another
+    mission than XMM-Newton.
     """
     grid_x, grid_y = grid_positions(regions)
-    grid_error = position_error(regions["n_excess"], regions.grid.size_arcsec)
+    error = _errors(telescope, np.hypot(grid_x - REFERENCE_PIXEL, grid_y - REFERENCE_PIXEL))
+    grid_error = error(regions["n_excess"], regions.grid.size_arcsec)
     if events is None:
         nothing = np.full(len(regions), np.nan)
         measured = EventPositions(nothing, nothing, np.zeros(len(regions), dtype=np.int64))
     else:
-        measured = event_positions(regions, cells, cube, expectation, events)
+        clip = CLIP_ARCSEC if telescope is None else telescope.clip_arcsec
+        measured = event_positions(regions, cells, cube, expectation, events, clip_arcsec=clip)
     known = np.isfinite(measured.x)
-    event_error = np.where(known, position_error(regions["n_excess"]), np.nan)
+    event_error = np.where(known, error(regions["n_excess"]), np.nan)
     adopted = known & (measured.n >= MIN_EVENTS)
     x, y = np.where(adopted, measured.x, grid_x), np.where(adopted, measured.y, grid_y)
 
@@ -166,6 +172,14 @@ def positions(
     columns["n_evt"] = measured.n.astype(np.int32)
     columns["position"] = np.where(adopted, "events", "grid").astype(object)
     return columns
+
+
+def _errors(telescope: Telescope | None, off_axis_units: FloatArray) -> Callable[..., FloatArray]:
+    """The function `position_error` with the widths of a telescope at distances (sky units) from the axis."""
+    if telescope is None:
+        return position_error
+    sigma = telescope.psf_sigma(off_axis_units * UNIT_ARCSEC / 60)
+    return partial(position_error, sigma_psf=sigma, systematic=telescope.systematic_arcsec)
 
 
 def astrometric_shift(

@@ -94,6 +94,7 @@ def find(
         events if settings.event_position else None,
         header.reference_ra,
         header.reference_dec,
+        header.telescope,
     )
     where = shifted(where, shift)
     frames = significant_frames(run.kept, regions)

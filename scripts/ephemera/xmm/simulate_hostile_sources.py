@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from ephemera.seeds import generator
-from ephemera.xmm.observation import Camera
+from ephemera.xmm.observation import EPIC, Camera
 from ephemera.xmm.simulate_fits import Hdu, compress, encode, write_bytes, write_hdus
 from ephemera.xmm.simulate_hostile import DURATION, OBSID
 from ephemera.xmm.simulate_scene import NOMINAL_POINTING, Source
@@ -20,7 +20,7 @@ from ephemera.xmm.simulate_source_list import source_list
 def _source_hdus(number: int = 5) -> list[Hdu]:
     """HDUs of a small good source list."""
     sources = [Source(25921.0 + 2000 * k, 25921.0 - 1500 * k, 0.05 * (k + 1)) for k in range(number)]
-    share = {camera: np.full(number, 1 / 3) for camera in Camera}
+    share = {camera: np.full(number, 1 / 3) for camera in EPIC}
     seconds = dict.fromkeys(Camera, DURATION)
     return source_list(generator(0, "hostile sources"), NOMINAL_POINTING, sources, share, seconds, OBSID)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ephemera.files import write_text
-from ephemera.xmm.observation import Camera
+from ephemera.xmm.observation import EPIC
 from ephemera.xmm.simulate_fits import write_bytes
 
 #: First and last revolution in which simulated hot pixels are bad.
@@ -155,7 +155,7 @@ def write_hot_pixel_tables(folder: str | os.PathLike[str], truths: Iterable[Trut
     revolution, which must not be applied.
     """
     truths, paths = list(truths), []
-    for camera in Camera:
+    for camera in EPIC:
         pixels = {(p.ccd, p.rawx, p.rawy) for t in truths for p in t.hot_pixels if p.camera == camera.name}
         lines = [f"{x},{y},{ccd},{HOT_FROM},{HOT_UNTIL}" for ccd, x, y in sorted(pixels)]
         text = "\n".join(["RAWX,RAWY,CCDNR,REV1,REV2", "30,100,1,0,50", *lines]) + "\n"

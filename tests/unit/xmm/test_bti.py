@@ -17,10 +17,10 @@ from ephemera.xmm.bti import (
     window_of,
 )
 from ephemera.xmm.intervals import bad_time_intervals, complement
-from ephemera.xmm.observation import Camera
+from ephemera.xmm.observation import EPIC
 from ephemera.xmm.outcomes import ListRejected, Outcome
 
-PN, M1, M2 = Camera
+PN, M1, M2 = EPIC
 
 
 def hard_events(counts, window=100.0, t0=0.0):
@@ -59,7 +59,7 @@ def test_the_real_rate_curve_gives_the_real_good_times(shared_data):
     ],
 )
 def test_worked_curves_of_three_cameras(rates, bad, frames):
-    headers = [header(c, 0, 100 * len(rates)) for c in Camera]
+    headers = [header(c, 0, 100 * len(rates)) for c in EPIC]
     photons = hard_events([round(100 * r) for r in rates])
     whole = subset(headers, photons)
     found = bad_times(whole, 100)

@@ -7,11 +7,11 @@ from builders.event_lists import events, header, subset
 from ephemera.xmm.bti import bad_times
 from ephemera.xmm.event_list import read_event_list
 from ephemera.xmm.frames import Frames, base_frame, base_step, classes, make_frames
-from ephemera.xmm.observation import Camera, Subset
+from ephemera.xmm.observation import EPIC, Subset
 from ephemera.xmm.selection import select
 from ephemera.xmm.subsets import subsets
 
-PN, M1, M2 = Camera
+PN, M1, M2 = EPIC
 NONE = np.empty((0, 2))
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ephemera.xmm.hot_pixels import DETECTOR_SHAPE, HotPixels, find_hot_pixels
-from ephemera.xmm.observation import Camera
+from ephemera.xmm.observation import EPIC, Camera
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +20,8 @@ def tables(shared_data):
     ],
 )
 def test_rows_of_the_real_tables_that_apply(tables, revolution, expected):
-    assert tuple(len(tables.applying(camera, revolution)) for camera in Camera) == expected
-    for camera in Camera:
+    assert tuple(len(tables.applying(camera, revolution)) for camera in EPIC) == expected
+    for camera in EPIC:
         pixels = {tuple(row[:3]) for row in tables.applying(camera, revolution).tolist()}
         inside = {(x, y, c) for x, y, c in pixels if y < DETECTOR_SHAPE[camera][2]}
         hot = np.argwhere(tables.lookup(camera, revolution))

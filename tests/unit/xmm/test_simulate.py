@@ -13,7 +13,7 @@ from astropy.io import fits
 
 from ephemera.files import sha256_of
 from ephemera.sky.tan import to_sky
-from ephemera.xmm.observation import Camera
+from ephemera.xmm.observation import EPIC, Camera
 from ephemera.xmm.simulate import demo, observation, peer_case, product_name, small_case
 from ephemera.xmm.simulate_detector import SkyMask
 from ephemera.xmm.simulate_scene import (
@@ -55,7 +55,7 @@ def test_the_small_case_has_one_of_everything(small):
             *(item.file for item in truth.lists),
             f"P{truth.obsid}EPX000OBSMLI0000.FTZ",
             "truth.json",
-            *(f"hotpix_{c.name}.csv" for c in Camera),
+            *(f"hotpix_{c.name}.csv" for c in EPIC),
         ]
     )
 

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from builders.event_lists import event_list, events
 from ephemera.xmm.event_list import read_event_list
-from ephemera.xmm.observation import Camera, EventList
+from ephemera.xmm.observation import EPIC, Camera, EventList
 from ephemera.xmm.outcomes import Caution, Outcome
 from ephemera.xmm.selection import select
 from ephemera.xmm.subsets import separation_arcsec, subsets
 
-PN, M1, M2 = Camera
+PN, M1, M2 = EPIC
 
 
 def files(found):
