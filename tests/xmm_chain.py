@@ -54,11 +54,17 @@ class Searched:
         return set(self.runs["outcome"].to_pylist())
 
 
-def search(source: Path, folder: Path, obsid: str, xmm: dict | None = None) -> Searched:
-    """Search the observation whose files are in `source`; `xmm` are options that differ from the defaults."""
+def search(
+    source: Path, folder: Path, obsid: str, xmm: dict | None = None, mission: str | None = None
+) -> Searched:
+    """Search the observation whose files are in `source`; `xmm` are options that differ from the defaults.
+
+    `mission` is what the sample sheet says, where it says something.
+    """
     options = load({"xmm": xmm or {}}).xmm
     folder.mkdir(parents=True, exist_ok=True)
     note = {"unit": obsid, "kind": "folder", "location": str(source)}
+    note |= {"mission": mission} if mission else {}
     (folder / "source.json").write_text(json.dumps(note))
     span = {"span": options.events.span}
     made = {

@@ -46,18 +46,32 @@ def sky_axes(
     return axes
 
 
-def view(axes: Axes, shown: BoolArray, margin: float = 2.0) -> None:
-    """Limit the axes of an image to the pixels `shown` [y, x], with `margin` pixels around."""
-    left, right, bottom, top = extent(shown, margin)
+def view(axes: Axes, shown: BoolArray, margin: float = 2.0, slimmest: float = np.inf) -> None:
+    """Limit the axes of an image to the pixels `shown` [y, x], with `margin` pixels around; see `extent`."""
+    left, right, bottom, top = extent(shown, margin, slimmest)
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
 
 
-def extent(shown: BoolArray, margin: float = 2.0) -> tuple[float, float, float, float]:
-    """Left, right, bottom, top of the pixels `shown` [y, x] with a margin; all pixels where none is."""
+def extent(
+    shown: BoolArray, margin: float = 2.0, slimmest: float = np.inf
+) -> tuple[float, float, float, float]:
+    """Left, right, bottom, top of the pixels `shown` [y, x] with a margin; all pixels where none is.
+
+    A field more than `slimmest` times as long as wide gets empty space on both sides until it is not.
+    """
     row, column = np.nonzero(shown if shown.any() else np.ones_like(shown))
     low, high = -0.5 - margin, 0.5 + margin
-    return column.min() + low, column.max() + high, row.min() + low, row.max() + high
+    left, right, bottom, top = column.min() + low, column.max() + high, row.min() + low, row.max() + high
+    left, right = _at_least(left, right, (top - bottom) / slimmest)
+    bottom, top = _at_least(bottom, top, (right - left) / slimmest)
+    return left, right, bottom, top
+
+
+def _at_least(low: float, high: float, length: float) -> tuple[float, float]:
+    """The interval, widened on both sides to `length` where it is shorter."""
+    missing = max(0.0, length - (high - low)) / 2
+    return low - missing, high + missing
 
 
 def colour_bar(figure: Figure, axes: Axes, image: Any, side: Literal["right", "top"], label: str = "") -> Any:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+#: Fields longer than this times their width are drawn with empty space beside them.
+SLIMMEST = 1.5
 #: Largest significance that the colours tell apart, sigma.
 TOP_SIGMA = 8.0
 #: Labels of more places than this would hide the image.
@@ -72,7 +74,7 @@ def counts_image(figure: Figure, images: RunImages, wcs: Any, boxes: Sequence[Bo
             )
         )  # fmt: skip
     _label_places(axes, boxes)
-    view(axes, images.footprint)
+    view(axes, images.footprint, slimmest=SLIMMEST)
     size = abs(float(wcs.wcs.cdelt[0])) * 3600
     colour_bar(figure, axes, drawn, "right", f"Counts per pixel of {size:.4g} arcsec")
     figure.legend(handles=_legend_of_boxes(boxes), loc="lower center", ncols=6)
@@ -116,7 +118,7 @@ def template_panels(figure: Figure, images: RunImages, wcs: Any, title: str) -> 
         axes = sky_axes(figure, wcs, cells[row, column], left=column == 0, bottom=row == 1, n_labels=3)
         drawn = axes.imshow(image, cmap=colours, norm=norm)
         draw_outline(axes, images.footprint, color=COLOURS["masked"], linewidth=0.3)
-        view(axes, images.footprint)
+        view(axes, images.footprint, slimmest=SLIMMEST)
         name = f"({'abcdef'[number]}) {name}"
         axes.annotate(name, (0, 1), (0, 27), xycoords="axes fraction", textcoords="offset points")
         if not np.isfinite(image).any():
@@ -157,5 +159,5 @@ def _counts_norm(images: RunImages) -> Normalize:
 
 def _ratio(images: RunImages) -> float:
     """Height over width of what is shown, within bounds that a page allows."""
-    left, right, bottom, top = extent(images.footprint)
-    return float(np.clip((top - bottom) / (right - left), 0.3, 1.5))
+    left, right, bottom, top = extent(images.footprint, slimmest=SLIMMEST)
+    return (top - bottom) / (right - left)

@@ -53,7 +53,7 @@ from ephemera.xmm.figure_images import (
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.image_files import sky_header, write_images
 from ephemera.xmm.light_curve_files import read_light_curve
-from ephemera.xmm.observation import Subset
+from ephemera.xmm.observation import XMM, Subset
 from ephemera.xmm.outcomes import Outcome
 from ephemera.xmm.region_columns import ALERTS, REGIONS
 from ephemera.xmm.run_columns import RUNS
@@ -260,7 +260,8 @@ def main(job: Job) -> None:
     rows = [(row["file"] or "observation", row["outcome"], row["detail"]) for row in ended]
     for subset in subsets:
         rows += outcome_rows(subset, runs, int(np.count_nonzero(detections["subset"] == subset.number)))
-        draw_flares(folder, subset, bad[subset.number])
+        if subset.mission == XMM or any(times.curves for times in bad[subset.number].values()):
+            draw_flares(folder, subset, bad[subset.number])
         key = main_run([key for key in keys if key.subset == subset.number])
         if key is not None:
             (cube,) = read_cubes(files.cube, [key])

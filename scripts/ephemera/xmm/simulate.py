@@ -26,6 +26,7 @@ from ephemera.xmm.observation import Camera, FloatArray
 from ephemera.xmm.product_names import SIMULATED
 from ephemera.xmm.psf import NOMINAL_PSF, Profile
 from ephemera.xmm.simulate_answers import collect_truth
+from ephemera.xmm.simulate_chandra import chandra_case
 from ephemera.xmm.simulate_detector import SkyMask
 from ephemera.xmm.simulate_exposures import Drawn, Scene, draw_exposures, kept_by_selection
 from ephemera.xmm.simulate_fits import write_hdus
@@ -340,6 +341,8 @@ SCENARIOS: Mapping[str, Callable[[Path, str, int], Truth]] = MappingProxyType(
     {
         "demo-1": lambda folder, obsid, seed: demo_observation(folder, 0, seed, obsid=obsid),
         "demo-2": lambda folder, obsid, seed: demo_observation(folder, 1, seed, obsid=obsid),
+        "chandra-steady": lambda folder, obsid, seed: chandra_case(folder, obsid, seed, flare=False),
+        "chandra-flare": lambda folder, obsid, seed: chandra_case(folder, obsid, seed, flare=True),
         "small": lambda folder, obsid, seed: small_case(folder, seed + int(obsid), obsid=obsid),
     }
 )
