@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.xmm.observation import REFERENCE_PIXEL, Camera, Events, FloatArray, Subset
+from ephemera.xmm.observation import EPIC, REFERENCE_PIXEL, XMM, Camera, Events, FloatArray, Subset
 from ephemera.xmm.region_events import RegionEvents
 
 
@@ -33,13 +33,13 @@ def median_detector(events: Events, inside: RegionEvents, n_regions: int) -> dic
     """
     columns = {
         f"{axis}_{camera.name.lower()}": np.full(n_regions, np.nan)
-        for camera in Camera
+        for camera in EPIC
         for axis in ("detx", "dety")
     }
     start = np.searchsorted(inside.region, np.arange(n_regions + 1))
     for region, (first, last) in enumerate(pairwise(start)):
         mine = inside.event[first:last]
-        for camera in np.unique(events.camera[mine]):
+        for camera in np.intersect1d(events.camera[mine], EPIC):
             here = mine[events.camera[mine] == camera]
             suffix = Camera(camera).name.lower()
             columns[f"detx_{suffix}"][region] = np.median(events.detx[here])
@@ -48,6 +48,9 @@ def median_detector(events: Events, inside: RegionEvents, n_regions: int) -> dic
 
 
 def pointing_angle(subset: Subset) -> float:
-    """Position angle PA_PNT of a subset, degrees: that of its first list that tells it; NaN without."""
-    known = [header.pa_pnt for header in subset.headers if header.pa_pnt is not None]
+    """Position angle PA_PNT of a subset, degrees: that of its first list that tells it; NaN without.
+
+    NaN for other missions too, whose detectors are turned against the sky in another way.
+    """
+    known = [h.pa_pnt for h in subset.headers if h.pa_pnt is not None and h.mission == XMM]
     return known[0] if known else np.nan

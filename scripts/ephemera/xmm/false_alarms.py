@@ -127,7 +127,7 @@ def flagged(grids: Sequence[Searched], sources: SourceList, options: Xmm) -> lis
         header = min(one.run.subset.headers, key=lambda header: header.camera)
         for k in range(len(regions)):
             region = {name: _plain(values[k]) for name, values in table.items()}
-            region["size_arcsec"] = options.cube.size_arcsec
+            region["size_arcsec"] = one.run.subset.pixel_arcsec(options.cube.size_arcsec)
             values = feature_values(
                 curves.curve(k), t_bin=one.key.dt, detid=region["detid"], min_gap=options.features.min_gap_s
             )

@@ -28,7 +28,7 @@ import pyarrow as pa
 from ephemera.tables import read, write
 from ephemera.xmm.detection_columns import DETECTIONS
 from ephemera.xmm.detector_positions import rotated
-from ephemera.xmm.observation import BoolArray, Camera, FloatArray
+from ephemera.xmm.observation import EPIC, BoolArray, Camera, FloatArray
 from ephemera.xmm.sample_columns import HOT_FLAGS, HOT_REGIONS
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def find_hot(detections: pa.Table, settings: HotRegionSettings) -> list[dict[str
     rows: list[dict[str, Any]] = []
     obsids = detections["obsid"].to_numpy(zero_copy_only=False)
     t_bins = detections["t_bin"].to_numpy()
-    for camera in Camera:
+    for camera in EPIC:
         x, y = detector_coordinates(detections, camera)
         for t_bin in np.unique(t_bins):
             mine = np.flatnonzero((t_bins == t_bin) & np.isfinite(x) & np.isfinite(y))
@@ -141,7 +141,7 @@ def hot_flags(detections: pa.Table, regions: pa.Table) -> list[bool | None]:
     t_bins = detections["t_bin"].to_numpy()
     known, hot = np.zeros(len(detections), bool), np.zeros(len(detections), bool)
     names = set(regions["camera"].to_pylist())
-    coordinates = {camera.name: detector_coordinates(detections, camera) for camera in Camera}
+    coordinates = {camera.name: detector_coordinates(detections, camera) for camera in EPIC}
     if ROTATED in names:
         x, y, angle = (np.asarray(detections[name].to_numpy(), np.float64) for name in ("x", "y", "pa_pnt"))
         coordinates = {ROTATED: rotated(x, y, angle, LEGACY_PIVOT)}

@@ -31,15 +31,17 @@ from ephemera.xmm.injection_columns import FOUND, INJECTIONS
 from ephemera.xmm.injection_draw import Sampling, draw, spectrum_of
 from ephemera.xmm.injection_match import any_match, found_rows
 from ephemera.xmm.observation import (
+    EPIC,
     TOP_EDGE_EV,
     UNIT_ARCSEC,
+    XMM,
     BoolArray,
     Camera,
     Events,
     FloatArray,
     Subset,
 )
-from ephemera.xmm.psf import NOMINAL_PSF, Profile
+from ephemera.xmm.psf import NOMINAL_PSF, Gaussian, Profile
 from ephemera.xmm.search import Searched, in_mode, search
 from ephemera.xmm.selection import LOW_EDGE_EV, legal_pixels
 from ephemera.xmm.simulate_scene import RELATIVE_AREA, burst_times
@@ -87,7 +89,7 @@ def inject(
     *,
     trial: int = 0,
     places: Mapping[Camera, CameraPlaces] | None = None,
-    psf: Profile = NOMINAL_PSF,
+    psf: Profile | None = None,
 ) -> Injected:
     """Inject `truth` into the events of a subset; the same arguments give the same events.
 
@@ -97,6 +99,7 @@ def inject(
     `trial` and the number of the injection alone. `places` (see `places_of`) serves many trials.
     """
     places = places_of(events) if places is None else places
+    psf = psf_of(events) if psf is None else psf
     obsid = events.headers[0].obsid
     parts = [
         _one(events, item, places, psf, generator(seed, obsid, trial, number))
@@ -113,6 +116,12 @@ def inject(
     )
 
 
+def psf_of(subset: Subset) -> Profile:
+    """Profile of the telescope of a subset; that of another mission is the one on its axis."""
+    telescope = subset.headers[0].telescope
+    return NOMINAL_PSF if telescope is None else Gaussian(telescope.psf_sigma_arcsec)
+
+
 def _one(
     subset: Subset,
     item: Injection,
@@ -125,9 +134,11 @@ def _one(
         removed = _eclipsed(subset, item, psf, rng)
         return _Part(Events.empty(), removed, int(removed.sum()), int(removed.sum()))
     drawn, added, hidden = 0, [], 0
-    share = sum(RELATIVE_AREA[camera] for camera in subset.cameras)
+    # The cameras of another mission count alike.
+    area = {camera: RELATIVE_AREA.get(camera, 1.0) for camera in subset.cameras}
+    share = sum(area.values())
     for camera in subset.cameras:
-        mean = _expected(subset, item) * RELATIVE_AREA[camera] / share
+        mean = _expected(subset, item) * area[camera] / share
         number = int(rng.poisson(mean))
         time = _times(subset, item, number, rng)
         drawn += number if not item.is_eclipse else int(_during(item, time).sum())
@@ -229,7 +240,7 @@ def _truth(subset: Subset, truth: Sequence[Injection], parts: Sequence[_Part]) -
         dtype=np.int64,
     )
     columns["n_removed"] = np.array([part.n_removed for part in parts], dtype=np.int64)
-    for camera in Camera:
+    for camera in EPIC:
         counts = [int((part.added.camera == camera).sum()) for part in parts]
         columns[f"n_{camera.name.lower()}"] = np.array(counts, dtype=np.int64)
     return columns
@@ -243,6 +254,8 @@ def legal_pixels_of(subset: Subset, selection: EventSelection) -> dict[Camera, B
     hot = HotPixels.from_csv(selection.hot_pixels) if selection.hot_pixels else None
     tables = {}
     for header in subset.headers:
+        if header.mission != XMM:
+            continue
         strict = selection.strict_revolutions
         bad = hot.lookup(header.camera, header.revolution, strict=strict) if hot is not None else None
         tables[header.camera] = legal_pixels(header.camera, header.submode, bad)

@@ -189,6 +189,8 @@ def _ask_headers(path: Path, obsid: str, remarks: list[str]) -> LocalFile | None
         remarks.append(f"not identified: {path.name} ({error})")
         return None
     epic = not identity.instrument or identity.instrument in INSTRUMENTS
+    if identity.role is Role.EVENT_LIST and not epic and _ten_digits(identity.obsid) == obsid:
+        remarks.append(f"of {identity.instrument}; name its mission in the sample sheet: {path.name}")
     if identity.obsid != obsid or identity.role is Role.OTHER:
         return None
     if identity.role is Role.EVENT_LIST and not epic:

@@ -58,7 +58,7 @@ def subset_facts(subset: Subset) -> dict[str, object]:
     return {
         "object": first.object_name.strip(),
         "date": first.date_obs[:10],
-        "cameras": ", ".join(h.camera.name for h in headers),
+        "cameras": ", ".join(h.camera_name for h in headers),
         "lists": ", ".join(h.file for h in headers),
         "submodes": ", ".join(h.submode for h in headers),
         "filters": ", ".join(h.filter for h in headers),
