@@ -2,7 +2,8 @@
 
 Reads the rows of `injection_columns.INJECTIONS` and `FOUND` as columns; makes the rows of the tables in
 `completeness_columns`. "Any run" counts an injection as found that at least one of the runs finds. Fluences
-drawn adaptively take part in curves against fluence, and in nothing else, where they would count twice.
+drawn adaptively follow the duration of the burst: they take part in curves of bursts of like duration, and in
+nothing that mixes durations.
 """
 
 from __future__ import annotations
@@ -133,13 +134,13 @@ def completeness_rows(all_tried: Sequence[Tried], sigmas: Sequence[float]) -> li
                 for quantity in quantities:
                     key = one.key | {"sigma": sigma, "kind": kind, "quantity": quantity}
                     chosen = one.columns["kind"] == kind
-                    if quantity != "fluence":
-                        chosen &= ~one.columns["adaptive"].astype(bool)
-                    rows += [key | row for row in _binned(one, hit, chosen, quantity)]
+                    chosen &= ~one.columns["adaptive"].astype(bool)
+                    rows += [key | row for row in binned(one, hit, chosen, quantity)]
     return rows
 
 
-def _binned(one: Tried, hit: BoolArray, chosen: BoolArray, quantity: str) -> Iterator[Row]:
+def binned(one: Tried, hit: BoolArray, chosen: BoolArray, quantity: str) -> Iterator[Row]:
+    """Shares found among the `chosen` injections in bins or classes of a quantity, empty ones left out."""
     values = one.columns[quantity]
     if quantity in EDGES:
         edges, numbers = EDGES[quantity], values.astype(float)
@@ -147,7 +148,12 @@ def _binned(one: Tried, hit: BoolArray, chosen: BoolArray, quantity: str) -> Ite
             # The last bin holds its upper edge: a depth of 1, say.
             below = (numbers <= high) if high == edges[-1] else (numbers < high)
             inside = chosen & (numbers >= low) & below
-            yield from _share(inside, hit, one.by_chance, {"low": low, "high": high})
+            where = {
+                "low": low,
+                "high": high,
+                "mean": float(numbers[inside].mean()) if inside.any() else None,
+            }
+            yield from _share(inside, hit, one.by_chance, where)
         return
     for value in sorted({str(v) for v in values}):
         yield from _share(chosen & (values.astype(str) == value), hit, one.by_chance, {"value": value})
@@ -172,6 +178,8 @@ def fluence_rows(all_tried: Sequence[Tried], sigmas: Sequence[float]) -> list[Ro
             for low, high in DURATIONS:
                 for background in ("any", "gti", "bti"):
                     chosen = (duration >= low) & (duration < high)
+                    if (low, high) == DURATIONS[-1]:
+                        chosen &= ~bursts.columns["adaptive"].astype(bool)
                     if background != "any":
                         chosen &= bursts.columns["background"] == background
                     if chosen.any():

@@ -26,6 +26,7 @@ COMPLETENESS = TableDeclaration(
         Column("quantity", "str", None, "meta.id", "Quantity of the bins"),
         Column("low", "f8", None, "stat.min", "Lower edge of the bin, in the unit of the quantity"),
         Column("high", "f8", None, "stat.max", "Upper edge of the bin"),
+        Column("mean", "f8", None, "stat.mean", "Mean of the quantity over the injections of the bin"),
         Column("value", "str", None, "meta.code", "The class, of a quantity that is no number"),
         Column("n", "i8", None, "meta.number", "Injections in the bin"),
         Column("n_found", "i8", None, "meta.number", "Those found"),

@@ -18,7 +18,7 @@ import numpy as np
 from ephemera.confidence import poisson_range
 from ephemera.figures.style import COLOURS, SERIES, figure, margins, save
 from ephemera.files import remove
-from ephemera.xmm.completeness import Tried
+from ephemera.xmm.completeness import DURATIONS, Tried, binned
 from ephemera.xmm.detection_curve import fit_curve
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def draw_recovery(folder: Path, rows: Mapping[str, Rows], seen: Sequence[Tried])
     if rows["recovery"]:
         _simulated(folder, rows["recovery"])
     if any(row["kind"] == "peak" for row in completeness):
-        _against_fluence(folder, completeness, seen)
+        _against_fluence(folder, seen, sorted({row["sigma"] for row in completeness}))
         _circumstances(folder, completeness, "peak", ("duration", "off_axis", "background", "masked"))
     if any(row["kind"] == "eclipse" for row in completeness):
         _circumstances(folder, completeness, "eclipse", ("depth", "n_removed"))
@@ -87,12 +87,11 @@ def _simulated(folder: Path, rows: Rows) -> None:
         save(drawn, folder / "recovery.png")
 
 
-def _points(axes: Axes, rows: Rows, place: int, label: str, *, offset: float = 1.0) -> None:
-    """Shares with Wilson intervals at the (geometric) middles of their bins."""
+def _points(axes: Axes, rows: Rows, place: int, label: str) -> None:
+    """Shares with Wilson intervals at the means of their bins."""
     if not rows:
         return
-    low, high = (np.array([row[edge] for row in rows], float) for edge in ("low", "high"))
-    middle = np.where(low > 0, np.sqrt(np.maximum(low, 1e-9) * high), 0.5 * (low + high)) * offset
+    middle = np.array([row["mean"] for row in rows], float)
     share, ends = _shares(rows)
     axes.errorbar(
         middle, share, yerr=ends, fmt=MARKERS[place % len(MARKERS)], color=SERIES[place % len(SERIES)],
@@ -107,30 +106,58 @@ def _shares(rows: Rows) -> tuple[Any, Any]:
     return share, np.maximum([below, above], 0.0)
 
 
-def _against_fluence(folder: Path, completeness: Rows, seen: Sequence[Tried]) -> None:
-    """One panel for each significance: widest band, each frame length, and any run, with the fits."""
-    sigmas = sorted({row["sigma"] for row in completeness})
-    with figure(2, height=2.9) as drawn:
+def _against_fluence(folder: Path, seen: Sequence[Tried], sigmas: Sequence[float]) -> None:
+    """Above: widest band, each frame length and any run, all durations. Below: any run, durations apart."""
+    with figure(2, height=5.0) as drawn:
         space = margins(drawn, 0.55, 0.1, 0.45, 0.3)
-        grid = drawn.add_gridspec(1, len(sigmas), wspace=0.06, **space)
+        grid = drawn.add_gridspec(2, len(sigmas), wspace=0.06, hspace=0.28, **space)
         for column, sigma in enumerate(sigmas):
-            axes = drawn.add_subplot(grid[0, column])
-            for place, one in enumerate(_shown(seen)):
-                bursts = one.take(one.columns["kind"] == "peak")
-                mine = [row for row in completeness if _is(row, one, sigma, "peak", "fluence")]
-                label = "any run" if one.run is None else f"{one.run[0]:g} s"
-                _points(axes, mine, place, label, offset=1 + 0.04 * (place - 1.5))
-                fluence = bursts.columns["fluence"].astype(float)
-                curve = fit_curve(fluence, bursts.found(sigma))
-                if curve is not None:
-                    x = np.geomspace(fluence.min(), fluence.max(), 200)
-                    axes.plot(x, curve.share(x), color=SERIES[place % len(SERIES)])
-            _share_axes(axes, column == 0)
-            axes.set_xscale("log")
-            axes.set_xlabel(LABELS["fluence"])
-            axes.set_title(f"{sigma:g} sigma, widest band")
-        axes.legend(loc="upper left", handlelength=1.2)
+            for line, series in enumerate((_by_run(seen), _by_duration(seen))):
+                axes = drawn.add_subplot(grid[line, column])
+                for place, (label, bursts) in enumerate(series.items()):
+                    _curve(axes, bursts, sigma, place, label)
+                _share_axes(axes, column == 0)
+                axes.set_xscale("log")
+                if line:
+                    axes.set_xlabel(LABELS["fluence"])
+                what = "any run, by duration" if line else "widest band, by frame length"
+                axes.set_title(f"{sigma:g} sigma: {what}")
+                if column == len(sigmas) - 1:
+                    axes.legend(loc="upper left", handlelength=1.2)
         save(drawn, folder / "completeness.png")
+
+
+def _by_run(seen: Sequence[Tried]) -> dict[str, Tried]:
+    series = {}
+    for one in _shown(seen):
+        plain = (one.columns["kind"] == "peak") & ~one.columns["adaptive"].astype(bool)
+        series["any run" if one.run is None else f"{one.run[0]:g} s"] = one.take(plain)
+    return series
+
+
+def _by_duration(seen: Sequence[Tried]) -> dict[str, Tried]:
+    series = {}
+    for one in _shown(seen)[:1]:
+        bursts = one.take(one.columns["kind"] == "peak")
+        duration = bursts.columns["duration"].astype(float)
+        for low, high in DURATIONS[:-1]:
+            some = bursts.take((duration >= low) & (duration < high))
+            if len(some.significance):
+                shortest, longest = (f(some.columns["duration"].astype(float)) for f in (np.min, np.max))
+                series[f"{shortest:.0f} to {longest:.0f} s"] = some
+    return series
+
+
+def _curve(axes: Axes, bursts: Tried, sigma: float, place: int, label: str) -> None:
+    """Shares in bins of fluence and the fit."""
+    hit = bursts.found(sigma)
+    rows = list(binned(bursts, hit, np.ones(len(hit), np.bool_), "fluence"))
+    _points(axes, rows, place, label)
+    fluence = bursts.columns["fluence"].astype(float)
+    curve = fit_curve(fluence, hit)
+    if curve is not None:
+        x = np.geomspace(fluence.min(), fluence.max(), 200)
+        axes.plot(x, curve.share(x), color=SERIES[place % len(SERIES)])
 
 
 def _shown(seen: Sequence[Tried]) -> list[Tried]:
@@ -142,11 +169,6 @@ def _shown(seen: Sequence[Tried]) -> list[Tried]:
         *(one for one in main if one.run is None),
         *(one for one in runs if one.run and one.run[2] - one.run[1] >= widest - 1e-9),
     ]
-
-
-def _is(row: Mapping[str, Any], one: Tried, sigma: float, kind: str, quantity: str) -> bool:
-    same = (row["sigma"], row["kind"], row["quantity"]) == (sigma, kind, quantity)
-    return same and all(row[name] == value for name, value in one.key.items())
 
 
 def _share_axes(axes: Axes, labelled: bool) -> None:
@@ -182,7 +204,7 @@ def _circumstances(folder: Path, completeness: Rows, kind: str, quantities: Sequ
             _share_axes(axes, number % 2 == 0)
             axes.set_xlabel(LABELS[quantity])
             if number == 0:
-                axes.legend(loc="best", handlelength=1)
+                axes.legend(loc="upper left" if kind == "eclipse" else "lower left", handlelength=1)
         drawn.text(space["left"], 1 - 0.17 / drawn.get_size_inches()[1], _subject(kind), va="center")
         save(drawn, folder / f"{name}.png")
 
@@ -198,7 +220,11 @@ def _classes(axes: Axes, rows: Rows, place: int, label: str) -> None:
     axes.errorbar(
         x, share, yerr=ends, fmt=MARKERS[place], color=SERIES[place], capsize=0, linewidth=0.8, label=label
     )
-    axes.set_xticks(np.arange(len(rows)), [f"{row['value']} ({row['n']})" for row in rows])
+    plain = {"True": "yes", "False": "no"}
+    names = [plain.get(row["value"], row["value"]) for row in rows]
+    axes.set_xticks(
+        np.arange(len(rows)), [f"{name} ({row['n']})" for name, row in zip(names, rows, strict=True)]
+    )
     axes.set_xticks([], minor=True)
     axes.set_xlim(-0.5, len(rows) - 0.5)
 
@@ -290,7 +316,7 @@ def _per_million(drawn: Figure, place: Any, rows: Rows) -> None:
     axes.set_xticks(range(len(bins)), [f"{t_bin:g}" for t_bin in bins])
     axes.set_xticks([], minor=True)
     axes.set_xlim(-0.6, max(len(bins), 1) - 0.4)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.3 * axes.get_ylim()[1])
     axes.set_xlabel("Frame length [s]")
     axes.set_ylabel(f"Cells per million at {lowest:g} sigma")
     if bins:

@@ -294,7 +294,10 @@ class Trials:
         for mode in settings.modes:
             options = in_mode(self.options, mode)
             searched = search(injected.subset, self.sources, options, curves=self.curves)
-            found = found_rows(searched, items, injected.events_of, options, radius, measure=mode == "main")
+            masks = {one.key: one.run.expectation.mask for one in self.untouched[mode]}
+            found = found_rows(
+                searched, items, injected.events_of, options, radius, masks=masks, measure=mode == "main"
+            )
             before = [any_match(self.untouched[mode], item, radius) for item in items]
             for row in found:
                 run = (row["t_bin"], *(round(1000 * row[edge]) for edge in ("e_min", "e_max")))

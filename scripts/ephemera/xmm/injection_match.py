@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ephemera.sky import tan
 from ephemera.sky.sphere import separation_arcsec
+from ephemera.xmm.cube_store import RunKey
 from ephemera.xmm.features import feature_values
 from ephemera.xmm.frames import base_frame
 from ephemera.xmm.injection import Injection
-from ephemera.xmm.observation import UNIT_ARCSEC, Events, IntArray
+from ephemera.xmm.observation import UNIT_ARCSEC, BoolArray, Events, IntArray
 from ephemera.xmm.regions import FoundRegions, light_curves
 from ephemera.xmm.search import Searched, main_runs
 
@@ -46,16 +47,18 @@ def found_rows(
     options: Xmm,
     radius_arcsec: float,
     *,
+    masks: Mapping[RunKey, BoolArray],
     measure: bool = True,
 ) -> list[dict[str, Any]]:
     """Rows of `injection_columns.FOUND`, one for each injection and run, without what names the trial.
 
-    `measure`: whether light curves are made of what was found, for its counts in excess.
+    `masks` are the source masks (N, N) of the runs without injections: a bright burst becomes part of its
+    own. `measure`: whether light curves are made of what was found, for its counts in excess.
     """
     rows = []
     for grids in main_runs(searched):
         for number, (item, own) in enumerate(zip(items, photons, strict=True)):
-            row = {"id": number} | _circumstances(grids[0], item, own)
+            row = {"id": number} | _circumstances(grids[0], item, own, masks)
             matches = [
                 (float(significance(one.found, item)[k]), -one.key.grid, -int(k), one)
                 for one in grids
@@ -80,7 +83,9 @@ def any_match(
     }
 
 
-def _circumstances(one: Searched, item: Injection, own: Events) -> dict[str, Any]:
+def _circumstances(
+    one: Searched, item: Injection, own: Events, masks: Mapping[RunKey, BoolArray]
+) -> dict[str, Any]:
     """Run, photons in its band, background class and mask at the place and time of an injection."""
     cube, key = one.run.cube, one.key
     low, high = key.band.kev
@@ -98,7 +103,7 @@ def _circumstances(one: Searched, item: Injection, own: Events) -> dict[str, Any
     )
     return {
         "t_bin": key.dt, "e_min": low, "e_max": high, "n_band": int(inside.sum()), "background": background,
-        "masked": bool(one.run.expectation.mask[j, i]),
+        "masked": bool(masks[key][j, i]) if key in masks else None,
     }  # fmt: skip
 
 

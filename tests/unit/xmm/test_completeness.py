@@ -84,10 +84,10 @@ def test_every_injection_is_in_one_bin_of_each_quantity():
         assert sum(row["n"] for row in rows_of(rows, quantity=quantity)) == 50
 
 
-def test_adaptive_draws_count_against_fluence_only():
+def test_adaptive_draws_do_not_count_where_durations_mix():
     seen = list(tried(truth({}, {"adaptive": True}), found((0, 5.0, 4.0, {}), (1, 5.0, 4.0, {}))))
     rows = rows_of(completeness_rows(seen, [3.0]), t_bin=None)
-    assert rows_of(rows, quantity="fluence")[0]["n"] == 2
+    assert rows_of(rows, quantity="fluence")[0]["n"] == 1
     assert rows_of(rows, quantity="off_axis")[0]["n"] == 1
 
 
