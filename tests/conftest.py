@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Tests time nothing, and what they draw is the same everywhere.
+settings.register_profile("ephemera", deadline=None, derandomize=True)
+settings.load_profile("ephemera")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

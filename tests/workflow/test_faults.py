@@ -47,9 +47,9 @@ def contents(checkout) -> dict[str, str]:
 
 
 def leftovers(checkout) -> list[Path]:
-    """Temporary files and folders of a checkout."""
+    """Temporary files and folders of a checkout; records of checksums and of requests to hosts stay."""
     found = [path for part in ("results", "raw") for path in (checkout.root / part).rglob(".*")]
-    return [path for path in found if path.name not in (".checksums", ".snakemake_timestamp")]
+    return [path for path in found if path.name not in (".checksums", ".snakemake_timestamp", ".turnstile")]
 
 
 @pytest.fixture(scope="module")

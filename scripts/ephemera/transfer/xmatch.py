@@ -22,7 +22,8 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 
 from ephemera.files import atomic_path
-from ephemera.transfer.web import Answer, BadAnswer, Web, WebError
+from ephemera.transfer.errors import BadAnswer, WebError
+from ephemera.transfer.web import Answer, Web
 
 log = logging.getLogger(__name__)
 

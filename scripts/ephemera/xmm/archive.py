@@ -10,45 +10,19 @@ from __future__ import annotations
 
 import logging
 import shutil
-import time
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import unquote, urlsplit
 
-import requests
-
-from ephemera.xmm.archive_errors import (
-    ArchiveError,
-    NotInArchiveError,
-    OfflineError,
-    TransientError,
-    WrongObservationError,
-)
+from ephemera.transfer import NotThere, Reply, Web, WebError
+from ephemera.xmm.archive_errors import OfflineError, WrongObservationError
 from ephemera.xmm.archive_members import check_product, unpack, wanted_name
-from ephemera.xmm.archive_transfer import Body, Deadline, Patience
 from ephemera.xmm.local_files import files_of
 from ephemera.xmm.product_names import check_obsid, parse_name
 from ephemera.xmm.products import Product
 
-__all__ = [
-    "Archive",
-    "ArchiveError",
-    "Fetched",
-    "NotInArchiveError",
-    "OfflineError",
-    "Patience",
-    "WrongObservationError",
-]
-
 log = logging.getLogger(__name__)
-
-#: First pause before asking again, in s; it doubles each time up to the longest.
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 120.0
 
 
 @dataclass(frozen=True)
@@ -60,61 +34,44 @@ class Fetched:
 
 
 class Archive:
-    """The archive and its mirrors, as a context manager that closes its connections.
+    """The archive and its mirrors, first folders, then addresses.
 
     `bases` are URLs or folders. Folders are looked at first, as they cost nothing; then the URLs in the
-    order given. With `offline` the URLs are not used at all. `sleep` is for tests.
+    order given, as `web` says; one product may take `seconds`. With `offline` the URLs are not used at all.
 
     Raises ValueError for a base that is neither an http(s) or file URL nor a folder's path, or has a
     password in it.
     """
 
-    def __init__(
-        self,
-        bases: Sequence[str],
-        patience: Patience,
-        *,
-        offline: bool = False,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, bases: Sequence[str], web: Web, *, seconds: float, offline: bool = False) -> None:
         folders = [_local_folder(base) for base in bases]
         self.folders = tuple(folder for folder in folders if folder is not None)
         self.urls = tuple(base for base, folder in zip(bases, folders, strict=True) if folder is None)
         self.offline = offline
-        self._patience = patience
-        self._sleep = sleep
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = "ephemera"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._session.close()
+        self._web = web
+        self._seconds = seconds
 
     def fetch(self, obsid: str, product: Product, staging: Path) -> list[Fetched]:
         """Get all files of a product of one observation into the folder `staging`, checked.
 
-        Raises NotInArchiveError when a server answered that it has none and no other has one,
+        Raises NotThere when a server answered that it has none and no other has one,
         WrongObservationError when only files of other observations came, OfflineError when the web was
-        not to be asked, ArchiveError otherwise.
+        not to be asked, WebError otherwise.
         """
         check_obsid(obsid)
-        local: list[ArchiveError] = []
+        local: list[WebError] = []
         for folder in self.folders:
             try:
                 if files := self._copy(folder, obsid, product, staging):
                     return files
-            except ArchiveError as error:
+            except WebError as error:
                 local.append(_told(error, str(folder)))
-        remote: list[ArchiveError] = []
+        remote: list[WebError] = []
         for url in () if self.offline else self.urls:
             try:
                 return self._download(url, obsid, product, staging)
-            except ArchiveError as error:
-                remote.append(_told(error, url))
+            except WebError as error:
+                remote.append(error)
         if self.offline and self.urls and not local:
             msg = "not here, and offline"
             raise OfflineError(msg)
@@ -132,40 +89,18 @@ class Archive:
 
     def _download(self, url: str, obsid: str, product: Product, staging: Path) -> list[Fetched]:
         staging.mkdir(parents=True, exist_ok=True)
-        body = Body(staging / "body")
-        deadline = Deadline(self._patience.total)
+
+        def take(reply: Reply) -> list[Fetched]:
+            return _checked(unpack(reply, obsid, _fresh(staging / "files")), obsid, product, reply.url)
+
         query = product.query(obsid)
-        body.resume(url, query)
-        attempt = 0
-        while True:
-            try:
-                reply = body.receive(self._session, url, query, self._patience, deadline)
-                body.forget()
-                return _checked(unpack(reply, obsid, _fresh(staging / "files")), obsid, product, reply.url)
-            except TransientError as error:
-                log.warning("%s %s from %s, attempt %d: %s", obsid, product, url, attempt + 1, error)
-                if attempt == self._patience.retries:
-                    raise
-                self._pause(error.wait, attempt, f"{url} {obsid} {product}", deadline)
-                attempt += 1
-
-    def _pause(self, wish: float | None, attempt: int, key: str, deadline: Deadline) -> None:
-        """Wait before asking again: pauses double, and are spread by up to a half.
-
-        So jobs do not march in step. The spread is a hash of what is asked for: different for each
-        product, the same each time.
-        """
-        spread = 0.5 + zlib.crc32(f"{key} {attempt}".encode()) / 2**32
-        pause = min(FIRST_PAUSE * 2.0**attempt, LONGEST_PAUSE) * spread
-        if wish is not None:
-            pause = max(pause, min(wish, LONGEST_PAUSE))
-        self._sleep(min(pause, deadline.left()))
+        return self._web.receive(url, query, staging / "body", seconds=self._seconds, take=take)
 
 
 def mirror_files(folder: Path, obsid: str, product: Product) -> list[Path]:
     """Files of a product in a mirror folder, sorted by name; one path for each name.
 
-    Raises ArchiveError when the folder cannot be read; one that is not there holds nothing.
+    Raises WebError when the folder cannot be read; one that is not there holds nothing.
     """
     if not folder.is_dir():
         return []
@@ -182,16 +117,16 @@ def _readable(folder: Path, obsid: str) -> list[Path]:
         return list(files_of(folder, obsid))
     except OSError as error:
         msg = f"cannot be read ({error.strerror})"
-        raise ArchiveError(msg) from error
+        raise WebError(msg) from error
 
 
 def _copy_in(source: Path, path: Path) -> None:
-    """Copy a file of a mirror. Only what the mirror does wrong is an ArchiveError; a full disk is not."""
+    """Copy a file of a mirror. Only what the mirror does wrong is an WebError; a full disk is not."""
     try:
         reading = source.open("rb")
     except OSError as error:
         msg = f"{source.name} cannot be read ({error.strerror})"
-        raise ArchiveError(msg) from error
+        raise WebError(msg) from error
     with reading, path.open("xb") as writing:
         shutil.copyfileobj(reading, writing)
 
@@ -203,7 +138,7 @@ def _checked(paths: Sequence[Path], obsid: str, product: Product, url: str) -> l
         check_product(path, obsid)
     if not wanted:
         msg = "the reply holds other products only"
-        raise NotInArchiveError(msg)
+        raise NotThere(msg)
     return [Fetched(path, url) for path in wanted]
 
 
@@ -232,12 +167,12 @@ def _local_folder(base: str) -> Path | None:
     raise ValueError(msg)
 
 
-def _told(error: ArchiveError, base: str) -> ArchiveError:
+def _told(error: WebError, base: str) -> WebError:
     """The same kind of error, saying where it happened."""
     return type(error)(f"{base}: {error}")
 
 
-def _summary(local: Sequence[ArchiveError], remote: Sequence[ArchiveError]) -> ArchiveError:
+def _summary(local: Sequence[WebError], remote: Sequence[WebError]) -> WebError:
     """The error that stands for all servers: another observation, absent, or failed.
 
     One server's word that there is no such product counts, whatever became of the other servers; but
@@ -248,7 +183,7 @@ def _summary(local: Sequence[ArchiveError], remote: Sequence[ArchiveError]) -> A
     if any(isinstance(error, WrongObservationError) for error in failures):
         return WrongObservationError(text)
     if not failures:
-        return NotInArchiveError("not in any of the folders")
-    if not local and any(isinstance(error, NotInArchiveError) for error in failures):
-        return NotInArchiveError(text)
-    return ArchiveError(text)
+        return NotThere("not in any of the folders")
+    if not local and any(isinstance(error, NotThere) for error in failures):
+        return NotThere(text)
+    return WebError(text)

@@ -14,13 +14,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from ephemera.xmm.archive_errors import (
-    ArchiveError,
-    NotInArchiveError,
-    TransientError,
-    WrongObservationError,
-)
-from ephemera.xmm.archive_transfer import Reply
+from ephemera.transfer.errors import BadAnswer, NotThere, WebError
+from ephemera.transfer.resume import Reply
+from ephemera.xmm.archive_errors import WrongObservationError
 from ephemera.xmm.fits_stream import FitsError
 from ephemera.xmm.product_headers import check_whole, observations_of
 from ephemera.xmm.product_names import ProductName, Role, parse_name, pipeline_obsid
@@ -53,14 +49,14 @@ def wanted_name(name: str, obsid: str) -> ProductName | None:
 def unpack(reply: Reply, obsid: str, folder: Path) -> list[Path]:
     """Files of the observation in a reply, each under its own base name in `folder`.
 
-    Raises NotInArchiveError when the reply holds none, WrongObservationError when those it holds belong
-    to another observation, TransientError when it is cut, ArchiveError when it is hostile.
+    Raises NotThere when the reply holds none, WrongObservationError when those it holds belong
+    to another observation, BadAnswer when it is cut, WebError when it is hostile.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not is_tar(reply.name):
         if pipeline_obsid(reply.name) is None:
             msg = f"the reply is called {reply.name!a}, which is no pipeline product"
-            raise ArchiveError(msg)
+            raise WebError(msg)
         _check_any_wanted([reply.name], obsid)
         # Names are compared in capitals: two spellings of one product must not make two files.
         path = folder / reply.name.upper()
@@ -70,7 +66,7 @@ def unpack(reply: Reply, obsid: str, folder: Path) -> list[Path]:
         files = _extract(reply.path, obsid, folder)
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         msg = f"the bundle is damaged ({type(error).__name__})"
-        raise TransientError(msg) from error
+        raise BadAnswer(msg) from error
     reply.path.unlink()
     return files
 
@@ -78,14 +74,14 @@ def unpack(reply: Reply, obsid: str, folder: Path) -> list[Path]:
 def check_product(path: Path, obsid: str) -> None:
     """Read a product to its last byte and compare its observation.
 
-    Raises TransientError when it is not whole, WrongObservationError when an OBS_ID differs, ArchiveError
+    Raises BadAnswer when it is not whole, WrongObservationError when an OBS_ID differs, WebError
     when an event list has no OBS_ID. Other products may lack it: the pipeline's flare curves do.
     """
     try:
         found = observations_of(check_whole(path))
     except FitsError as error:
         msg = f"{path.name}: {error}"
-        raise TransientError(msg) from error
+        raise BadAnswer(msg) from error
     others = sorted(set(found) - {obsid})
     if others:
         msg = f"{path.name}: OBS_ID is {', '.join(map(repr, others))}"
@@ -93,7 +89,7 @@ def check_product(path: Path, obsid: str) -> None:
     parsed = parse_name(path.name)
     if not found and parsed is not None and parsed.role is Role.EVENT_LIST:
         msg = f"{path.name}: an event list without OBS_ID"
-        raise ArchiveError(msg)
+        raise WebError(msg)
 
 
 def _check_any_wanted(names: list[str], obsid: str) -> None:
@@ -105,7 +101,7 @@ def _check_any_wanted(names: list[str], obsid: str) -> None:
         msg = f"the reply is of observation {', '.join(others)}"
         raise WrongObservationError(msg)
     msg = "the reply holds no EPIC product"
-    raise NotInArchiveError(msg)
+    raise NotThere(msg)
 
 
 def _extract(bundle: Path, obsid: str, folder: Path) -> list[Path]:
@@ -120,7 +116,7 @@ def _extract(bundle: Path, obsid: str, folder: Path) -> list[Path]:
             path = folder / name.upper()
             if path in files:
                 msg = f"the bundle holds {name} twice"
-                raise ArchiveError(msg)
+                raise WebError(msg)
             files.append(path)
             _copy(tar, member, path)
         _check_end(tar)
@@ -137,21 +133,21 @@ def _open(bundle: Path) -> tarfile.TarFile:
 
 
 def _safe_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Regular files of a bundle; raises ArchiveError for a path or kind that has no business there."""
+    """Regular files of a bundle; raises WebError for a path or kind that has no business there."""
     for count, member in enumerate(tar, start=1):
         shown = ascii(member.name)
         path = PurePosixPath(member.name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts:
             msg = f"the bundle holds a path outside its folder: {shown}"
-            raise ArchiveError(msg)
+            raise WebError(msg)
         if member.isdir():
             continue
         if not member.isreg():
             msg = f"the bundle holds {shown}, which is no regular file"
-            raise ArchiveError(msg)
+            raise WebError(msg)
         if member.size > MAX_MEMBER_BYTES or count > MAX_MEMBERS:
             msg = f"the bundle is too large at {shown}"
-            raise ArchiveError(msg)
+            raise WebError(msg)
         yield member
 
 

@@ -160,12 +160,8 @@ class _Arrivals:
     def get(self, product: Product, *, required: bool) -> None:
         """Take a product from the store, else from the archive, else note why not."""
         # Imported here: requests costs 60 ms, and observations in folders do not need it.
-        from ephemera.xmm.archive import (
-            ArchiveError,
-            NotInArchiveError,
-            OfflineError,
-            WrongObservationError,
-        )
+        from ephemera.transfer import NotThere, WebError
+        from ephemera.xmm.archive_errors import OfflineError, WrongObservationError
 
         stored = self._store.intact(product)
         if stored is None and not self._store.recorded(product):
@@ -177,14 +173,14 @@ class _Arrivals:
             arrived = self._archive.fetch(self._store.obsid, product, self._store.staging(product))
             self.files.extend(self._store.keep(product, [(file.path, file.url) for file in arrived]))
             log.info("%s %s fetched", self._store.obsid, product)
-        except NotInArchiveError:
+        except NotThere:
             self.absent.append(product)
         except OfflineError:
             changed = self._store.by_hand(product)
             self.files.extend(changed)
             state = "other files than were fetched" if changed else "no good file here"
             self._remarks.append(f"{product}: {state}, and offline")
-        except ArchiveError as error:
+        except WebError as error:
             self._wrong_observation |= required and isinstance(error, WrongObservationError)
             (self.failed if required else self._remarks).append(f"{product}: {error}")
         finally:
@@ -244,15 +240,16 @@ def _find(obsid: str, kind: str, source: Sequence[str], extra: Sequence[Product]
 
 def _fetch(obsid: str, folder: Path, settings: Settings, extra: Sequence[Product]) -> Manifest:
     # Imported here: requests costs 60 ms, and observations in folders do not need it.
-    from ephemera.xmm.archive import Archive, Patience
+    from ephemera.transfer import Web
+    from ephemera.xmm.archive import Archive
     from ephemera.xmm.raw_store import RawStore
 
-    patience = Patience(
-        connect=settings.connect_timeout_s,
-        read=settings.read_timeout_s,
-        total=settings.total_timeout_s,
+    web = Web(
+        folder.parent,  # limits hold over all observations
+        connect_timeout=settings.connect_timeout_s,
+        read_timeout=settings.read_timeout_s,
         retries=settings.retries,
     )
     bases = [settings.archive_url, *settings.mirrors]
-    with Archive(bases, patience, offline=settings.offline) as archive:
-        return from_archive(obsid, RawStore(folder, obsid), archive, extra)
+    archive = Archive(bases, web, seconds=settings.total_timeout_s, offline=settings.offline)
+    return from_archive(obsid, RawStore(folder, obsid), archive, extra)

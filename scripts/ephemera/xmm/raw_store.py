@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ephemera.files import PARTIAL_PREFIX, commit, sha256_of, write_text
-from ephemera.xmm.archive_errors import ArchiveError
+from ephemera.transfer.errors import WebError
 from ephemera.xmm.archive_members import check_product, wanted_name
 from ephemera.xmm.products import Product
 
@@ -68,7 +68,7 @@ class RawStore:
                 continue
             try:
                 check_product(path, self.obsid)
-            except ArchiveError as error:
+            except WebError as error:
                 log.warning("%s is not used: %s", path, error)
                 continue
             found.append(StoredFile(path.name, path.stat().st_size, sha256_of(path), None))

@@ -55,7 +55,7 @@ def plain_suppress(strength, pairs):
     return result
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data(), n=st.integers(1, 12))
 def test_suppression_equals_its_plain_definition(data, n):
     strength = np.array(data.draw(st.lists(st.integers(0, 5), min_size=n, max_size=n)), float)
@@ -65,7 +65,7 @@ def test_suppression_equals_its_plain_definition(data, n):
     assert suppress(strength, first, second).tolist() == plain_suppress(strength, set(pairs))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     place=st.lists(st.integers(0, 30), min_size=1, max_size=15),
     reach=st.integers(0, 6),
@@ -214,7 +214,7 @@ def test_frequencies_are_carried_along_their_drift():
     assert not found.kept.any()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 10000), n=st.integers(0, 40))
 def test_counts_add_up_and_order_does_not_matter(seed, n):
     rng = np.random.default_rng(seed)

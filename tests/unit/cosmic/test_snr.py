@@ -29,7 +29,7 @@ def plain_legacy(power, path):
     return (signal - np.mean(sums)) / np.std(sums)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 1000),
     n_time=st.sampled_from([2, 6, 16]),

@@ -74,7 +74,7 @@ def test_a_fast_star_is_found_where_it_was():
     assert row["set_sep_arcsec"] == pytest.approx(0.0, abs=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.floats(1, 2000))
 def test_matches_are_those_of_all_pairs(seed, radius):
     rng = np.random.default_rng(seed)

@@ -70,7 +70,7 @@ def tables():
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(D.arrow(ROWS))
 @example(D.empty())
 @given(tables())

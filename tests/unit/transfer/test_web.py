@@ -7,8 +7,8 @@ from email.utils import format_datetime
 import pytest
 
 from ephemera.transfer import BadAnswer, NotThere, Refused, Web, WebError
+from ephemera.transfer.status import retry_after
 from ephemera.transfer.turnstile import Turnstile
-from ephemera.transfer.web import retry_after
 from servers.survey_archives import Fault, SurveyArchives
 
 
@@ -164,3 +164,9 @@ def test_a_slot_is_free_again_after_an_error(tmp_path):
         with pytest.raises(RuntimeError), turnstile.turn():
             raise RuntimeError
     assert json.dumps(sorted(p.name for p in tmp_path.rglob("slot-*"))) == '["slot-0"]'
+
+
+@pytest.mark.parametrize("change", [{"connect_timeout": 0.0}, {"read_timeout": -1.0}, {"retries": -1}])
+def test_limits_have_to_make_sense(tmp_path, change):
+    with pytest.raises(ValueError, match="time limits must be positive"):
+        Web(tmp_path, **change)

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from ephemera.transfer import NotThere, Web, WebError, resume
+from ephemera.transfer.resume import name_from_header
 from ephemera.xmm import archive as archive_module
-from ephemera.xmm import archive_transfer
-from ephemera.xmm.archive import Archive, OfflineError, mirror_files
-from ephemera.xmm.archive_errors import ArchiveError, NotInArchiveError, WrongObservationError
-from ephemera.xmm.archive_transfer import Patience, name_from_header
+from ephemera.xmm.archive import Archive, mirror_files
+from ephemera.xmm.archive_errors import OfflineError, WrongObservationError
 from ephemera.xmm.products import REQUIRED, optional_products
 from servers.xmm_archive import Fault, XmmArchive, bundle
 from servers.xmm_products import (
@@ -24,7 +24,8 @@ from servers.xmm_products import (
 )
 
 PN_LISTS, M1_LISTS, M2_LISTS, SOURCE_LIST = REQUIRED
-PATIENCE = Patience(connect=5.0, read=5.0, total=30.0, retries=3)
+RETRIES = 3
+SECONDS = 30.0
 
 
 @pytest.fixture
@@ -41,13 +42,25 @@ def pauses():
     return []
 
 
+def asking(folder, pause, **limits):
+    """A client that is not held back by limits per host, and tells of the pauses between attempts."""
+
+    def told(seconds):
+        if seconds > 0.01:
+            pause(seconds)
+
+    limits = {"connect_timeout": 5.0, "read_timeout": 5.0, "retries": RETRIES} | limits
+    return Web(folder / "locks", per_second=1e6, pause=told, **limits)
+
+
 @pytest.fixture
 def fetch(server, tmp_path, pauses):
     """Fetch a product into tmp_path/staging; gives names and contents."""
 
-    def run(product, *, patience=PATIENCE, bases=None, obsid=OBSID, offline=False):
-        with Archive(bases or [server.url], patience, offline=offline, sleep=pauses.append) as archive:
-            files = archive.fetch(obsid, product, tmp_path / "staging")
+    def run(product, *, bases=None, obsid=OBSID, offline=False, seconds=SECONDS, **limits):
+        web = asking(tmp_path, pauses.append, **limits)
+        archive = Archive(bases or [server.url], web, seconds=seconds, offline=offline)
+        files = archive.fetch(obsid, product, tmp_path / "staging")
         return {file.path.name: file.path.read_bytes() for file in files}
 
     return run
@@ -95,7 +108,7 @@ def test_an_optional_product_without_obs_id_is_accepted(fetch, server):
 
 def test_absent_is_an_answer_and_is_not_asked_again(fetch, server, pauses):
     server.fail("PN PIEVLI", Fault.GONE)
-    with pytest.raises(NotInArchiveError):
+    with pytest.raises(NotThere):
         fetch(PN_LISTS)
     assert len(server.asked) == 1
     assert pauses == []
@@ -103,13 +116,13 @@ def test_absent_is_an_answer_and_is_not_asked_again(fetch, server, pauses):
 
 def test_an_announced_empty_reply_means_absent(fetch, server):
     server.fail("OBSMLI", Fault.EMPTY)
-    with pytest.raises(NotInArchiveError):
+    with pytest.raises(NotThere):
         fetch(SOURCE_LIST)
 
 
 def test_data_that_are_not_public_are_not_asked_again(fetch, server):
     server.fail("PN PIEVLI", Fault.FORBIDDEN)
-    with pytest.raises(ArchiveError, match="not public"):
+    with pytest.raises(WebError, match="not public"):
         fetch(PN_LISTS)
     assert len(server.asked) == 1
 
@@ -149,14 +162,15 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("same_file", [True, False])
-def test_another_process_continues_what_a_killed_one_received(
-    fetch, server, tmp_path, monkeypatch, same_file
-):
+def test_another_process_continues_what_a_killed_one_received(fetch, server, tmp_path, same_file):
     server.fail("PN PIEVLI", Fault.TRUNCATED)
-    with monkeypatch.context() as patch:
-        patch.setattr(Archive, "_pause", lambda *_: (_ for _ in ()).throw(Killed))
-        with pytest.raises(Killed):
-            fetch(PN_LISTS)
+
+    def die(_):
+        raise Killed
+
+    archive = Archive([server.url], asking(tmp_path, die), seconds=SECONDS)
+    with pytest.raises(Killed):
+        archive.fetch(OBSID, PN_LISTS, tmp_path / "staging")
     received = (tmp_path / "staging" / "body").stat().st_size
     assert received > 0
     content = server.state.files[PN]
@@ -204,52 +218,45 @@ def test_a_body_that_is_compressed_on_the_way_is_opened_and_never_continued(fetc
 
 def test_a_body_that_stalls_is_continued_after_the_read_time_limit(fetch, server):
     server.fail("PN PIEVLI", Fault.STALLED)
-    patience = Patience(connect=5.0, read=0.2, total=30.0, retries=1)
-    assert fetch(PN_LISTS, patience=patience) == {PN: server.state.files[PN]}
+    assert fetch(PN_LISTS, read_timeout=0.2, retries=1) == {PN: server.state.files[PN]}
     assert server.asked[1].range is not None
 
 
 def test_a_body_without_end_is_given_up(fetch, server, monkeypatch):
-    monkeypatch.setattr(archive_transfer, "MAX_BODY_BYTES", 100)
-    with pytest.raises(ArchiveError, match="larger than 100 bytes"):
+    monkeypatch.setattr(resume, "MAX_BODY_BYTES", 100)
+    with pytest.raises(WebError, match="larger than 100 bytes"):
         fetch(PN_LISTS)
     assert len(server.asked) == 1
 
 
 def test_a_request_that_the_server_does_not_understand_is_not_repeated(fetch, server):
     server.fail("PN PIEVLI", Fault.BAD_REQUEST)
-    with pytest.raises(ArchiveError, match="status 400"):
+    with pytest.raises(WebError, match="status 400"):
         fetch(PN_LISTS)
     assert len(server.asked) == 1
-
-
-@pytest.mark.parametrize("change", [{"connect": 0.0}, {"read": -1.0}, {"total": 0.0}, {"retries": -1}])
-def test_patience_has_sensible_limits(change):
-    values = {"connect": 1.0, "read": 1.0, "total": 1.0, "retries": 0}
-    with pytest.raises(ValueError, match="time limits must be positive"):
-        Patience(**(values | change))
 
 
 def test_a_file_that_changed_on_the_server_is_not_pieced_together(server, tmp_path):
     changed = zipped(event_list(seed=99, rows=80))
     server.fail("PN PIEVLI", Fault.TRUNCATED)
-    with Archive([server.url], PATIENCE, sleep=lambda _: server.add(PN, changed)) as archive:
-        [file] = archive.fetch(OBSID, PN_LISTS, tmp_path / "staging")
+    web = asking(tmp_path, lambda _: server.add(PN, changed))
+    archive = Archive([server.url], web, seconds=SECONDS)
+    [file] = archive.fetch(OBSID, PN_LISTS, tmp_path / "staging")
     assert file.path.read_bytes() == changed
     assert server.asked[1].range is not None
 
 
 def test_faults_that_stay_end_in_one_error_after_all_retries(fetch, server, pauses):
     server.fail("PN PIEVLI", *[Fault.BUSY] * 4)
-    with pytest.raises(ArchiveError, match="status 503"):
+    with pytest.raises(WebError, match="status 503"):
         fetch(PN_LISTS)
-    assert len(server.asked) == PATIENCE.retries + 1
-    assert len(pauses) == PATIENCE.retries
+    assert len(server.asked) == RETRIES + 1
+    assert len(pauses) == RETRIES
 
 
 def test_a_page_that_stays_is_an_error_and_says_so(fetch, server):
     server.fail("PN PIEVLI", *[Fault.PAGE] * 4)
-    with pytest.raises(ArchiveError, match="a page of type text/html came instead of a file"):
+    with pytest.raises(WebError, match="a page of type text/html came instead of a file"):
         fetch(PN_LISTS)
 
 
@@ -273,24 +280,23 @@ def test_the_server_may_ask_for_a_longer_pause_within_bounds(fetch, server, paus
     server.fail("PN PIEVLI", Fault.BUSY)
     server.state.retry_after = "86400"
     fetch(PN_LISTS)
-    assert pauses[1] <= PATIENCE.total
+    assert pauses[1] <= SECONDS
 
 
 def test_a_server_that_says_nothing_costs_the_read_time_limit_each_time(fetch, server):
     server.fail("PN PIEVLI", Fault.SILENT)
-    patience = Patience(connect=5.0, read=0.2, total=30.0, retries=1)
-    assert fetch(PN_LISTS, patience=patience) == {PN: server.state.files[PN]}
+    assert fetch(PN_LISTS, read_timeout=0.2, retries=1) == {PN: server.state.files[PN]}
 
 
 def test_a_server_that_drips_is_left_at_the_total_time_limit(fetch, server):
     server.fail("PN PIEVLI", *[Fault.DRIPPING] * 4)
-    with pytest.raises(ArchiveError, match=r"not complete within 0\.3 s"):
-        fetch(PN_LISTS, patience=Patience(connect=5.0, read=5.0, total=0.3, retries=3))
+    with pytest.raises(WebError, match=r"not complete within 0\.3 s"):
+        fetch(PN_LISTS, seconds=0.3)
     assert len(server.asked) == 1
 
 
 def test_nobody_there(fetch):
-    with pytest.raises(ArchiveError, match="connection failed"):
+    with pytest.raises(WebError, match="connection failed"):
         fetch(PN_LISTS, bases=["http://127.0.0.1:9/"])
 
 
@@ -305,7 +311,7 @@ def test_a_file_of_another_observation_is_not_accepted(fetch, server, inside):
 
 def test_a_hostile_bundle_is_refused_once_and_for_all(fetch, server):
     server.reply_with("PN PIEVLI", "GUEST1.tar", bundle([(f"../../{PN}", b"x")]))
-    with pytest.raises(ArchiveError, match="outside its folder"):
+    with pytest.raises(WebError, match="outside its folder"):
         fetch(PN_LISTS)
     assert len(server.asked) == 1
 
@@ -314,14 +320,14 @@ def test_a_bundle_with_one_damaged_member_is_fetched_again_whole(fetch, server):
     good = zipped(event_list(instrument="EMOS1"))
     damaged = bundle([(f"{OBSID}/pps/{M1}", good), (f"{OBSID}/pps/{M1_SECOND}", good[:-9])])
     server.reply_with("M1 MIEVLI", "GUEST1.tar", damaged)
-    with pytest.raises(ArchiveError, match=M1_SECOND):
+    with pytest.raises(WebError, match=M1_SECOND):
         fetch(M1_LISTS)
-    assert len(server.asked) == PATIENCE.retries + 1
+    assert len(server.asked) == RETRIES + 1
 
 
 def test_a_file_of_another_product_means_that_this_one_is_absent(fetch, server):
     server.reply_with("PN PIEVLI", M1, zipped(event_list()))
-    with pytest.raises(NotInArchiveError):
+    with pytest.raises(NotThere):
         fetch(PN_LISTS)
 
 
@@ -332,7 +338,7 @@ def test_mirrors_are_asked_in_order_when_the_archive_fails(fetch, server):
 def test_a_mirror_may_have_what_the_archive_has_not(fetch, server):
     with XmmArchive() as empty:
         assert set(fetch(PN_LISTS, bases=[empty.url, server.url])) == {PN}
-        with pytest.raises(NotInArchiveError):
+        with pytest.raises(NotThere):
             fetch(PN_LISTS, bases=[empty.url, "http://127.0.0.1:9/"])
 
 
@@ -357,13 +363,13 @@ def test_a_damaged_file_of_a_folder_is_replaced_by_the_archive(fetch, server, tm
 def test_a_damaged_file_of_a_folder_is_an_error_even_if_the_archive_has_none(fetch, server, tmp_path):
     (tmp_path / PN).write_bytes(b"<html>")
     server.fail("PN PIEVLI", Fault.GONE)
-    with pytest.raises(ArchiveError, match="not a FITS file") as caught:
+    with pytest.raises(WebError, match="not a FITS file") as caught:
         fetch(PN_LISTS, bases=[server.url, str(tmp_path)])
-    assert not isinstance(caught.value, NotInArchiveError)
+    assert not isinstance(caught.value, NotThere)
 
 
 def test_folders_alone_can_say_that_a_product_is_absent(fetch, tmp_path):
-    with pytest.raises(NotInArchiveError):
+    with pytest.raises(NotThere):
         fetch(PN_LISTS, bases=[str(tmp_path)])
 
 
@@ -385,13 +391,13 @@ def test_a_mirror_that_cannot_be_read_is_told(fetch, server, tmp_path, monkeypat
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(archive_module, "files_of", refuse)
-    with pytest.raises(ArchiveError, match=r"cannot be read \(Permission denied\)"):
+    with pytest.raises(WebError, match=r"cannot be read \(Permission denied\)"):
         fetch(PN_LISTS, bases=[str(tmp_path)])
 
 
 def test_a_file_of_a_mirror_that_cannot_be_read_is_told(fetch, tmp_path, monkeypatch):
     monkeypatch.setattr(archive_module, "mirror_files", lambda *_: [tmp_path])
-    with pytest.raises(ArchiveError, match="cannot be read"):
+    with pytest.raises(WebError, match="cannot be read"):
         fetch(PN_LISTS, bases=[str(tmp_path)])
 
 
@@ -402,14 +408,14 @@ def test_a_mirror_of_many_observations_gives_only_the_one_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize("base", ["", "ftp://archive/x", "http:///x", "file://otherhost/x"])
-def test_bases_are_checked_at_the_door(base):
+def test_bases_are_checked_at_the_door(base, tmp_path):
     with pytest.raises(ValueError, match="an archive or mirror must be"):
-        Archive([base], PATIENCE)
+        Archive([base], Web(tmp_path), seconds=SECONDS)
 
 
-def test_passwords_do_not_get_into_urls():
+def test_passwords_do_not_get_into_urls(tmp_path):
     with pytest.raises(ValueError, match="without a name and password") as caught:
-        Archive(["https://me:secret@archive/x"], PATIENCE)
+        Archive(["https://me:secret@archive/x"], Web(tmp_path), seconds=SECONDS)
     assert "secret" not in str(caught.value)
 
 

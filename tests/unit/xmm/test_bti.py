@@ -107,7 +107,7 @@ def test_the_last_window_is_shorter_and_holds_the_last_event():
     assert curve.rate[2] == pytest.approx(2 / 50)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 120), min_size=2, max_size=30))
 def test_bad_windows_are_those_above_the_threshold(counts):
     whole = subset([header(PN, 0, 100 * len(counts))], hard_events(counts))

@@ -138,7 +138,7 @@ def test_no_cells():
     assert (kept.dtype, reason.dtype) == (np.bool_, np.int8)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40))
 def test_equal_to_the_plain_twin_in_any_order_and_any_chunks(seed, chunk):
     rng = np.random.default_rng(seed)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from skimage.measure import regionprops
 
@@ -38,7 +38,6 @@ def flood(pixels, connectivity):
     return labels
 
 
-@settings(deadline=None)
 @given(cell_rows, st.sampled_from([4, 8]))
 def test_labels_are_connected_components_numbered_by_first_pixel(rows, connectivity):
     cells = make_cells(rows)
@@ -47,7 +46,6 @@ def test_labels_are_connected_components_numbered_by_first_pixel(rows, connectiv
     assert labels.tolist() == [expected[i, j] for i, j in zip(cells.i, cells.j, strict=True)]
 
 
-@settings(deadline=None)
 @given(cell_rows, st.randoms(use_true_random=False))
 def test_labels_do_not_depend_on_the_order_of_cells(rows, random):
     cells = make_cells(rows)
@@ -75,7 +73,6 @@ def test_cells_outside_the_grid_are_refused(row):
         label_regions(make_cells([row]), 10)
 
 
-@settings(deadline=None)
 @given(cell_rows, st.integers(0, 2**32 - 1))
 def test_shapes_agree_with_scikit_image(rows, seed):
     counts = np.random.default_rng(seed).poisson(0.8, (3, 10, 10))
@@ -175,7 +172,6 @@ def test_identifier_names_run_and_best_pixel():
     assert regions_of([(42, 68, 0, 0)], cube)["detid"][0] == "0724210501_0_5_0.2_12.0_x042y068"
 
 
-@settings(deadline=None)
 @given(cell_rows)
 def test_identifiers_do_not_depend_on_other_regions(rows):
     cells = make_cells(rows)

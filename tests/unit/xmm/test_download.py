@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ephemera.xmm import archive as archive_module
+from ephemera.transfer import web
 from ephemera.xmm.download import main
 from servers.xmm_archive import Fault, XmmArchive
 from servers.xmm_products import (
@@ -30,7 +30,7 @@ from servers.xmm_products import (
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(archive_module, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(web, "FIRST_PAUSE", 0.0)
     with XmmArchive() as running:
         for name, content in whole_observation().items():
             running.add(name, content)

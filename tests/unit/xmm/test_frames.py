@@ -38,7 +38,7 @@ def test_no_frame_length_is_refused():
         base_step([])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.floats(0, 9e8),
     st.floats(1, 3000),

@@ -68,7 +68,7 @@ def areas(regions, area):
     return masks
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(0, 2**32 - 1), st.sampled_from(["bbox", "pixels"]), st.integers(1, 3), st.sampled_from([4, 8])
 )
@@ -92,7 +92,7 @@ def test_curves_equal_sums_over_dense_cubes(seed, area, n_source, connectivity):
         assert np.isnan(curves.mu[row, ~used]).all()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 2**32 - 1))
 def test_evaluating_each_pair_once_changes_nothing(seed):
     _, cube, expectation = random_case(seed)

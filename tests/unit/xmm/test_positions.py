@@ -78,7 +78,6 @@ def test_centroid_of_ten_and_thirty_counts():
     assert (x[0], y[0]) == (17300.5, 27400.5)
 
 
-@settings(deadline=None)
 @given(st.floats(1, 1e5))
 def test_error_of_grid_positions(excess):
     axis = 8.62 / np.sqrt(excess)
@@ -242,7 +241,7 @@ def walk(regions, cells, cube, expectation, events, clip=600.0):
     return results
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_event_positions_equal_the_plain_walk(seed):
     rng = np.random.default_rng(seed)

@@ -52,7 +52,7 @@ def walk(events, cells, regions):
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_events_of_regions_equal_the_plain_walk(seed):
     events, cells, cube, regions = random_case(seed)

@@ -105,7 +105,7 @@ def test_bad_detections_are_refused():
         GridDetections(good.x, good.y, good.sigma, np.array([1]), good.start, good.stop)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32 - 1))
 def test_merging_keeps_the_strongest_and_leaves_no_double(seed):
     rng = np.random.default_rng(seed)

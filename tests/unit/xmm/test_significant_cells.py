@@ -147,7 +147,7 @@ def test_sparse_equals_dense_cell_by_cell(monkeypatch, block, n_source, n_class,
     assert sparse.is_eclipse.any()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 2**32 - 1),
     sigma=st.sampled_from([0.5, 1.0, 3.0]),

@@ -117,7 +117,7 @@ def test_union_drops_what_overlaps_only_a_list_not_taken():
     assert files(subsets(lists, span="union", minimum_span=500)[0]) == [["pn", "m1a"], ["m1b", "m2"]]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.tuples(st.sampled_from(list(Camera)), st.integers(0, 40), st.integers(1, 40)),

@@ -19,31 +19,14 @@ from typing import Any
 import requests
 import urllib3
 
-from ephemera.xmm.archive_errors import ArchiveError, NotInArchiveError, TransientError
+from ephemera.transfer.errors import BadAnswer, NotThere, WebError
+from ephemera.transfer.status import check_status
 
 #: Largest body that is believed, in bytes.
 MAX_BODY_BYTES = 32 * 1024**3
 
 _CHUNK = 1 << 18
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-[0-9]+/(?:[0-9]+|\*)")
-_ABSENT = frozenset({204, 404, 410})
-_FORBIDDEN = frozenset({401, 403})
-_WORTH_ASKING_AGAIN = frozenset({408, 425, 429})
-
-
-@dataclass(frozen=True)
-class Patience:
-    """Time limits, in s: to connect, between two reads, and for one product in all, retries included."""
-
-    connect: float
-    read: float
-    total: float
-    retries: int
-
-    def __post_init__(self) -> None:
-        if min(self.connect, self.read, self.total) <= 0 or self.retries < 0:
-            msg = f"time limits must be positive and retries at least 0, got {self}"
-            raise ValueError(msg)
 
 
 class Deadline:
@@ -54,11 +37,11 @@ class Deadline:
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds left; raises ArchiveError when there are none."""
+        """Seconds left; raises WebError when there are none."""
         left = self._end - time.monotonic()
         if left <= 0:
             msg = f"not complete within {self._seconds:g} s"
-            raise ArchiveError(msg)
+            raise WebError(msg)
         return left
 
 
@@ -121,33 +104,34 @@ class Body:
         session: requests.Session,
         url: str,
         query: Mapping[str, str],
-        patience: Patience,
+        time_limits: tuple[float, float],
         deadline: Deadline,
     ) -> Reply:
         """Ask once, write what comes, and return when the body is complete.
 
-        Raises TransientError when it broke off (what came is kept if it can be continued),
-        NotInArchiveError when there is no such product, ArchiveError for anything else.
+        `time_limits` (s) are to connect and between two reads. Raises BadAnswer when it broke off (what
+        came is kept if it can be continued), NotThere when there is no such thing, WebError otherwise.
         """
         if not self._can_continue:
             self.discard()
         left = deadline.left()
+        connect, read = time_limits
         try:
             response = session.get(
                 url,
                 params=dict(query),
                 headers=self._headers(),
                 stream=True,
-                timeout=(min(patience.connect, left), min(patience.read, left)),
+                timeout=(min(connect, left), min(read, left)),
             )
         except requests.Timeout as error:
             deadline.left()
             kind = "connection" if isinstance(error, requests.ConnectTimeout) else "reply"
             msg = f"no {kind} in time"
-            raise TransientError(msg) from error
+            raise BadAnswer(msg) from error
         except requests.RequestException as error:
             msg = f"connection failed ({type(error).__name__})"
-            raise TransientError(msg) from error
+            raise BadAnswer(msg) from error
         with response:
             self._check_status(response)
             name = _name(response)
@@ -167,23 +151,9 @@ class Body:
         return headers
 
     def _check_status(self, response: requests.Response) -> None:
-        status = response.status_code
-        if status in _ABSENT:
-            msg = f"status {status}"
-            raise NotInArchiveError(msg)
-        if status in _FORBIDDEN:
-            msg = f"status {status}: the data are not public"
-            raise ArchiveError(msg)
-        if status == requests.codes.requested_range_not_satisfiable:
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
             self._can_continue = False
-            msg = "the server could not continue"
-            raise TransientError(msg)
-        if status in _WORTH_ASKING_AGAIN or status >= requests.codes.server_error:
-            msg = f"status {status}"
-            raise TransientError(msg, wait=_seconds(response.headers.get("Retry-After")))
-        if status not in (requests.codes.ok, requests.codes.partial_content):
-            msg = f"status {status}"
-            raise ArchiveError(msg)
+        check_status(response)
 
     def _prepare(self, response: requests.Response) -> None:
         """Decide whether this reply continues the file or starts it, and whether a break can be mended."""
@@ -192,7 +162,7 @@ class Body:
             if match is None or int(match[1]) != self._received:
                 self._can_continue = False
                 msg = "the server continued at another byte"
-                raise TransientError(msg)
+                raise BadAnswer(msg)
             return
         self.discard()
         tag = response.headers.get("ETag", "")
@@ -212,13 +182,13 @@ class Body:
                 except urllib3.exceptions.HTTPError as error:
                     deadline.left()
                     msg = f"the body broke off ({type(error).__name__})"
-                    raise TransientError(msg) from error
+                    raise BadAnswer(msg) from error
                 if not data:
                     return
                 self._received += len(data)
                 if self._received > MAX_BODY_BYTES:
                     msg = f"the body is larger than {MAX_BODY_BYTES} bytes"
-                    raise ArchiveError(msg)
+                    raise WebError(msg)
                 handle.write(data)
 
 
@@ -233,12 +203,7 @@ def _name(response: requests.Response) -> str:
         return name
     if response.headers.get("Content-Length") == "0":
         msg = "empty reply"
-        raise NotInArchiveError(msg)
+        raise NotThere(msg)
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     msg = f"a page of type {kind or 'unknown'} came instead of a file"
-    raise TransientError(msg)
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Seconds of a Retry-After header; its other form, a date, is not followed."""
-    return float(retry_after) if retry_after and retry_after.isdecimal() else None
+    raise BadAnswer(msg)
