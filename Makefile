@@ -10,7 +10,7 @@ export PYTHONHASHSEED := 0
 # Certificates of the system: many institutes have their own.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help install install-slurm lock demo test slurm-test lint format bench clean
+.PHONY: help install install-slurm install-web lock demo test slurm-test lint format bench clean
 
 help:
 	@echo "make demo    simulate observations, search them, show what was found (results in demo/)"
@@ -20,12 +20,17 @@ help:
 	@echo "make bench   time the fast paths beside their readable twins"
 	@echo "make install only install into .venv; then: source .venv/bin/activate"
 	@echo "make install-slurm  the same with the plugin for --profile slurm"
+	@echo "make install-web    the same with what ephemera jwst serve needs"
 
 install: $(RUNTIME)
 
 # With the plugin every start of Snakemake asks Slurm for its configuration: only for those who use it.
 install-slurm: $(RUNTIME)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r envs/requirements-slurm.txt
+
+# What `ephemera jwst serve` needs, in the versions that are tested.
+install-web: $(RUNTIME)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --no-build-isolation --constraint envs/requirements-dev.txt -e '.[web]'
 
 # Everything is byte-compiled while it is installed: jobs are many and short, and a Python start that
 # has to compile its libraries takes several times as long.

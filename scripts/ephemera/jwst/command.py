@@ -33,7 +33,7 @@ def serve_pages(options: argparse.Namespace) -> int:
     try:
         from ephemera.jwst.web import serve
     except ModuleNotFoundError as error:
-        sys.stderr.write(f"{error.name} is not installed: pip install 'ephemera[web]'\n")
+        sys.stderr.write(f"{error.name} is not installed: run make install-web in the checkout\n")
         return 2
     if options.host not in (LOOPBACK, "localhost", "::1"):
         sys.stderr.write(

@@ -4,7 +4,12 @@
   const meta = JSON.parse(byId("meta").textContent);
   const GREY = [[0, "#888888"], [1, "#888888"]];
   const LINES = ["#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
-  const CAMERA = { eye: { x: -1.4, y: -1.55, z: 0.85 }, center: { x: 0.05, y: 0.05, z: -0.18 } };
+  // From further away where the panel is narrow, or the axes would leave it at the sides.
+  const camera = () => {
+    const [width, height] = [byId("surface").clientWidth - (narrow() ? 0 : 110), byId("surface").clientHeight - (narrow() ? 64 : 0)];
+    const away = Math.min(1.6, Math.max(1, (1.4 * height) / Math.max(width, 1)));
+    return { eye: { x: -1.4 * away, y: -1.55 * away, z: 0.85 * away }, center: { x: 0.05, y: 0.05, z: -0.18 } };
+  };
   // Only these buttons: the library's own list has one that sends charts to a server.
   const BUTTONS = {
     surface: ["orbitRotation", "tableRotation", "zoom3d", "pan3d", "resetCameraDefault3d"],
@@ -159,7 +164,7 @@
       ...base(), margin: { l: 0, r: 0, t: narrow() ? 4 : 30, b: narrow() ? 60 : 0 }, coloraxis: colourAxis(),
       scene: {
         xaxis: { title: { text: "Time [h]", font: small } }, yaxis: { title: { text: WAVE, font: small } },
-        zaxis: { title: { text: zTitle(state.mode), font: small } }, camera: CAMERA,
+        zaxis: { title: { text: zTitle(state.mode), font: small } }, camera: camera(),
         aspectmode: "manual", aspectratio: { x: 1.6, y: 1.1, z: 0.7 },
       },
     };
@@ -416,7 +421,7 @@
     on("zmax", "change", limits);
     on("zauto", "click", () => { delete state.limits[state.mode]; fillLimits(); byId("zerror").textContent = ""; drawAll(); });
     on("reset", "click", () => {
-      if (byId("surface")) Plotly.relayout(byId("surface"), { "scene.camera": CAMERA });
+      if (byId("surface")) Plotly.relayout(byId("surface"), { "scene.camera": camera() });
       ["heatmap", "spectrum", "curve"].filter(byId).forEach((id) => Plotly.relayout(byId(id), { "xaxis.autorange": true, "yaxis.autorange": true }));
     });
     document.querySelectorAll("button[data-png]").forEach((button) => button.addEventListener("click", () => {
