@@ -89,6 +89,8 @@ def xmm_targets():
     targets = [*xmm_catalogue_targets(), *xmm_completeness_targets()]
     if XMM.figures.enabled:
         targets += expand(XMM_FIGURES.output("{obsid}"), obsid=XMM_UNITS)
+    if XMM.sample.enabled:
+        targets.append(XMM_SAMPLE.output(PROJECT))
     if XMM.pages.enabled:
         targets.append(XMM_PAGES.output(PROJECT))
     return targets

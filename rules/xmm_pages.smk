@@ -1,4 +1,8 @@
-"""The report to browse: pages of observations, sources, types and filters, from what the branch has made."""
+"""Figures of the sample, and the report to browse: pages of observations, sources, types and filters."""
+
+XMM_SAMPLE = RECIPES.step(
+    "xmm.sample", reads=[XMM_CATALOGUE, XMM_HOT_REGIONS, XMM_CROSSMATCH]
+)
 
 XMM_PAGES = RECIPES.step(
     "xmm.pages",
@@ -6,8 +10,11 @@ XMM_PAGES = RECIPES.step(
         XMM_EVENTS,
         XMM_REGIONS,
         XMM_CATALOGUE,
+        XMM_CROSSMATCH,
+        XMM_FILTERS,
         *([XMM_FIGURES] if XMM.figures.enabled else []),
-        *([XMM_RECOVER] if XMM_SIMULATED else []),
+        *([XMM_RECOVER] if XMM_SIMULATED or XMM_INJECTED else []),
+        *([XMM_SAMPLE] if XMM.sample.enabled else []),
     ],
 )
 
@@ -17,9 +24,42 @@ def xmm_pages_optional(wildcards):
     inputs = {}
     if XMM.figures.enabled:
         inputs["figures"] = expand(XMM_FIGURES.output("{obsid}"), obsid=XMM_UNITS)
+    if XMM.sample.enabled:
+        inputs["sample"] = XMM_SAMPLE.output("{project}")
     if XMM_SIMULATED:
-        inputs["recovery"] = XMM_RECOVER.output(f"{wildcards.project}.recovery.parquet")
+        inputs["recovery"] = XMM_RECOVER.output("{project}.recovery.parquet")
     return inputs
+
+
+rule xmm_sample:
+    input:
+        detections=XMM_CATALOGUE.output("{project}/detections.parquet"),
+        sources=XMM_CATALOGUE.output("{project}/sources.parquet"),
+        hot_regions=XMM_HOT_REGIONS.output("{project}.hot_regions.parquet"),
+        chance=xmm_matches("chance"),
+        matches=xmm_matches("sources"),
+    output:
+        figures=report(
+            directory(XMM_SAMPLE.output("{project}")),
+            patterns=["{figure}.png"],
+            caption="../workflow/report/xmm_sample.rst",
+            category="XMM-Newton",
+            subcategory="sample",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        XMM_SAMPLE.log("{project}"),
+    benchmark:
+        XMM_SAMPLE.benchmark("{project}")
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        recipe=XMM_SAMPLE.document,
+    message:
+        "Drawing the sample of {wildcards.project}"
+    script:
+        "../scripts/step.py"
 
 
 rule xmm_pages:
@@ -34,6 +74,14 @@ rule xmm_pages:
         runs=XMM_CATALOGUE.output("{project}/runs.parquet"),
         outcomes=XMM_CATALOGUE.output("{project}/outcomes.csv"),
         candidates=XMM_CATALOGUE.output("{project}/candidates.csv"),
+        matches=xmm_matches("sources"),
+        status=expand(
+            XMM_CROSSMATCH.output("{{project}}/{set}.status.json"), set=XMM_SETS
+        ),
+        filters=[
+            XMM_FILTERS.output(f"{{project}}/{name}.parquet")
+            for name in ("filters", "combinations", "masks")
+        ],
     output:
         pages=directory(XMM_PAGES.output("{project}")),
     log:

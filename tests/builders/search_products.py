@@ -35,7 +35,13 @@ from xmm_cubes import frames_of, grid_of, header_of, subset_of
 OBSID = "0000000001"
 DT, T0 = 10.0, 1000.0
 SETTINGS = SimpleNamespace(
-    threshold_sigma=3.0, n_min=2, mu_floor=1e-6, gauss_above_1000=False, clean_up=False, second_pass=False
+    detector="bayes",
+    threshold_sigma=3.0,
+    n_min=2,
+    mu_floor=1e-6,
+    gauss_above_1000=False,
+    clean_up=False,
+    second_pass=False,
 )
 LIST_ROW = {"obsid": OBSID, "file": "P0.FTZ", "run": "", "outcome": "ok", "detail": "9 events"}
 

@@ -221,6 +221,12 @@ class Figures(Section):
     max_light_curves: int = option(12, "Most significant detections drawn per observation.", ge=0)
 
 
+class Sample(Section):
+    """`xmm_sample`: pictures of all observations together, drawn from saved products."""
+
+    enabled: bool = option(False, "Draw figures of the sample.")
+
+
 class Pages(Section):
     """`xmm_pages`: a report to browse, from saved products; it opens from files, without a server."""
 
@@ -255,4 +261,5 @@ class Xmm(Section):
     recover: Recover = subsection(Recover, "Found against simulated and injected.")
     false_alarms: FalseAlarms = subsection(FalseAlarms, "What is found where nothing is.")
     figures: Figures = subsection(Figures, "Figures.")
+    sample: Sample = subsection(Sample, "Figures of the sample.")
     pages: Pages = subsection(Pages, "Report to browse.")

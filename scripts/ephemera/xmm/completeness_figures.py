@@ -65,7 +65,7 @@ def draw_recovery(folder: Path, rows: Mapping[str, Rows], seen: Sequence[Tried])
 
 def _simulated(folder: Path, rows: Rows) -> None:
     with figure(1, height=2.6) as drawn:
-        axes = drawn.add_subplot(**margins(drawn, 0.55, 0.1, 0.45, 0.3))
+        axes = drawn.add_subplot(drawn.add_gridspec(1, 1, **margins(drawn, 0.55, 0.1, 0.45, 0.3))[0])
         for kind, marker in (("peak", "o"), ("eclipse", "s")):
             mine = [row for row in rows if row["kind"] == kind]
             for found, face in ((True, COLOURS[kind]), (False, "none")):

@@ -43,8 +43,8 @@ class Selections:
 class Report:
     """Everything that the pages of one project show.
 
-    `matches` holds a row for each matched source by set; `figures` the names of files by observation;
-    `sample` title, file and caption of the figures of the sample; `with_page` the sources that have a page.
+    `matches` holds a row for each source by set, `catalogues` how matching with each ended, `figures` the
+    names of files by observation, `sample` section, file and caption of the figures of the sample.
     """
 
     project: str
@@ -57,6 +57,7 @@ class Report:
     figures: Mapping[str, Sequence[str]] = field(default_factory=dict)
     sample: Sequence[Row] = ()
     matches: Mapping[str, Mapping[int, Row]] = field(default_factory=dict)
+    catalogues: Sequence[Row] = ()
     rates: Mapping[int, Sequence[Row]] = field(default_factory=dict)
     changes: Sequence[Row] = ()
     selections: Selections | None = None

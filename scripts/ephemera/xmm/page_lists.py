@@ -43,6 +43,8 @@ def home(report: Report) -> str:
         ),
         section("How lists and runs ended", _outcome_counts(report), anchor="outcomes"),
     ]
+    if report.catalogues:
+        parts.append(section("Catalogues matched with", _catalogues(report), anchor="catalogues"))
     if report.recovery is not None:
         parts.append(section("Simulated and found", _recovery(report.recovery), anchor="recovery"))
     if report.candidates:
@@ -103,6 +105,19 @@ def _recovery(rows: Sequence[Row]) -> Markup:
     ]  # fmt: skip
     found = sum(bool(row["found"]) for row in rows)
     return table(headings, cells, caption=f"{found} of {len(rows)} simulated bursts and eclipses found")
+
+
+def _catalogues(report: Report) -> Markup:
+    """How matching with each catalogue ended."""
+    headings = (
+        Heading("Catalogue"), Heading("Outcome"), Heading("Detail"), Heading("Sources matched", numeric=True),
+        Heading("Detections matched", numeric=True),
+    )  # fmt: skip
+    cells = [
+        (row["set"], row["outcome"], row["detail"], row["n_sources_matched"], row["n_detections_matched"])
+        for row in report.catalogues
+    ]
+    return table(headings, cells, caption="Catalogues and how they answered")
 
 
 def _candidates(report: Report) -> Markup:

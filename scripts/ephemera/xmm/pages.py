@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
+
 from ephemera.cubes import read_attribute
 from ephemera.files import remove
 from ephemera.tables import read
@@ -24,11 +26,12 @@ from ephemera.xmm.events_store import read_subsets
 from ephemera.xmm.light_curve_files import light_curve_ids, read_light_curve
 from ephemera.xmm.observation import Subset
 from ephemera.xmm.page_curves import MOST_OBSERVATIONS, SourceCurve, source_curve
-from ephemera.xmm.page_data import Observed, Report, Row
+from ephemera.xmm.page_data import Observed, Report, Row, Selections
 from ephemera.xmm.page_observation import observation_page
 from ephemera.xmm.page_source import source_page
 from ephemera.xmm.recover import RECOVERY
 from ephemera.xmm.run_columns import RUNS
+from ephemera.xmm.sample_columns import COMBINATIONS, FILTERS
 
 if TYPE_CHECKING:
     from ephemera.config.xmm import Pages as PagesSettings
@@ -86,6 +89,29 @@ def several(job: Job, name: str) -> list[Path]:
     return list(paths) if isinstance(paths, list) else [paths]
 
 
+def matches_of(paths: Sequence[Path]) -> dict[str, dict[int, Row]]:
+    """Rows of the sources' matches by set, which the name of the file tells, and by source."""
+    return {
+        path.name.split(".", 1)[0]: {row["srcid"]: row for row in pq.read_table(path).to_pylist()}
+        for path in paths
+    }
+
+
+def selections_of(job: Job) -> Selections | None:
+    """Filters and combinations with the detections that each filter keeps."""
+    paths = several(job, "filters")
+    if not paths:
+        return None
+    filters, combinations, masks = paths
+    rows, kept = rows_of(filters, FILTERS), pq.read_table(masks)
+    detids = kept["detid"].to_numpy(zero_copy_only=False)
+    by_filter = {
+        row["filter"]: frozenset(detids[kept[f"filter_{number}"].to_numpy(zero_copy_only=False)].tolist())
+        for number, row in enumerate(rows)
+    }
+    return Selections(rows, rows_of(combinations, COMBINATIONS), by_filter)
+
+
 def read_report(job: Job) -> Report:
     """All tables that the pages show."""
     settings: PagesSettings = job.settings
@@ -104,6 +130,9 @@ def read_report(job: Job) -> Report:
         outcomes=rows_of(job.input.outcomes, OUTCOMES),
         candidates=rows_of(job.input.candidates, CANDIDATES),
         figures=figures,
+        matches=matches_of(several(job, "matches")),
+        catalogues=[json.loads(path.read_text(encoding="utf-8")) for path in several(job, "status")],
+        selections=selections_of(job),
         sample=() if sample is None else json.loads((sample / CAPTIONS).read_text(encoding="utf-8")),
         recovery=None if recovery is None else rows_of(recovery, RECOVERY),
         max_sources=settings.max_sources,
