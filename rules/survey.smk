@@ -55,12 +55,7 @@ SURVEY_SEARCH = RECIPES.step(
     also=survey_plugins("quality", "finder"),
     tables=survey_plugin_tables("quality", "finder"),
 )
-SURVEY_FEATURES = RECIPES.step(
-    "survey.features",
-    reads=[SURVEY_REDUCE],
-    also={**SURVEY.search.settings(), **survey_plugins("quality", "finder")},
-    tables=survey_plugin_tables("quality", "finder"),
-)
+SURVEY_FEATURES = RECIPES.step("survey.features", reads=[SURVEY_REDUCE, SURVEY_SEARCH])
 SURVEY_INJECT = RECIPES.step(
     "survey.inject",
     reads=[SURVEY_REDUCE],
@@ -372,8 +367,9 @@ rule survey_inject:
 
 rule survey_features:
     input:
-        batch=survey_batch_file,
         curves=SURVEY_REDUCE.output("{survey}/{batch}.curves.parquet"),
+        searched=SURVEY_SEARCH.output("{survey}/{batch}.curves.parquet"),
+        detections=SURVEY_SEARCH.output("{survey}/{batch}.detections.parquet"),
     output:
         features=SURVEY_FEATURES.output("{survey}/{batch}.features.parquet"),
     log:

@@ -16,11 +16,14 @@ import pyarrow.parquet as pq
 from ephemera.config.survey import Catalogue, Histogram
 from ephemera.job import namespace
 from ephemera.survey.catalogue import load
-from ephemera.survey.describing import NAMES, Extractor, numbers_of, prepared
+from ephemera.survey.curve_files import read_curves, write_curves
+from ephemera.survey.describing import NAMES, Extractor, feature_table, usable_epochs
 from ephemera.survey.histogram import histogram_of
 from ephemera.survey.judging import Search, search_curve
 from ephemera.survey.light_curve import LightCurve
 from ephemera.survey.nearest import Sky
+from ephemera.survey.own_features import asymmetry, autocorrelation, own_numbers, prepare, stetson_j
+from ephemera.survey.parquet_tables import write_table
 from ephemera.survey.periods import Series, frequencies, periodogram
 from ephemera.survey.robust import robust_mean_rms
 from ephemera.survey.store import raw_files
@@ -114,27 +117,41 @@ def bench_search() -> list[tuple[str, float, str, str]]:
 
 
 def bench_features() -> list[tuple[str, float, str, str]]:
-    """28 features by light-curve and by feets, where they are installed; our own five."""
+    """28 features by light-curve and by feets, where they are installed; our own; all of it with files."""
     made = curves()
-    plain = [prepared(c.mjd[c.usable], c.flux[c.usable], c.flux_err[c.usable]) for c in made]
+    plain = prepare([usable_epochs(c) for c in made])
     extractor = Extractor()
     rows = []
     if extractor.version is not None:
-        each = best_of(lambda: [extractor(*p) for p in plain]) / CURVES
+        each = best_of(lambda: extractor.many(plain)) / CURVES
         note = f"{len(NAMES)} columns, light-curve {extractor.version}; wanted 8000"
         rows.append(("survey: features, library", 1 / each, "curves/s", note))
-    own = Extractor("never")
-    together = best_of(lambda: [numbers_of(c.mjd, c.flux, c.flux_err, extractor) for c in made]) / CURVES
-    alone = best_of(lambda: [numbers_of(c.mjd, c.flux, c.flux_err, own) for c in made]) / CURVES
-    rows.append(("survey: features, all", 1 / together, "curves/s", "library and our own five"))
-    rows.append(("survey: features, our own five", 1 / alone, "curves/s", ""))
+    signs: list[list[int]] = [[]] * CURVES
+    together = best_of(lambda: feature_table(made, signs, extractor)) / CURVES
+    alone = best_of(lambda: own_numbers(plain)) / CURVES
+    twin = (
+        best_of(lambda: [(stetson_j(p), autocorrelation(p.flux), asymmetry(p.flux)) for p in plain]) / CURVES
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path, out = Path(folder, "curves.parquet"), Path(folder, "features.parquet")
+        write_curves(made, path)
+
+        def step() -> None:
+            write_table(feature_table(read_curves(path), signs, extractor), "features", out)
+
+        files = best_of(step) / CURVES
+    rows.append(("survey: features, all", 1 / together, "curves/s", "library and our own; wanted 8000"))
+    rows.append(("survey: features, file to file", 1 / files, "curves/s", "the same, read and written"))
+    rows.append(
+        ("survey: features, our own", 1 / alone, "curves/s", f"ratio to one by one {twin / alone:.1f}")
+    )
     if importlib.util.find_spec("feets") is not None:
         import feets
 
         space = feets.FeatureSpace(
             data=["time", "magnitude", "error"], only=["Amplitude", "Skew", "Std", "Mean"]
         )
-        each = best_of(lambda: [space.extract(*p) for p in plain[:5]], 1) / 5
+        each = best_of(lambda: [space.extract(p.time, p.flux, p.error) for p in plain[:5]], 1) / 5
         rows.append(("survey: features, feets", 1 / each, "curves/s", "4 columns only"))
     else:
         rows.append(("survey: features, feets", float("nan"), "curves/s", "feets is not installed"))

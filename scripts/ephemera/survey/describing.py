@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from ephemera.survey.judging import Searched, finite
 from ephemera.survey.light_curve import LightCurve
+from ephemera.survey.own_features import Prepared, own_numbers, prepare
+from ephemera.survey.parquet_tables import table_of
+from ephemera.survey.photometry import mag_of
 from ephemera.tables import Column, TableDeclaration
 
 FloatArray = npt.NDArray[np.float64]
-
-#: Pairs of epochs closer than this (d) enter Stetson's J.
-PAIR_DAYS = 0.1
-#: Share of epochs called brightest, and faintest, by the asymmetry.
-EXTREME = 0.05
 
 #: Extractors of the package light-curve, with their arguments.
 EXTRACTORS: tuple[tuple[str, tuple[float, ...]], ...] = (
@@ -97,7 +95,7 @@ OWN = (
     ),
     Column("n_positive", "i4", None, "meta.number", "Brightenings found"),
     Column("n_negative", "i4", None, "meta.number", "Dips found"),
-    Column("median_mag", "f8", "mag", "phot.mag;stat.median", "Median magnitude"),
+    Column("median_mag", "f8", "mag", "phot.mag;stat.median", "Magnitude of the median flux"),
 )
 PERIODS = (
     Column("period", "f8", "d", "src.var;time.period", "Best period, Lomb-Scargle"),
@@ -129,26 +127,6 @@ FEATURES = TableDeclaration(
 )
 
 
-def prepared(
-    time: FloatArray, flux: FloatArray, error: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray | None]:
-    """Finite values in order of time, equal times averaged; errors None where not all are positive."""
-    use = np.isfinite(time) & np.isfinite(flux)
-    time, flux, error = time[use], flux[use], error[use]
-    weighted = bool(np.all(np.isfinite(error) & (error > 0))) and len(time) > 0
-    order = np.argsort(time, kind="stable")
-    time, flux, error = time[order], flux[order], error[order]
-    first = np.concatenate(([True], np.diff(time) > 0)) if len(time) else np.zeros(0, bool)
-    if not np.all(first):
-        group = np.cumsum(first) - 1
-        with np.errstate(all="ignore"):  # errors may be too small for their weights
-            weight = error**-2 if weighted else np.ones(len(time))
-            total = np.bincount(group, weight)
-            flux = np.bincount(group, weight * flux) / total
-            time, error = time[first], np.asarray(total**-0.5, np.float64)
-    return time, flux, error if weighted else None
-
-
 class Extractor:
     """The package light-curve behind one call; without it (or told never) all its numbers are null."""
 
@@ -165,86 +143,81 @@ class Extractor:
                 msg = f"light-curve {self.version} names its features otherwise: {self._extract.names}"
                 raise RuntimeError(msg)
 
-    def __call__(self, time: FloatArray, flux: FloatArray, error: FloatArray | None) -> FloatArray:
-        """The 28 numbers; NaN where undefined."""
+    def many(self, curves: Sequence[Prepared]) -> FloatArray:
+        """The 28 numbers of each light curve (rows); NaN where undefined."""
+        found = np.full((len(curves), len(NAMES)), np.nan)
         if self._extract is None:
-            return np.full(len(NAMES), np.nan)
-        found = self._extract(time, flux, error, sorted=True, check=False, fill_value=math.nan)
+            return found
+        for weighted in (True, False):
+            which = [k for k, curve in enumerate(curves) if (curve.error is not None) == weighted]
+            # Errors that only fill a place make an unweighted set: the library takes one kind at a time.
+            arrays = [
+                (c.time, c.flux, c.error) if c.error is not None else (c.time, c.flux)
+                for c in (curves[k] for k in which)
+            ]
+            if weighted and which:
+                options = {"sorted": True, "check": False, "fill_value": math.nan}
+                found[which] = self._extract.many(arrays, **options, n_jobs=1)  # jobs run side by side
+            elif which:
+                found[which] = [self._one(*curve) for curve in arrays]
+        return found
+
+    def _one(self, *curve: FloatArray) -> FloatArray:
+        found = self._extract(*curve, sorted=True, check=False, fill_value=math.nan)
         return np.asarray(found, np.float64)
 
 
-def stetson_j(time: FloatArray, flux: FloatArray, error: FloatArray | None) -> float:
-    """Stetson's J (1996, PASP 108, 851) of successive epochs within 0.1 d; nan without such a pair."""
-    n = len(time)
-    if n < 2:
-        return float("nan")
-    weight = np.ones(n) if error is None else error**-2
-    spread = np.full(n, flux.std(ddof=1)) if error is None else error
-    if not np.all(spread > 0):
-        return float("nan")
-    delta = math.sqrt(n / (n - 1)) * (flux - np.average(flux, weights=weight)) / spread
-    close = np.diff(time) <= PAIR_DAYS
-    product = (delta[1:] * delta[:-1])[close]
-    return float(np.mean(np.sign(product) * np.sqrt(np.abs(product)))) if len(product) else float("nan")
-
-
-def autocorrelation(flux: FloatArray) -> float:
-    """Correlation of each epoch with the next; nan for fewer than three or a constant."""
-    if len(flux) < 3:
-        return float("nan")
-    away = flux - flux.mean()
-    power = float(away @ away)
-    return float(away[1:] @ away[:-1]) / power if power > 0 else float("nan")
-
-
-def asymmetry(flux: FloatArray) -> float:
-    """Mean of the 5 % brightest and 5 % faintest, from the median, in standard deviations."""
-    n = len(flux)
-    if n < 2 or not flux.std() > 0:
-        return float("nan")
-    k = max(1, round(EXTREME * n))
-    ordered = np.sort(flux)
-    both = np.concatenate((ordered[:k], ordered[-k:]))
-    return float((both.mean() - np.median(ordered)) / ordered.std())
-
-
-def numbers_of(time: FloatArray, flux: FloatArray, error: FloatArray, extractor: Extractor) -> dict[str, Any]:
-    """All features of plain arrays (unusable epochs already left out)."""
-    time, flux, errors = prepared(time, flux, error)
-    with np.errstate(all="ignore"):
-        library = extractor(time, flux, errors)
-        own = {
-            "stetson_J": stetson_j(time, flux, errors),
-            "autocorrelation": autocorrelation(flux),
-            "asymmetry": asymmetry(flux),
-        }
-    row: dict[str, Any] = {"n_used": len(time), "weighted": errors is not None, "library": extractor.version}
-    row |= {name: finite(value) for name, value in own.items()}
-    return row | {name: finite(float(value)) for name, value in zip(NAMES, library, strict=True)}
-
-
-def feature_row(
-    searched: Searched,
-    extractor: Extractor,
-    injection: str | None = None,
-    periods: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Row of the table `features`."""
-    curve: LightCurve = searched.curve
-    usable = curve.usable
-    mags = curve.magnitudes[0][usable]
-    mags = mags[np.isfinite(mags)]
-    row = numbers_of(curve.mjd[usable], curve.flux[usable], curve.flux_err[usable], extractor)
-    signs = [event.sign for event in searched.events]
-    return row | {
-        "curve_id": curve.curve_id,
-        "source": curve.source,
-        "survey": curve.survey,
-        "filter": curve.filter,
-        "simulated": injection is not None,
-        "injection_id": injection,
-        "n_positive": signs.count(1),
-        "n_negative": signs.count(-1),
-        "median_mag": float(np.median(mags)) if len(mags) else None,
-        **(periods or {}),
+def number_columns(curves: Sequence[Prepared], extractor: Extractor) -> dict[str, Any]:
+    """Columns of the table `features` that come from plain arrays: the library's and our own."""
+    library = extractor.many(curves)
+    own = own_numbers(curves)
+    columns: dict[str, Any] = {
+        "n_used": np.array([len(curve) for curve in curves], np.int32),
+        "weighted": np.array([curve.error is not None for curve in curves], bool),
+        "library": pa.array([extractor.version] * len(curves), pa.string()),
+        **own,
+        **{name: library[:, k] for k, name in enumerate(NAMES)},
     }
+    return {
+        name: np.where(np.isfinite(values), values, np.nan)
+        if isinstance(values, np.ndarray) and values.dtype.kind == "f"
+        else values
+        for name, values in columns.items()
+    }
+
+
+def feature_table(
+    curves: Sequence[LightCurve],
+    signs: Sequence[Sequence[int]],
+    extractor: Extractor,
+    injections: Sequence[str] | None = None,
+    periods: Sequence[Mapping[str, Any]] | None = None,
+) -> pa.Table:
+    """Table `features`, one row a light curve; `signs` are those of the events found in each.
+
+    `injections` names the injection of each light curve where they are injected ones; `periods` are the
+    columns of the period search where there was one.
+    """
+    n = len(curves)
+    columns = number_columns(prepare([usable_epochs(curve) for curve in curves]), extractor)
+    median = columns.pop("median_flux")
+    zero_points = np.array([curve.zero_point for curve in curves], np.float64)
+    columns["median_mag"] = mag_of(median, np.full(n, np.nan), zero_points)[0]
+    columns |= {
+        name: [getattr(c, name) for c in curves] for name in ("curve_id", "source", "survey", "filter")
+    }
+    columns["simulated"] = np.full(n, injections is not None)
+    columns["injection_id"] = injections or [None] * n
+    columns["n_positive"] = [list(some).count(1) for some in signs]
+    columns["n_negative"] = [list(some).count(-1) for some in signs]
+    found = periods or [{}] * n
+    columns |= {column.name: [row.get(column.name) for row in found] for column in PERIODS}
+    return table_of(FEATURES, columns)
+
+
+def usable_epochs(curve: LightCurve) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Time, flux and error of the usable epochs."""
+    usable = curve.usable
+    if usable.all():
+        return curve.mjd, curve.flux, curve.flux_err
+    return curve.mjd[usable], curve.flux[usable], curve.flux_err[usable]

@@ -1,22 +1,22 @@
 """Describe every light curve of a batch by numbers, and, where asked for, look for its period.
 
-Reads reduced light curves. Makes the table of features with one row a light curve; undefined numbers are
-null, and no light curve, however short or odd, stops the batch.
+Reads reduced light curves and the events found in them. Makes the table of features with one row a light
+curve that was searched; undefined numbers are null, and no light curve, however odd, stops the batch.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from ephemera.survey.curve_files import read_curves
-from ephemera.survey.describing import FEATURES, Extractor, feature_row, prepared
-from ephemera.survey.judging import finite, search_curve, search_of
+from ephemera.survey.describing import Extractor, feature_table, usable_epochs
+from ephemera.survey.judging import finite
 from ephemera.survey.light_curve import LightCurve
-from ephemera.survey.outcomes import SourceError
-from ephemera.survey.parquet_tables import read_table, table_of_rows, write_table
+from ephemera.survey.own_features import prepared
+from ephemera.survey.parquet_tables import read_table, write_table
 from ephemera.survey.periods import Series, find_boxes, find_period
-from ephemera.survey.plugins import finder_of, quality_of
 
 if TYPE_CHECKING:
     from ephemera.config.survey import Features as Settings
@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 
 def period_columns(curve: LightCurve, shortest: float, longest: float, n_terms: int = 1) -> dict[str, Any]:
     """Columns of the period search of one light curve."""
-    usable = curve.usable
-    series = Series(*prepared(curve.mjd[usable], curve.flux[usable], curve.flux_err[usable]))
+    epochs = prepared(*usable_epochs(curve))
+    series = Series(epochs.time, epochs.flux, epochs.error)
     columns: dict[str, Any] = {}
     best = find_period([series], shortest, longest, n_terms)
     if best is not None:
@@ -45,21 +45,16 @@ def period_columns(curve: LightCurve, shortest: float, longest: float, n_terms: 
 def main(job: Job) -> None:
     """Describe one batch of one survey."""
     settings: Settings = job.settings
-    by_name = {row["name"]: row for row in read_table(job.input.batch).to_pylist()}
-    search = search_of(
-        job.settings, job.wildcards.survey, quality_of(job.settings, by_name), finder_of(job.settings)
-    )
-    extractor = Extractor(settings.library)
-    rows = []
-    for curve in read_curves(job.input.curves):
-        try:
-            searched = search_curve(curve, search)
-        except SourceError as error:
-            log.warning("%s: %s", curve.curve_id, error)
-            continue
-        periods = None
-        if settings.periods:
-            periods = period_columns(curve, settings.min_period, settings.max_period, settings.period_terms)
-        rows.append(feature_row(searched, extractor, periods=periods))
-    write_table(table_of_rows(FEATURES, rows), "features", job.output.features)
-    log.info("%d light curves described", len(rows))
+    searched = set(read_table(job.input.searched, ["curve_id"])["curve_id"].to_pylist())
+    curves = [curve for curve in read_curves(job.input.curves) if curve.curve_id in searched]
+    signs: dict[str, list[int]] = defaultdict(list)
+    for row in read_table(job.input.detections, ["curve_id", "sign"]).to_pylist():
+        signs[row["curve_id"]].append(row["sign"])
+    periods = None
+    if settings.periods:
+        limits = (settings.min_period, settings.max_period, settings.period_terms)
+        periods = [period_columns(curve, *limits) for curve in curves]
+    of_curves = [signs[curve.curve_id] for curve in curves]
+    table = feature_table(curves, of_curves, Extractor(settings.library), periods=periods)
+    write_table(table, "features", job.output.features)
+    log.info("%d light curves described", len(curves))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ephemera.seeds import generator
 from ephemera.survey.columns import DETECTION, INJECTION
 from ephemera.survey.curve_files import read_curves
-from ephemera.survey.describing import FEATURES, Extractor, feature_row
+from ephemera.survey.describing import Extractor, feature_table
 from ephemera.survey.injection import (
     Span,
     Truth,
@@ -150,7 +150,12 @@ def main(job: Job) -> None:
     write_table(table_of_rows(INJECTION, [i.row for i in injected]), "injection", job.output.injections)
     detections = [row for i in injected for row in i.detections]
     write_table(table_of_rows(DETECTION, detections), "detection", job.output.detections)
-    features = [feature_row(i.searched, extractor, i.row["id"]) for i in injected]
-    write_table(table_of_rows(FEATURES, features), "features", job.output.features)
+    features = feature_table(
+        [i.searched.curve for i in injected],
+        [[event.sign for event in i.searched.events] for i in injected],
+        extractor,
+        injections=[i.row["id"] for i in injected],
+    )
+    write_table(features, "features", job.output.features)
     n = sum(bool(i.row["recovered"]) for i in injected)
     log.info("%d injections, %d recovered", len(injected), n)

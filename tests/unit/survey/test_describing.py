@@ -6,20 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ephemera.survey.describing import (
-    FEATURES,
-    NAMES,
-    Extractor,
+from ephemera.survey.describing import NAMES, Extractor, feature_table, number_columns
+from ephemera.survey.features import period_columns
+from ephemera.survey.own_features import (
+    Prepared,
     asymmetry,
     autocorrelation,
-    feature_row,
-    numbers_of,
+    own_numbers,
+    prepare,
     prepared,
     stetson_j,
 )
-from ephemera.survey.features import period_columns
-from ephemera.survey.judging import Search, search_curve
-from ephemera.survey.parquet_tables import table_of_rows
 from ephemera.survey.periods import Series, find_boxes, find_period
 from survey_data import made_up
 
@@ -32,19 +29,27 @@ def extractor():
     return Extractor()
 
 
+def numbers_of(time, flux, error, extractor):
+    """Numbers of one light curve as a row; undefined ones are null in tables, NaN here."""
+    return {k: v[0] for k, v in number_columns(prepare([(time, flux, error)]), extractor).items()}
+
+
+def plain(value):
+    return not isinstance(value, float) or math.isfinite(value) or math.isnan(value)
+
+
 def test_equal_times_are_averaged_by_weight():
-    time, flux, error = prepared(
+    found = prepared(
         np.array([2.0, 1.0, 2.0, np.nan]), np.array([10.0, 5.0, 20.0, 1.0]), np.array([1.0, 1.0, 2.0, 1.0])
     )
-    assert time.tolist() == [1.0, 2.0]
-    assert flux == pytest.approx([5.0, (10 + 20 / 4) / 1.25])
-    assert error == pytest.approx([1.0, 1.25**-0.5])
+    assert found.time.tolist() == [1.0, 2.0]
+    assert found.flux == pytest.approx([5.0, (10 + 20 / 4) / 1.25])
+    assert found.error == pytest.approx([1.0, 1.25**-0.5])
 
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0, np.nan, np.inf])
 def test_a_missing_error_makes_the_set_unweighted(wrong):
-    _, _, error = prepared(np.arange(3.0), np.ones(3), np.array([1.0, wrong, 1.0]))
-    assert error is None
+    assert prepared(np.arange(3.0), np.ones(3), np.array([1.0, wrong, 1.0])).error is None
 
 
 def test_a_periodic_wave_correlates_and_noise_does_not():
@@ -65,31 +70,78 @@ def test_flares_and_dips_have_opposite_asymmetry():
 def test_pairs_that_vary_together():
     time = np.repeat(np.arange(50.0), 2) + np.tile([0, 0.05], 50)
     wave = np.repeat(np.random.default_rng(1).normal(size=50), 2)
-    assert stetson_j(time, wave, np.full(100, 0.1)) > 5
-    assert abs(stetson_j(time, np.random.default_rng(2).normal(size=100), np.ones(100))) < 0.5
-    assert math.isnan(stetson_j(np.arange(10.0), np.arange(10.0), np.ones(10)))
+    assert stetson_j(Prepared(time, wave, np.full(100, 0.1))) > 5
+    assert abs(stetson_j(Prepared(time, np.random.default_rng(2).normal(size=100), np.ones(100)))) < 0.5
+    assert math.isnan(stetson_j(Prepared(np.arange(10.0), np.arange(10.0), np.ones(10))))
+
+
+EPOCH = st.tuples(
+    st.floats(0, 3) | st.just(math.nan), st.floats(-1e6, 1e6) | st.just(math.inf), st.floats(-0.1, 10)
+)
+
+
+@given(st.lists(st.lists(EPOCH, max_size=12), max_size=6))
+def test_many_at_once_are_the_same_as_one_by_one(curves):
+    arrays = [tuple(np.array([p[k] for p in points], float) for k in range(3)) for points in curves]
+    many = prepare(arrays)
+    one_by_one = [prepared(*curve) for curve in arrays]
+    for one, other in zip(many, one_by_one, strict=True):
+        assert one.time.tolist() == other.time.tolist()
+        assert one.flux.tolist() == other.flux.tolist()
+        assert (one.error is None) == (other.error is None)
+    found = own_numbers(one_by_one)
+    for k, one in enumerate(one_by_one):
+        with np.errstate(all="ignore"):
+            expected = [stetson_j(one), autocorrelation(one.flux), asymmetry(one.flux)]
+            expected.append(float(np.median(one.flux)) if len(one) else math.nan)
+        size = max(np.abs(one.flux).max(initial=0.0), 1.0)
+        for (name, values), value in zip(found.items(), expected, strict=True):
+            # Where all but rounding cancels, neither way of summing is the better one.
+            if np.ptp(one.flux) > 1e-6 * size if len(one) else True:
+                assert values[k] == pytest.approx(value, rel=1e-6, abs=1e-6, nan_ok=True), name
+        alone = own_numbers([one])
+        assert all(np.array_equal(alone[n][0], found[n][k], equal_nan=True) for n in found)
 
 
 def test_the_library_gives_28_numbers(extractor):
     assert len(NAMES) == 28
-    row = feature_row(search_curve(made_up(), Search()), extractor)
+    (row,) = feature_table([made_up()], [[1, -1, -1]], extractor).to_pylist()
     assert row["mean"] == pytest.approx(100, abs=0.5)
     assert row["observation_count"] == 100
     assert row["library"] is not None
-    assert table_of_rows(FEATURES, [row]).num_rows == 1
+    assert (row["n_positive"], row["n_negative"], row["simulated"]) == (1, 2, False)
+    assert row["median_mag"] == pytest.approx(23.9 - 2.5 * np.log10(row["median"]), abs=1e-6)
+    assert row["stetson_J"] is None  # no two epochs within 0.1 d
+    (alone,) = feature_table([made_up()], [[]], PLAIN, ["star:DEMO:0"]).to_pylist()
+    assert (alone["simulated"], alone["injection_id"], alone["mean"]) == (True, "star:DEMO:0", None)
+    assert alone["asymmetry"] == row["asymmetry"]
+
+
+def test_no_light_curves_give_an_empty_table():
+    assert feature_table([], [], PLAIN).num_rows == 0
+
+
+def test_weighted_and_unweighted_curves_keep_their_places(extractor):
+    curves = [made_up(30, seed=1), made_up(40, seed=2, flux_err=np.zeros(40)), made_up(50, seed=3)]
+    rows = feature_table(curves, [[]] * 3, extractor).to_pylist()
+    assert [(r["n_used"], r["weighted"], r["observation_count"]) for r in rows] == [
+        (30, True, 30),
+        (40, False, 40),
+        (50, True, 50),
+    ]
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 4])
 def test_few_points_give_finite_numbers_or_null(extractor, n):
     row = numbers_of(np.arange(float(n)), np.arange(float(n)), np.ones(n), extractor)
-    assert all(v is None or isinstance(v, str) or math.isfinite(v) for v in row.values())
+    assert all(plain(v) for v in row.values())
 
 
 @given(st.lists(st.tuples(st.floats(0, 10), st.floats(-1e6, 1e6), st.floats(-1, 10)), max_size=30))
 def test_no_light_curve_is_too_odd(points):
     time, flux, error = (np.array([p[k] for p in points], float) for k in range(3))
     row = numbers_of(time, flux, error, PLAIN)
-    assert all(v is None or isinstance(v, str) or math.isfinite(v) for v in row.values())
+    assert all(plain(v) for v in row.values())
 
 
 def test_awkward_light_curves(shared_data, extractor):
@@ -102,7 +154,7 @@ def test_awkward_light_curves(shared_data, extractor):
         for _, band in frame.groupby("band"):
             time, values, errors = (band[c].to_numpy(float) for c in ("time", value, error))
             row = numbers_of(time, values, errors, extractor)
-            assert all(v is None or isinstance(v, str) or math.isfinite(v) for v in row.values()), path
+            assert all(plain(v) for v in row.values()), path
     assert sorted(sizes) == sorted([103, 362, 361, 107, 100, 100, 135, 114, 37, 19, 1000])
 
 
