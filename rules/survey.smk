@@ -350,6 +350,7 @@ rule survey_inject:
         injections=SURVEY_INJECT.output("{survey}/{batch}.injections.parquet"),
         detections=SURVEY_INJECT.output("{survey}/{batch}.detections.parquet"),
         features=SURVEY_INJECT.output("{survey}/{batch}.features.parquet"),
+        failures=SURVEY_INJECT.output("{survey}/{batch}.failures.csv"),
     log:
         SURVEY_INJECT.log("{survey}/{batch}"),
     benchmark:
@@ -431,7 +432,7 @@ rule survey_histogram_sum:
 
 def survey_injected(name):
     """An output of the injections of every survey and batch; none where nothing is injected."""
-    pattern = SURVEY_INJECT.output("{survey}/{batch}." + name + ".parquet")
+    pattern = SURVEY_INJECT.output("{survey}/{batch}." + name)
     return survey_of_all(pattern) if SURVEY.inject.enabled else []
 
 
@@ -441,7 +442,7 @@ rule survey_rates:
         detections=survey_of_all(
             SURVEY_SEARCH.output("{survey}/{batch}.detections.parquet")
         ),
-        injections=survey_injected("injections"),
+        injections=survey_injected("injections.parquet"),
     output:
         efficiency=SURVEY_RATES.output("{project}.efficiency.parquet"),
         rates=SURVEY_RATES.output("{project}.rates.parquet"),
@@ -476,9 +477,10 @@ rule survey_tables:
         features=survey_of_all(
             SURVEY_FEATURES.output("{survey}/{batch}.features.parquet")
         ),
-        injections=survey_injected("injections"),
-        simulated=survey_injected("detections"),
-        simulated_features=survey_injected("features"),
+        injections=survey_injected("injections.parquet"),
+        simulated=survey_injected("detections.parquet"),
+        simulated_features=survey_injected("features.parquet"),
+        failed_injections=survey_injected("failures.csv"),
         efficiency=[SURVEY_RATES.output("{project}.efficiency.parquet")],
         rates=[SURVEY_RATES.output("{project}.rates.parquet")],
     output:

@@ -92,7 +92,7 @@ CURVE = TableDeclaration(
 )
 EPOCH = TableDeclaration(
     "epoch",
-    "Epochs of light curves with their scores.",
+    "Epochs of light curves with their scores; quality columns of a plug-in follow.",
     (
         Column("curve_id", "str", None, "meta.id;meta.main", "Light curve"),
         Column("mjd", "f8", "d", "time.epoch", "Modified Julian date in the survey's scale (TESS: TDB)"),
@@ -104,6 +104,7 @@ EPOCH = TableDeclaration(
         Column("snr", "f4", None, "stat.snr", "(flux - mean) / noise"),
         Column("snr_flux", "f4", None, "stat.snr", "flux / noise"),
         Column("dmag", "f4", "mag", "phot.mag", "Brightening, positive where brighter"),
+        Column("score", "f4", None, "stat.value", "The finder's own score; null where that is snr"),
         Column("offset", "f4", None, "stat.value", "Offset score of the position"),
         Column("flag", "i8", None, "meta.code.qual", "The survey's bits, untouched"),
         Column("bad", "bool", None, "meta.code.qual", "Flagged by the survey or by a fault of the row"),

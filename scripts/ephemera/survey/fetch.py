@@ -22,6 +22,7 @@ from ephemera.survey.asking import Asker, StopSurvey, make_asker
 from ephemera.survey.columns import RAW
 from ephemera.survey.outcomes import SourceError, Status
 from ephemera.survey.parquet_tables import read_table, table_of_rows, write_table
+from ephemera.survey.plugins import too_many
 from ephemera.survey.store import Raw, raw_path, read_metadata, read_raw, write_raw
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def main(job: Job) -> None:
     with ThreadPoolExecutor(max_workers=settings.connections if asker.needs_network else 1) as pool:
         entries = list(pool.map(batch.one, rows))
     failed = [entry for entry in entries if entry["status"] == Status.ERROR.value]
-    if asker.is_plugin and len(failed) > settings.max_failures * len(entries):
+    if asker.is_plugin and too_many(len(failed), len(entries), settings.max_failures):
         first = f"first {failed[0]['source']}: {failed[0]['reason']}"
         msg = f"{len(failed)} of {len(entries)} sources failed, {first}"
         raise RuntimeError(msg)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.parquet as pq
 
+from ephemera.survey.columns import EPOCH
 from ephemera.survey.histogram_arrays import MICROSECONDS, Histogram, add, count
 from ephemera.survey.histogram_axes import ClosedAxis, OpenAxis, TextAxis
 from ephemera.survey.histogram_files import load, save
@@ -39,11 +41,13 @@ def histogram_of(
     mag: FloatArray,
     sources: Sequence[str],
     settings: Settings,
+    quality: Sequence[str] = ("offset",),
 ) -> Histogram:
-    """Histogram of epochs given by columns snr, dmag, offset, qflag, bad, live (s), of one length.
+    """Histogram of epochs given by columns snr, dmag, qflag, bad, live (s), of one length.
 
-    `exptime` (s), `filters` and `mag` (of the source) belong to each epoch; `sources` are those counted,
-    also those without epochs.
+    `quality` names the columns of quality values; a column `score`, the finder's own, is counted where
+    there is one. `exptime` (s), `filters` and `mag` (of the source) belong to each epoch; `sources` are those
+    counted, also those without epochs.
     """
     labels, filter_number = np.unique(np.asarray(filters, str), return_inverse=True)
     k = np.floor((exptime - settings.exptime_start) / settings.exptime_step + 0.5).astype(np.int64)
@@ -57,13 +61,12 @@ def histogram_of(
     )
     good = ~epochs["qflag"].astype(bool)
     everything = np.ones(len(good), bool)
-    wanted = [
-        ("all_scores", closed("snr", settings.snr), "snr", everything),
-        ("all_scores", closed("dmag", settings.dmag, "mag"), "dmag", everything),
-        ("good_scores", closed("snr", settings.snr), "snr", good),
-        ("good_scores", closed("dmag", settings.dmag, "mag"), "dmag", good),
-        ("quality_values", closed("offset", settings.quality), "offset", everything),
-    ]
+    axes = {"snr": closed("snr", settings.snr), "dmag": closed("dmag", settings.dmag, "mag")}
+    if "score" in epochs:
+        axes["score"] = closed("score", settings.snr)
+    wanted = [("all_scores", axis, name, everything) for name, axis in axes.items()]
+    wanted += [("good_scores", axis, name, good) for name, axis in axes.items()]
+    wanted += [("quality_values", closed(name, settings.quality), name, everything) for name in quality]
     scores = {}
     for kind, axis, name, which in wanted:
         values = epochs[name].astype(np.float64)[which]
@@ -90,7 +93,11 @@ def main(job: Job) -> None:
     """Count one batch of one survey."""
     curves = read_table(job.input.curves, ["curve_id", "source", "filter", "exptime"])
     mags = {row["name"]: row["mag"] for row in read_table(job.input.batch, ["name", "mag"]).to_pylist()}
-    names = ["curve_id", "snr", "dmag", "offset", "qflag", "bad", "live"]
+    schema = pq.read_schema(job.input.epochs)
+    quality = ["offset", *(name for name in schema.names if name not in EPOCH.names)]
+    names = ["curve_id", "snr", "dmag", "qflag", "bad", "live", *quality]
+    if (schema.metadata or {}).get(b"finder", b"runs") != b"runs":
+        names.append("score")
     table = read_table(job.input.epochs, names)
     place = {name: k for k, name in enumerate(curves["curve_id"].to_pylist())}
     encoded = table["curve_id"].combine_chunks().dictionary_encode()
@@ -110,5 +117,6 @@ def main(job: Job) -> None:
         magnitude[number],
         [f"{name}:{survey}" for name in mags],
         job.settings,
+        quality,
     )
     save(histogram, job.output.histogram)

@@ -32,7 +32,14 @@ from ephemera.survey.judging import Search, Searched, detection_rows, search_cur
 from ephemera.survey.light_curve import DAY, LightCurve
 from ephemera.survey.outcomes import SourceError
 from ephemera.survey.parquet_tables import read_table, table_of_rows, write_table
-from ephemera.survey.plugins import finder_of, guarded, quality_of, simulator_of
+from ephemera.survey.plugins import (
+    finder_of,
+    guarded,
+    quality_of,
+    simulator_of,
+    too_many,
+    write_failures,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,16 +144,17 @@ def main(job: Job) -> None:
     for curve in read_curves(job.input.curves):
         by_source[curve.source].append(curve)
     injected: list[Injected] = []
-    failures = 0
+    failures: list[tuple[str, str, str, str]] = []
     for name, curves in sorted(by_source.items()):
         try:
             injected += injector.source(name, curves)
         except SourceError as error:
             log.warning("%s: %s", name, error)
-            failures += 1
-    if failures > job.settings.max_failures * len(by_source):
-        msg = f"injections of {failures} of {len(by_source)} sources failed, more than max_failures allows"
+            failures.append((name, job.wildcards.survey, "", f"injection: {error}"))
+    if too_many(len(failures), len(by_source), job.settings.max_failures):
+        msg = f"injections of {len(failures)} of {len(by_source)} sources failed, first {failures[0]}"
         raise RuntimeError(msg)
+    write_failures(job.output.failures, failures)
     write_table(table_of_rows(INJECTION, [i.row for i in injected]), "injection", job.output.injections)
     detections = [row for i in injected for row in i.detections]
     write_table(table_of_rows(DETECTION, detections), "detection", job.output.detections)

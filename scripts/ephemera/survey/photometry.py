@@ -30,13 +30,13 @@ def flux_of(
 
 
 def mag_of(
-    flux: npt.ArrayLike, flux_err: npt.ArrayLike, zero_point: float = MICROJANSKY
+    flux: npt.ArrayLike, flux_err: npt.ArrayLike, zero_point: npt.ArrayLike = MICROJANSKY
 ) -> tuple[FloatArray, FloatArray]:
     """Magnitude and its error of fluxes; NaN where the flux is not positive."""
     flux, flux_err = np.asarray(flux, np.float64), np.asarray(flux_err, np.float64)
     positive = (flux > 0) & np.isfinite(flux)
     safe = np.where(positive, flux, 1.0)
-    mag = np.where(positive, zero_point - 2.5 * np.log10(safe), np.nan)
+    mag = np.where(positive, np.asarray(zero_point, np.float64) - 2.5 * np.log10(safe), np.nan)
     return mag, np.where(positive, flux_err / safe * POGSON, np.nan)
 
 

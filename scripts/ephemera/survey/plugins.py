@@ -5,7 +5,8 @@ Named `package.module:Name` or `path/file.py:Name`. The class is made once witho
 their arguments:
 
     survey      fetch(row, config) -> (rows, metadata); reduce(rows, row, config) -> light curves
-    quality     columns = {name: (threshold, two_sided)}; check(curve, row, config, sim) -> {name: values}
+    quality     columns = {name: (threshold, two_sided)}; check(curve, row, config, sim) -> {name: values};
+                they become columns of the table epoch and histograms of quality values
     finder      score(curve, scores, usable, config) -> values;
                 detect(curve, values, usable, config) -> [(sign, rows, peak), ...]
     simulator   draw(rng, curve, config) -> truth; apply(curve, truth) -> flux
@@ -16,6 +17,7 @@ part of the keys of the steps that use it.
 
 from __future__ import annotations
 
+import csv
 import importlib
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
@@ -116,6 +118,19 @@ def options_for(plugin: Any, settings: Any) -> dict[str, Any]:
     return config_of(plugin, {} if given is None else vars(given))
 
 
+def too_many(failures: int, of: int, share: float) -> bool:
+    """Whether more of a batch failed than may: more than `share`, where any may fail at least one."""
+    return failures > (max(1.0, share * of) if share > 0 else 0)
+
+
+def write_failures(path: Path, rows: Sequence[tuple[str, str, str, str]]) -> None:
+    """Write what failed: source, survey, light curve, reason."""
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(("source", "survey", "curve_id", "reason"))
+        writer.writerows(rows)
+
+
 def guarded(what: str, action: Callable[[], Any]) -> Any:
     """What `action` returns; whatever it raises becomes a SourceError."""
     try:
@@ -125,13 +140,38 @@ def guarded(what: str, action: Callable[[], Any]) -> Any:
         raise SourceError(msg) from error
 
 
+def declared_quality(settings: Any) -> dict[str, tuple[float, bool]]:
+    """Quality columns that the plug-in declares: threshold, and whether it holds for both signs.
+
+    Raises PluginError for names that cannot stand beside the columns of the table epoch.
+    """
+    if settings.quality_plugin is None:
+        return {}
+    from ephemera.survey.columns import EPOCH  # as below: the workflow reads this module
+
+    plugin = load_plugin(settings.quality_plugin, "quality")
+    found = {}
+    for name, (threshold, two_sided) in getattr(plugin, "columns", {}).items():
+        if not str(name).isidentifier() or name in EPOCH.names or not np.isfinite(threshold):
+            msg = (
+                f"{plugin.name}: the quality column {name!r} must have a plain name that is none of "
+                f"{', '.join(EPOCH.names)}, and a finite threshold, got {threshold!r}"
+            )
+            raise PluginError(msg)
+        found[str(name)] = (float(threshold), bool(two_sided))
+    if not found:
+        msg = f"{plugin.name} declares no columns: columns = {{name: (threshold, two_sided)}}"
+        raise PluginError(msg)
+    return found
+
+
 def quality_of(settings: Any, rows: Mapping[str, Mapping[str, Any]], *, sim: bool = False) -> Any:
     """The quality plug-in as a function of a light curve; None without one."""
     if settings.quality_plugin is None:
         return None
     plugin = load_plugin(settings.quality_plugin, "quality")
     config = options_for(plugin, settings)
-    declared: Mapping[str, tuple[float, bool]] = getattr(plugin, "columns", {})
+    declared = declared_quality(settings)
 
     def check(curve: LightCurve) -> dict[str, QualityColumn]:
         values = guarded(plugin.name, lambda: plugin.check(curve, rows.get(curve.source, {}), config, sim))
@@ -140,7 +180,7 @@ def quality_of(settings: Any, rows: Mapping[str, Mapping[str, Any]], *, sim: boo
             msg = f"the plug-in {plugin.name} must give the columns {wanted}, a value an epoch"
             raise SourceError(msg)
         return {
-            key: QualityColumn(np.asarray(values[key], np.float64), float(limit), bool(both))
+            key: QualityColumn(np.asarray(values[key], np.float64), limit, both)
             for key, (limit, both) in declared.items()
         }
 

@@ -18,6 +18,7 @@ from ephemera.survey.curve_files import write_curves
 from ephemera.survey.light_curve import LightCurve
 from ephemera.survey.outcomes import SourceError, Status
 from ephemera.survey.parquet_tables import read_table, table_of_rows, write_table
+from ephemera.survey.plugins import too_many
 from ephemera.survey.reducing import reduce_raw
 from ephemera.survey.store import read_raw
 
@@ -59,8 +60,9 @@ def main(job: Job) -> None:
                 failures += 1
         curves += found
         outcomes.append({**outcome, "n_curves": len(found)})
-    allowed = job.settings.max_failures * len(outcomes)
-    if job.settings.survey_plugin is not None and failures > allowed:
+    if job.settings.survey_plugin is not None and too_many(
+        failures, len(outcomes), job.settings.max_failures
+    ):
         msg = f"{failures} of {len(outcomes)} sources failed, more than max_failures allows"
         raise RuntimeError(msg)
     curves.sort(key=lambda curve: curve.curve_id)

@@ -19,6 +19,7 @@ from ephemera.figures.style import figure, save
 from ephemera.files import write_text
 from ephemera.pages import Cell, Heading, figure_tag, page, section, table
 from ephemera.survey import report_figures as draw
+from ephemera.survey.columns import EPOCH
 from ephemera.survey.histogram_files import load
 from ephemera.survey.parquet_tables import read_table
 
@@ -102,6 +103,13 @@ def draw_efficiencies(folder: Path, tables: Path) -> list[tuple[str, str]]:
     return made
 
 
+def plugin_thresholds(folder: Path) -> dict[str, tuple[float, bool]]:
+    """Thresholds of a plug-in's quality columns, and whether they have two sides, from the table epoch."""
+    schema = pq.read_schema(min(folder.glob("*.parquet")))
+    facts = {f.name: f.metadata or {} for f in schema if f.name not in EPOCH.names}
+    return {name: (float(f[b"threshold"]), f[b"two_sided"] == b"true") for name, f in facts.items()}
+
+
 def sky_groups(properties: pa.Table) -> dict[str, Any]:
     """Sources by what became of them, in order of the table of properties."""
     data = properties["has_data"].to_numpy(zero_copy_only=False).astype(bool)
@@ -165,8 +173,10 @@ def main(job: Job) -> None:
     detections = found.filter(pc.invert(found["simulated"])).to_pylist()
     histogram = load(job.input.histogram)
     curves = draw_curves(folder, tables, detections, settings.max_light_curves)
-    with figure(2, height=2.5) as drawn:
-        draw.score_histograms(drawn, histogram, job.settings.snr_threshold, job.settings.offset_threshold)
+    thresholds = (job.settings.snr_threshold, job.settings.offset_threshold)
+    panels = draw.score_panels(histogram, *thresholds, plugin_thresholds(tables / "epoch"))
+    with figure(2, height=2.5 * ((len(panels) + 1) // 2)) as drawn:
+        draw.score_histograms(drawn, histogram, panels)
         save(drawn, folder / "scores.png")
     efficiencies = draw_efficiencies(folder, tables)
     rates = read_table(tables / "rates.parquet").to_pylist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,23 +99,42 @@ def _epochs(axes: Any, columns: Mapping[str, FloatArray], zero: float) -> None:
         )
 
 
-def score_histograms(
-    drawn: Figure, histogram: Histogram, snr_threshold: float, offset_threshold: float
-) -> None:
-    """Distributions of excursion and offset over all sources, with the thresholds."""
-    layout = drawn.add_gridspec(1, 2, wspace=0.28, **margins(drawn, 0.62, 0.12, 0.48, 0.35))
-    panels = (
-        (
-            layout[0],
-            [("all_scores", "all epochs"), ("good_scores", "not flagged")],
-            "snr",
-            "Excursion S/N",
-            snr_threshold,
-        ),
-        (layout[1], [("quality_values", "all epochs")], "offset", "Offset score [MAD]", offset_threshold),
-    )
-    for place, kinds, score, label, threshold in panels:
-        axes = drawn.add_subplot(place)
+#: Names of scores on axes; quality columns of a plug-in go by their own.
+LABELS = {"snr": "Excursion S/N", "score": "Score of the finder", "offset": "Offset score [MAD]"}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A score to draw: its set of histograms, its name, its threshold and whether that has two sides."""
+
+    kind: str
+    score: str
+    threshold: float
+    two_sided: bool = True
+
+
+def score_panels(
+    histogram: Histogram,
+    snr_threshold: float,
+    offset_threshold: float,
+    quality: Mapping[str, tuple[float, bool]],
+) -> list[Panel]:
+    """Panels of all that has a threshold: the score events are found by, offset, a plug-in's columns."""
+    found = "score" if ("all_scores", "score") in histogram.scores else "snr"
+    panels = [Panel("all_scores", found, snr_threshold), Panel("quality_values", "offset", offset_threshold)]
+    return panels + [Panel("quality_values", name, *rule) for name, rule in sorted(quality.items())]
+
+
+def score_histograms(drawn: Figure, histogram: Histogram, panels: Sequence[Panel]) -> None:
+    """Distributions over all sources, two panels a row, with the thresholds."""
+    rows = (len(panels) + 1) // 2
+    layout = drawn.add_gridspec(rows, 2, wspace=0.28, hspace=0.75, **margins(drawn, 0.62, 0.12, 0.48, 0.35))
+    for number, panel in enumerate(panels):
+        axes = drawn.add_subplot(layout[number])
+        score, threshold = panel.score, panel.threshold
+        kinds = [(panel.kind, "all epochs")]
+        if panel.kind == "all_scores":
+            kinds.append(("good_scores", "not flagged"))
         outside = 0
         for colour, (kind, name) in zip((SERIES[0], SERIES[1]), kinds, strict=False):
             counts = histogram.scores[kind, score]
@@ -123,14 +143,14 @@ def score_histograms(
             axes.step(
                 counts.axis.centres, np.where(total > 0, total, np.nan), where="mid", color=colour, label=name
             )
-        for sign in (-1, 1):
+        for sign in (-1, 1) if panel.two_sided else (1,):
             axes.axvline(sign * threshold, color=OKABE_ITO["vermillion"], ls="--", lw=0.8)
         axes.set_yscale("log")
         axes.set_ylim(bottom=0.7)
-        axes.set_xlabel(label)
+        axes.set_xlabel(LABELS.get(score, plain(score)))
         axes.set_ylabel("Epochs per bin")
         axes.set_title(f"threshold {threshold:g}; {outside} epochs outside")
-        axes.legend(loc="upper left")
+        axes.legend(loc="upper right")
 
 
 def efficiency_curves(drawn: Figure, rows: Sequence[Mapping[str, Any]], title: str, unit: str) -> None:

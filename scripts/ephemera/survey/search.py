@@ -7,7 +7,7 @@ outcome of each source. Nothing is remembered between light curves, and none is 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from ephemera.survey.curve_files import read_curves
 from ephemera.survey.judging import Searched, curve_row, detection_rows, search_curve, search_of
 from ephemera.survey.outcomes import SourceError
 from ephemera.survey.parquet_tables import parquet_schema, read_table, table_of, table_of_rows, write_table
-from ephemera.survey.plugins import finder_of, quality_of
+from ephemera.survey.plugins import declared_quality, finder_of, quality_of, too_many, write_failures
 
 if TYPE_CHECKING:
     from ephemera.config.survey import Search as Settings
@@ -53,6 +53,9 @@ def epoch_columns(searched: Sequence[Searched]) -> dict[str, Any]:
         **{
             n: joined([getattr(s.scores, n) for s in searched]) for n in ("snr", "snr_flux", "dmag", "offset")
         },
+        "score": joined(
+            [np.full(len(s.curve), np.nan) if s.score is s.scores.snr else s.score for s in searched]
+        ),
         "flag": joined([c.flag for c in curves], int),
         "bad": joined([c.bad for c in curves], bool),
         "qflag": joined([s.scores.qflag for s in searched], bool),
@@ -61,13 +64,35 @@ def epoch_columns(searched: Sequence[Searched]) -> dict[str, Any]:
     }
 
 
-def write_epochs(searched: Sequence[Searched], path: Path) -> None:
-    """Write the table `epoch`; rows stay in the order of curves and time."""
+def write_epochs(
+    searched: Sequence[Searched],
+    path: Path,
+    quality: Mapping[str, tuple[float, bool]] | None = None,
+    method: str = "runs",
+) -> None:
+    """Write the table `epoch`; rows stay in the order of curves and time.
+
+    `quality` are the columns that a plug-in declares, which follow those of the table with threshold and
+    sidedness in their metadata. `method` is kept as the file's finder.
+    """
     columns = epoch_columns(searched)
-    for name in ("mag", "mag_err", "snr", "snr_flux", "dmag", "offset"):
+    for name in ("mag", "mag_err", "snr", "snr_flux", "dmag", "score", "offset"):
         with np.errstate(over="ignore"):
             columns[name] = columns[name].astype(np.float32)
     table = table_of(EPOCH, columns) if searched else parquet_schema(EPOCH).empty_table()
+    for name, (threshold, two_sided) in (quality or {}).items():
+        parts = [s.scores.quality[name].values for s in searched]
+        values = np.concatenate([*parts, np.zeros(0)]).astype(np.float32)
+        facts = {
+            "ucd": "meta.code.qual",
+            "description": f"Quality column of a plug-in, flagged beyond {threshold:g}",
+            "threshold": repr(threshold),
+            "two_sided": str(two_sided).lower(),
+        }
+        table = table.append_column(
+            pa.field(name, pa.float32(), metadata=facts), pa.array(values, from_pandas=True)
+        )
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), "finder": method})
     pq.write_table(table, path, compression="zstd", row_group_size=1 << 18)
 
 
@@ -78,20 +103,19 @@ def main(job: Job) -> None:
     rows_by_name = {row["name"]: row for row in read_table(job.input.batch).to_pylist()}
     search = search_of(settings, survey, quality_of(job.settings, rows_by_name), finder_of(job.settings))
     searched: list[Searched] = []
-    failures: list[str] = []
+    failures: list[tuple[str, str, str, str]] = []
     for curve in read_curves(job.input.curves):
         try:
             searched.append(search_curve(curve, search))
         except SourceError as error:
             log.warning("%s: %s", curve.curve_id, error)
-            failures.append(f"{curve.source},{survey},{curve.curve_id},{error}")
-    if len(failures) > job.settings.max_failures * (len(failures) + len(searched)):
+            failures.append((curve.source, survey, curve.curve_id, str(error)))
+    if too_many(len(failures), len(failures) + len(searched), job.settings.max_failures):
         msg = f"{len(failures)} light curves failed, more than max_failures allows; first: {failures[0]}"
         raise RuntimeError(msg)
-    write_epochs(searched, job.output.epochs)
+    write_epochs(searched, job.output.epochs, declared_quality(job.settings), search.method)
     write_table(table_of_rows(CURVE, [curve_row(s) for s in searched]), "curve", job.output.curves)
     rows = [row for s in searched for row in detection_rows(s, search)]
     write_table(table_of_rows(DETECTION, rows), "detection", job.output.detections)
-    text = "".join(line.replace("\n", " ") + "\n" for line in failures)
-    job.output.failures.write_text("source,survey,curve_id,reason\n" + text, encoding="utf-8")
+    write_failures(job.output.failures, failures)
     log.info("%d light curves, %d events", len(searched), len(rows))

@@ -8,6 +8,7 @@ On request the tables are also written as FITS, VOTable, ECSV or CSV, and light 
 
 from __future__ import annotations
 
+import csv
 import logging
 import os
 import shutil
@@ -98,6 +99,24 @@ def property_rows(
     return rows
 
 
+def with_failures(outcomes: pa.Table, files: Iterable[Path]) -> pa.Table:
+    """Outcomes in which sources that a plug-in failed for are errors, with its message."""
+    reasons: dict[tuple[str, str], str] = {}
+    for path in files:
+        with path.open(encoding="utf-8", newline="") as handle:
+            for row in csv.DictReader(handle):
+                where = f"{row['curve_id']}: " if row["curve_id"] else ""
+                reasons.setdefault((row["source"], row["survey"]), where + row["reason"])
+    if not reasons:
+        return outcomes
+    rows = outcomes.to_pylist()
+    for row in rows:
+        reason = reasons.get((row["source"], row["survey"]))
+        if reason is not None:
+            row |= {"status": Status.ERROR.value, "reason": reason}
+    return table_of_rows(OUTCOME, rows)
+
+
 def _by_source(table: pa.Table) -> defaultdict[str, list[dict[str, Any]]]:
     found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     names = [n for n in table.column_names if n not in ("epochs", "quality")]
@@ -181,7 +200,9 @@ def main(job: Job) -> None:
     tables = {
         "source": read_table(files.sources),
         "raw": join(files.raw, parquet_schema(RAW)),
-        "outcome": join(files.outcomes, parquet_schema(OUTCOME)),
+        "outcome": with_failures(
+            join(files.outcomes, parquet_schema(OUTCOME)), [*files.failures, *files.failed_injections]
+        ),
         "curve": join(files.curves, parquet_schema(CURVE)),
         "detection": join([*files.detections, *files.simulated], parquet_schema(DETECTION)),
         "injection": join(files.injections, parquet_schema(INJECTION)),

@@ -2,23 +2,34 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from ephemera.job import namespace
+from ephemera.survey import histogram, search
 from ephemera.survey.asking import make_asker
+from ephemera.survey.columns import OUTCOME, SOURCE
+from ephemera.survey.curve_files import write_curves
 from ephemera.survey.inject import Injector
 from ephemera.survey.judging import Search, search_curve
 from ephemera.survey.outcomes import SourceError
+from ephemera.survey.parquet_tables import table_of_rows, write_table
 from ephemera.survey.plugins import (
     PluginError,
     config_of,
+    declared_quality,
     finder_of,
     load_plugin,
     quality_of,
     source_of,
+    too_many,
 )
 from ephemera.survey.reducing import reduce_raw
-from survey_data import made_up, settings_of
+from ephemera.survey.report import plugin_thresholds
+from ephemera.survey.search import write_epochs
+from ephemera.survey.tables import with_failures
+from survey_data import job, made_up, settings_of
 
 FOLDER = Path(__file__).resolve().parents[3] / "resources/survey/plugins"
 
@@ -115,17 +126,17 @@ def test_a_plugin_that_fails_fails_for_that_source_only(tmp_path):
     file.write_text(
         "class Broken:\n"
         "    name = 'broken'\n"
-        "    columns = {'x': (1.0, True)}\n"
+        "    columns = {'blur': (1.0, True)}\n"
         "    def check(self, curve, row, config, sim):\n"
         "        if curve.source == 'bad':\n"
         "            raise RuntimeError('no such star')\n"
-        "        return {'x': curve.flux * 0} if curve.source == 'good' else {}\n"
+        "        return {'blur': curve.flux * 0} if curve.source == 'good' else {}\n"
     )
     check = quality_of(settings(quality=f"{file}:Broken"), {})
-    assert "x" in search_curve(made_up(source="good"), Search(check=check)).scores.quality
+    assert "blur" in search_curve(made_up(source="good"), Search(check=check)).scores.quality
     with pytest.raises(SourceError, match="RuntimeError: no such star"):
         search_curve(replace(made_up(), source="bad"), Search(check=check))
-    with pytest.raises(SourceError, match="must give the columns x"):
+    with pytest.raises(SourceError, match="must give the columns blur"):
         search_curve(replace(made_up(), source="other"), Search(check=check))
 
 
@@ -133,3 +144,104 @@ def test_the_file_of_a_plugin_is_known_for_its_key():
     assert source_of("a/b.py:C") == "a/b.py"
     assert source_of("json.decoder:JSONDecoder").endswith("decoder.py")
     assert source_of("nosuchmodule:X") is None
+
+
+class QualityRun:
+    """search, histogram and the report's thresholds with the example of quality columns."""
+
+    def __init__(self, folder, plugin, options=None, max_failures=0.01):
+        self.folder = folder
+        curves = [
+            made_up(50, source=name, x=10 + np.arange(50) * 1e-6, y=np.zeros(50), position="sky")
+            for name in ("a", "b,c", "d")
+        ]
+        write_curves(curves, folder / "curves.parquet")
+        rows = [{"name": c.source, "cat_index": k, "ra": 1.0, "dec": 2.0} for k, c in enumerate(curves)]
+        write_table(table_of_rows(SOURCE, [{**r, "mag": 18.0} for r in rows]), "source", folder / "batch")
+        given = settings_of("search")
+        for name, value in vars(settings(options, quality=plugin)).items():
+            setattr(given, name, value)
+        given.max_failures = max_failures
+        names = ("epochs", "found", "detections", "failures")
+        outputs = {name: folder / name for name in names}
+        outputs["curves"] = outputs.pop("found")
+        inputs = {"batch": folder / "batch", "curves": folder / "curves.parquet"}
+        search.main(job(given, inputs, outputs, survey="DEMO"))
+
+    def histogram(self):
+        inputs = {"batch": self.folder / "batch", "curves": self.folder / "found"}
+        inputs["epochs"] = self.folder / "epochs"
+        out = self.folder / "h.nc"
+        histogram.main(job(settings_of("histogram"), inputs, {"histogram": out}, survey="DEMO"))
+        return histogram.load(out)
+
+
+def test_quality_columns_reach_epochs_histograms_and_report(tmp_path):
+    (tmp_path / "epoch").mkdir()
+    run = QualityRun(tmp_path, named("edge_quality", "EdgeQuality"), {"edge": {"epochs": 3}})
+    epochs = pq.read_table(tmp_path / "epochs")
+    assert epochs["edge"].to_pylist()[:5] == [1.0, 1.0, 1.0, 0.0, 0.0]
+    assert epochs.schema.field("edge").metadata[b"description"].endswith(b"flagged beyond 0.5")
+    assert epochs.filter(pc.equal(epochs["edge"], 1))["qflag"].to_pylist() == [True] * 18
+    counted = run.histogram().scores["quality_values", "edge"]
+    totals = counted.counts.sum(axis=(1, 2, 3))
+    assert totals[counted.axis.bins([0.0, 1.0])].tolist() == [132, 18]
+    assert counted.total == 150
+    (tmp_path / "epochs").rename(tmp_path / "epoch/one.parquet")
+    assert plugin_thresholds(tmp_path / "epoch") == {"edge": (0.5, False)}
+
+
+BROKEN = """
+class Broken:
+    name = "broken"
+    columns = {"blur": (1.0, True)}
+    def check(self, curve, row, config, sim):
+        if curve.source == "b,c":
+            raise RuntimeError('no such star, "really"')
+        return {"blur": curve.flux * 0}
+"""
+
+
+def test_a_source_that_a_plugin_fails_for_is_an_error_with_its_message(tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    QualityRun(tmp_path, f"{tmp_path}/broken.py:Broken")
+    rows = [{"source": n, "survey": "DEMO", "status": "ok", "n_curves": 1} for n in ("a", "b,c", "d")]
+    found = with_failures(table_of_rows(OUTCOME, rows), [tmp_path / "failures"]).to_pylist()
+    assert [r["status"] for r in found] == ["ok", "error", "ok"]
+    assert 'RuntimeError: no such star, "really"' in found[1]["reason"]
+    assert len(pq.read_table(tmp_path / "found")) == 2
+    with pytest.raises(RuntimeError, match="1 light curves failed, more than max_failures"):
+        QualityRun(tmp_path, f"{tmp_path}/broken.py:Broken", max_failures=0.0)
+
+
+def test_more_than_the_share_of_a_batch_may_not_fail():
+    assert not too_many(2, 200, 0.01)
+    assert too_many(3, 200, 0.01)
+    assert not too_many(1, 5, 0.01)
+    assert too_many(1, 5, 0.0)
+
+
+ODD_COLUMNS = ["{}", "{'snr': (1.0, True)}", "{'a b': (1, True)}", "{'x': (float('nan'), True)}"]
+
+
+@pytest.mark.parametrize("columns", ODD_COLUMNS)
+def test_quality_columns_are_declared(tmp_path, columns):
+    file = tmp_path / "odd.py"
+    file.write_text(f"class Odd:\n    name = 'odd'\n    columns = {columns}\n    check = None.__class__\n")
+    with pytest.raises(PluginError, match="column"):
+        declared_quality(settings(quality=f"{file}:Odd"))
+
+
+def test_the_score_of_a_finder_is_kept_and_counted(tmp_path):
+    find = finder_of(settings(finder=named("pair_finder", "PairFinder")))
+    searched = search_curve(made_up(60), Search(finder=find))
+    write_epochs([searched], tmp_path / "pairs", method="plugin")
+    assert pq.read_table(tmp_path / "pairs")["score"].null_count == 1
+    write_epochs([search_curve(made_up(60), Search())], tmp_path / "runs")
+    assert pq.read_table(tmp_path / "runs")["score"].null_count == 60
+    epochs = {k: np.zeros(60) for k in ("snr", "dmag", "offset", "qflag", "bad", "live")}
+    epochs["score"] = searched.score
+    bins = (np.full(60, 30.0), ["R"] * 60, np.full(60, 18.0))
+    counted = histogram.histogram_of(epochs, *bins, ["a"], settings_of("histogram"))
+    assert counted.scores["good_scores", "score"].total == 60
+    assert counted.scores["good_scores", "score"].unknown == 1
