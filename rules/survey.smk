@@ -69,7 +69,8 @@ SURVEY_INJECT = RECIPES.step(
 SURVEY_HISTOGRAM = RECIPES.step("survey.histogram", reads=[SURVEY_SEARCH])
 SURVEY_HISTOGRAM_SUM = RECIPES.step("survey.histogram_sum", reads=[SURVEY_HISTOGRAM])
 SURVEY_RATES = RECIPES.step(
-    "survey.rates", reads=[SURVEY_SEARCH, SURVEY_INJECT, SURVEY_HISTOGRAM_SUM]
+    "survey.rates",
+    reads=[SURVEY_CATALOGUE, SURVEY_SEARCH, SURVEY_INJECT, SURVEY_HISTOGRAM_SUM],
 )
 SURVEY_TABLES = RECIPES.step(
     "survey.tables",
@@ -439,6 +440,8 @@ def survey_injected(name):
 rule survey_rates:
     input:
         histogram=SURVEY_HISTOGRAM_SUM.output("{project}.nc"),
+        sources=SURVEY_CATALOGUE.output("{project}/source.parquet"),
+        curves=survey_of_all(SURVEY_SEARCH.output("{survey}/{batch}.curves.parquet")),
         detections=survey_of_all(
             SURVEY_SEARCH.output("{survey}/{batch}.detections.parquet")
         ),

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ephemera.figures.style import figure, save
@@ -33,6 +32,8 @@ log = logging.getLogger(__name__)
 #: Rows of the table of detections on the page.
 MOST_ROWS = 2000
 UNITS = {"noise": "noise", "mean": "mean flux", "mag": "mag"}
+#: Columns of detections that no page shows.
+UNUSED = ("epochs", "quality", "kernel")
 EPOCH_COLUMNS = ["mjd", "flux", "flux_err", "qflag", "detected"]
 
 
@@ -59,9 +60,12 @@ def draw_curves(
     folder: Path, tables: Path, detections: list[dict[str, Any]], most: int
 ) -> list[tuple[str, str]]:
     """Draw the light curves of the strongest detections; returns file and caption of each."""
-    curves = {row["curve_id"]: row for row in read_table(tables / "curve.parquet").to_pylist()}
+    chosen = strongest(detections, most)
+    wanted = [events[0]["curve_id"] for events in chosen]
+    rows = pq.read_table(tables / "curve.parquet", filters=[("curve_id", "in", wanted)]) if wanted else None
+    curves = {row["curve_id"]: row for row in rows.to_pylist()} if rows is not None else {}
     made = []
-    for number, events in enumerate(strongest(detections, most), 1):
+    for number, events in enumerate(chosen, 1):
         curve = curves[events[0]["curve_id"]]
         columns = epochs_of(tables / "epoch", curve["curve_id"])
         if columns is None:
@@ -124,8 +128,10 @@ def sky_groups(properties: pa.Table) -> dict[str, Any]:
 
 def outcome_table(tables: Path) -> Markup:
     """Counts of sources by survey, status and reason."""
-    rows = read_table(tables / "outcome.parquet", ["survey", "status", "reason"]).to_pylist()
-    counts = Counter((r["survey"], r["status"], (r["reason"] or "")[:120]) for r in rows)
+    rows = read_table(tables / "outcome.parquet", ["survey", "status", "reason"])
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for row in rows.group_by(["survey", "status", "reason"]).aggregate([([], "count_all")]).to_pylist():
+        counts[row["survey"], row["status"], (row["reason"] or "")[:120]] += row["count_all"]
     headings = [Heading("survey"), Heading("status"), Heading("reason"), Heading("sources", numeric=True)]
     return table(
         headings, [(*key, n) for key, n in sorted(counts.items())], caption="What became of the sources"
@@ -169,8 +175,9 @@ def main(job: Job) -> None:
     settings: Settings = job.settings
     folder, tables = job.output.report, job.input.tables
     folder.mkdir(parents=True)
-    found = read_table(tables / "detection.parquet")
-    detections = found.filter(pc.invert(found["simulated"])).to_pylist()
+    names = [f.name for f in pq.read_schema(tables / "detection.parquet") if f.name not in UNUSED]
+    real = [("simulated", "=", False)]
+    detections = pq.read_table(tables / "detection.parquet", columns=names, filters=real).to_pylist()
     histogram = load(job.input.histogram)
     curves = draw_curves(folder, tables, detections, settings.max_light_curves)
     thresholds = (job.settings.snr_threshold, job.settings.offset_threshold)

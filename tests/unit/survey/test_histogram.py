@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ephemera.survey.histogram import add, histogram_of, load, save
 from ephemera.survey.histogram_axes import OVER, UNDER, UNKNOWN, ClosedAxis, OpenAxis
+from ephemera.survey.histogram_sum import total_of
 from survey_data import settings_of
 
 SETTINGS = settings_of("histogram")
@@ -82,6 +83,14 @@ def test_sums_do_not_depend_on_the_order():
     assert total.scores["all_scores", "snr"].total == 400
     assert total.sources == ("a", "b", "c")
     assert total.exptime.k == (-23, 0, 65, 570)
+
+
+@given(st.integers(1, 9))
+def test_the_sum_of_many_is_that_of_all_in_turn(n):
+    parts = [made(20, k, f"s{k}", "gri"[k % 3]) for k in range(n)]
+    same(total_of(iter(parts)), reduce(add, parts))
+    with pytest.raises(ValueError, match="no histograms"):
+        total_of([])
 
 
 def test_a_source_counted_twice_is_an_error():

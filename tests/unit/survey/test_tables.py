@@ -6,12 +6,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from ephemera.survey import export_postgres
-from ephemera.survey.columns import DETECTION, EPOCH, NESTED, PROPERTIES, SOURCE
+from ephemera.survey.columns import DETECTION, EPOCH, NESTED, SOURCE
 from ephemera.survey.database import connect
+from ephemera.survey.describing import FEATURES
 from ephemera.survey.judging import Search, curve_row, detection_rows, search_curve
+from ephemera.survey.merging import merge
 from ephemera.survey.parquet_tables import plain, table_of, table_of_rows, write_table
+from ephemera.survey.properties import colours_of, write_properties
 from ephemera.survey.search import write_epochs
-from ephemera.survey.tables import DECLARATIONS, colours_of, property_rows, write_hdf5
+from ephemera.survey.tables import DECLARATIONS, write_hdf5
+from ephemera.survey.tables import write_epochs as export_epochs
 from ephemera.tables import SUFFIXES, read, write
 from servers.survey_postgres import programs, server
 from survey_data import made_up
@@ -57,11 +61,9 @@ def folder(tmp_path_factory):
     tables["outcome"] = table_of_rows(DECLARATIONS["outcome"], outcomes)
     tables["curve"] = table_of_rows(DECLARATIONS["curve"], [curve_row(s) for s in searched])
     tables["detection"] = table_of_rows(DETECTION, rows)
-    real = tables["detection"].filter(pa.compute.invert(tables["detection"]["simulated"]))
-    properties = property_rows(names, tables["outcome"], tables["curve"], real, tables["features"])
-    tables["properties"] = table_of_rows(PROPERTIES, properties)
     for name, table in tables.items():
         write_table(table, name, root / f"{name}.parquet")
+    write_properties(root, root / "properties.parquet")
     write_epochs(searched, root / "epoch/one.parquet")
     return root
 
@@ -140,7 +142,7 @@ def test_exports_hold_the_same(folder, tmp_path, suffix):
 def test_light_curves_in_the_peers_layout(folder, tmp_path):
     import h5py
 
-    write_hdf5(tmp_path / "curves", sorted((folder / "epoch").glob("*.parquet")))
+    write_hdf5(tmp_path / "curves", sorted((folder / "epoch").glob("*.parquet")), folder / "curve.parquet")
     assert len(list((tmp_path / "curves").iterdir())) == 3
     with h5py.File(tmp_path / "curves/light_curves_photometry_a.h5") as handle:
         assert handle["photometry/table"].dtype.names[:3] == ("time", "flux", "fluxerr")
@@ -148,19 +150,70 @@ def test_light_curves_in_the_peers_layout(folder, tmp_path):
         assert len(handle["photometry/table"]) == 100
 
 
-def test_colours_only_between_filters_of_one_survey():
+FEATURE_ROWS = [
+    ("a", "ZTF", "ztf_g", False, 18.0, 10),
+    ("a", "ZTF", "ztf_g", False, 20.0, 10),
+    ("a", "ZTF", "ztf_r", False, 18.5, 5),
+    ("a", "ZTF", "ztf_i", False, 18.0, 5),
+    ("a", "ZTF", "zz", False, 10.0, 5),
+    ("a", "ZTF", "ztf_r", True, 1.0, 500),
+    ("a", "TESS", "tess_red", False, 17.0, 5),
+    ("b", "ZTF", "ztf_g", False, 17.0, 5),
+]
+
+
+def test_colours_only_between_filters_of_one_survey(folder, tmp_path):
+    for path in folder.glob("*.parquet"):
+        os.link(path, tmp_path / path.name)
     names = ["source", "survey", "filter", "simulated", "median_mag", "n_used"]
-    rows = [
-        ("a", "ZTF", "ztf_g", False, 18.0, 10),
-        ("a", "ZTF", "ztf_g", False, 20.0, 10),
-        ("a", "ZTF", "ztf_r", False, 18.5, 5),
-        ("a", "ZTF", "ztf_i", False, 18.0, 5),
-        ("a", "ZTF", "zz", False, 10.0, 5),
-        ("a", "ZTF", "ztf_r", True, 1.0, 500),
-        ("a", "TESS", "tess_red", False, 17.0, 5),
-    ]
-    table = pa.table({n: [r[k] for r in rows] for k, n in enumerate(names)})
-    assert colours_of(table) == {"a": {"ztf_g-ztf_r": 0.5, "ztf_g-ztf_i": 1.0, "ztf_r-ztf_i": 0.5}}
+    rows = [dict(zip(names, row, strict=True)) for row in FEATURE_ROWS]
+    rows = [{**row, "curve_id": str(k)} for k, row in enumerate(rows)]
+    (tmp_path / "features.parquet").unlink()
+    write_table(table_of_rows(FEATURES, rows), "features", tmp_path / "features.parquet")
+    write_properties(tmp_path, tmp_path / "again.parquet")
+    found = {r["source"]: dict(r["colours"]) for r in pq.read_table(tmp_path / "again.parquet").to_pylist()}
+    assert found["a"] == {"ztf_g-ztf_r": 0.5, "ztf_g-ztf_i": 1.0, "ztf_r-ztf_i": 0.5}
+    assert found["b"] == found["nothing"] == {}
+    assert colours_of(None) == {}
+
+
+def test_the_best_status_of_several_surveys_is_told(folder, tmp_path):
+    for path in folder.glob("*.parquet"):
+        os.link(path, tmp_path / path.name)
+    outcomes = [("a", "ZTF", "empty", "no_match"), ("a", "TESS", "ok", None), ("b", "ZTF", "error", "broken")]
+    outcomes += [("b", "TESS", "missing", "offline"), ("c", "ZTF", "error", "broken")]
+    rows = [dict(zip(("source", "survey", "status", "reason"), row, strict=True)) for row in outcomes]
+    (tmp_path / "outcome.parquet").unlink()
+    write_table(table_of_rows(DECLARATIONS["outcome"], rows), "outcome", tmp_path / "outcome.parquet")
+    write_properties(tmp_path, tmp_path / "again.parquet")
+    found = pq.read_table(tmp_path / "again.parquet")
+    assert found["status"].to_pylist() == ["ok", "missing", "error", None]
+    assert found["reason"].to_pylist() == [None, "offline", "broken", None]
+
+
+def test_merged_files_equal_one_sorted_table(folder, tmp_path):
+    table = pq.read_table(folder / "detection.parquet")
+    for k in range(len(table)):
+        pq.write_table(table.slice(len(table) - 1 - k, 1), tmp_path / f"{k}.parquet")
+    parts = sorted(tmp_path.glob("?.parquet"))
+    assert merge(parts, DETECTION, tmp_path / "all.parquet", {"project": "p"}) == 3
+    merged = pq.read_table(tmp_path / "all.parquet")
+    assert merged.equals(table)
+    assert merged.schema.metadata[b"project"] == b"p"
+    assert merged.schema.field("snr").metadata == table.schema.field("snr").metadata
+    assert merge([], DETECTION, tmp_path / "none.parquet") == 0
+    assert pq.read_schema(tmp_path / "none.parquet").equals(table.schema)
+    assert not list(tmp_path.glob(".sorting*"))
+
+
+def test_epochs_are_exported_like_the_other_tables(folder, tmp_path):
+    (tmp_path / "DEMO").mkdir()
+    os.link(folder / "epoch/one.parquet", tmp_path / "DEMO/RA000.epochs.parquet")
+    export_epochs(tmp_path / "epoch", [tmp_path / "DEMO/RA000.epochs.parquet"], ["fits", "csv", "votable"])
+    names = {path.name for path in (tmp_path / "epoch").iterdir()}
+    assert names == {f"DEMO.RA000.{suffix}" for suffix in ("parquet", "fits", "csv", "vot")}
+    for suffix in ("fits", "csv", "vot"):
+        assert read(tmp_path / f"epoch/DEMO.RA000.{suffix}", EPOCH).num_rows == 300
 
 
 def test_columns_that_lack_or_do_not_fit_are_told():
