@@ -36,8 +36,16 @@ def survey_unhashed(recipe, **settings):
     }
 
 
-SURVEY_CATALOGUE = RECIPES.step("survey.catalogue")
+SURVEY_GAIA = RECIPES.step(
+    "survey.gaia", also={"catalogue": SURVEY.catalogue.settings()}
+)
+SURVEY_CATALOGUE = RECIPES.step(
+    "survey.catalogue", reads=[SURVEY_GAIA] if SURVEY.gaia.enabled else []
+)
 SURVEY_POPULATE = RECIPES.step("survey.populate", reads=[SURVEY_CATALOGUE])
+SURVEY_REQUEST = RECIPES.step(
+    "survey.request", also={"ztf_forced": SURVEY.fetch.ztf_forced.settings()}
+)
 SURVEY_FETCH = RECIPES.step(
     "survey.fetch",
     also=survey_plugins("survey"),
@@ -192,9 +200,46 @@ rule survey_catalogue_download:
         "../scripts/step.py"
 
 
-checkpoint survey_catalogue:
+rule survey_gaia:
     input:
         unpack(survey_catalogue_file),
+    output:
+        matches=SURVEY_GAIA.output("{project}.parquet"),
+    log:
+        SURVEY_GAIA.log("{project}"),
+    benchmark:
+        SURVEY_GAIA.benchmark("{project}")
+    resources:
+        mem_mb=1500,
+        runtime=600,
+    params:
+        recipe=survey_unhashed(
+            SURVEY_GAIA,
+            **SURVEY.network.settings(),
+            data_root=SURVEY_STORE,
+            ra_minutes=SURVEY.ra_minutes,
+            ra_seconds=SURVEY.ra_seconds,
+            refetch=SURVEY.fetch.refetch,
+            lock_folder=f"{RAW}/survey",
+            shard=CONFIGURATION.shard,
+        ),
+    message:
+        "Asking the Gaia archive for the sources of {wildcards.project}"
+    script:
+        "../scripts/step.py"
+
+
+def survey_catalogue_inputs(wildcards):
+    """The catalogue's file and, where it is asked for, what the Gaia archive adds."""
+    inputs = survey_catalogue_file(wildcards)
+    if SURVEY.gaia.enabled:
+        inputs["gaia"] = SURVEY_GAIA.output(f"{wildcards.project}.parquet")
+    return inputs
+
+
+checkpoint survey_catalogue:
+    input:
+        unpack(survey_catalogue_inputs),
     output:
         sources=SURVEY_CATALOGUE.output("{project}/source.parquet"),
         rejected=SURVEY_CATALOGUE.output("{project}/rejected.csv"),
@@ -204,7 +249,7 @@ checkpoint survey_catalogue:
     benchmark:
         SURVEY_CATALOGUE.benchmark("{project}")
     resources:
-        mem_mb=4000,
+        mem_mb=1500,
         runtime=30,
     params:
         recipe=survey_unhashed(
@@ -267,7 +312,38 @@ def survey_fetch_inputs(wildcards):
     inputs = {"batch": survey_batch_file(wildcards), "note": str(note)}
     if SURVEY.populate.enabled:
         inputs["populated"] = SURVEY_POPULATE.output(f"{PROJECT}/raw.parquet")
+    if wildcards.survey == "ZTFFORCED":
+        inputs["placed"] = SURVEY_REQUEST.output(
+            f"{wildcards.survey}/{wildcards.batch}.json"
+        )
     return inputs
+
+
+rule survey_request:
+    input:
+        batch=survey_batch_file,
+    output:
+        placed=SURVEY_REQUEST.output("{survey}/{batch}.json"),
+    log:
+        SURVEY_REQUEST.log("{survey}/{batch}"),
+    benchmark:
+        SURVEY_REQUEST.benchmark("{survey}/{batch}")
+    resources:
+        mem_mb=500,
+        runtime=120,
+    params:
+        recipe=survey_unhashed(
+            SURVEY_REQUEST,
+            **SURVEY.network.settings(),
+            data_root=SURVEY_STORE,
+            ra_minutes=SURVEY.ra_minutes,
+            ra_seconds=SURVEY.ra_seconds,
+            lock_folder=f"{RAW}/survey",
+        ),
+    message:
+        "Requesting {wildcards.survey} rows of batch {wildcards.batch}"
+    script:
+        "../scripts/step.py"
 
 
 rule survey_fetch:
@@ -454,7 +530,7 @@ rule survey_rates:
     benchmark:
         SURVEY_RATES.benchmark("{project}")
     resources:
-        mem_mb=4000,
+        mem_mb=1500,
         runtime=30,
     params:
         recipe=SURVEY_RATES.document,
@@ -493,7 +569,7 @@ rule survey_tables:
     benchmark:
         SURVEY_TABLES.benchmark("{project}")
     resources:
-        mem_mb=8000,
+        mem_mb=1500,
         runtime=60,
     params:
         recipe=SURVEY_TABLES.document,

@@ -5,7 +5,8 @@
         archives.fail("ztf", Fault.BUSY, Fault.TRUNCATED)   # one fault a request
         requests.get(archives.irsa_url, params={"POS": "CIRCLE 10 20 0.001", "FORMAT": "csv"})
 
-`archives.asked` lists the requests: kind (ztf, tic, caom, product), query and the moment they came.
+`archives.asked` lists the requests: kind (ztf, tic, caom, product, gaia, forced, list, lightcurve), query and
+the moment they came. Forced photometry is worked out once `archives.forced` holds its text, by its RA.
 """
 
 from __future__ import annotations
@@ -86,6 +87,9 @@ class SurveyArchives:
         self.stars: list[dict[str, Any]] = []
         self.observations: list[dict[str, Any]] = []
         self.products: dict[str, bytes] = {}
+        self.gaia_rows: list[dict[str, Any]] = []
+        self.forced: dict[str, str] = {}
+        self.requested: list[dict[str, str]] = []
         self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self.asked: list[Asked] = []
         self.stopping = threading.Event()
@@ -108,6 +112,16 @@ class SurveyArchives:
     def mast_url(self) -> str:
         """Address of MAST's services."""
         return f"http://127.0.0.1:{self._server.server_port}/api/v0"
+
+    @property
+    def gaia_url(self) -> str:
+        """Address of the Gaia archive's synchronous service."""
+        return f"http://127.0.0.1:{self._server.server_port}/tap-server/tap/sync"
+
+    @property
+    def forced_url(self) -> str:
+        """Address of the forced-photometry service."""
+        return f"http://127.0.0.1:{self._server.server_port}"
 
     def fail(self, kind: str, *faults: Fault) -> None:
         """Let the next requests of a kind fail, one fault each."""
@@ -170,12 +184,64 @@ class _Handler(BaseHTTPRequestHandler):
             data = self.archives.stars if cone else self._filtered(request)
             body = json.dumps({"status": "COMPLETE", "data": data}).encode()
             return "tic" if cone else "caom", body, "application/json"
+        if path.endswith("/tap/sync"):
+            return "gaia", self._gaia(query["QUERY"]), "text/csv"
+        if path.startswith("/ztf/ops/"):
+            text = self.archives.forced.get(path.rpartition("_")[2].removesuffix(".txt"))
+            return "lightcurve", text.encode() if text is not None else None, "text/plain"
+        if path.endswith("/requestForcedPhotometry.cgi"):
+            self.archives.requested.append(query)
+            return "forced", b"<html><body>Your request was taken.</body></html>\n", "text/html"
+        if path.endswith("/getForcedPhotometryRequests.cgi"):
+            return "list", self._list(query), "text/html"
         name = query.get("uri", "").rpartition("/")[2]
         return "product", self.archives.products.get(name), "application/fits"
 
+    def _gaia(self, query: str) -> bytes:
+        """Rows of the cone in an ADQL query, without any motion, as the archive gives them."""
+        circle = query.partition("CIRCLE('ICRS', ")[2].partition(")")[0]
+        ra, dec, radius = (float(part) for part in circle.split(","))
+        names = query.removeprefix("SELECT ").partition(" FROM")[0].split(", ")
+        lines = [",".join(names)]
+        for row in self.archives.gaia_rows:
+            east = ((row["ra"] - ra + 180) % 360 - 180) * math.cos(math.radians(dec))
+            if math.hypot(east, row["dec"] - dec) <= radius:
+                lines.append(",".join("" if row.get(name) is None else str(row[name]) for name in names))
+        return ("\n".join(lines) + "\n").encode()
+
+    def _list(self, query: dict[str, str]) -> bytes:
+        """The table of a user's requests; those worked out name their file."""
+        head = ["reqid", "ra", "dec", "startJD", "endJD", "created", "started", "ended", "exitcode"]
+        head += ["emailed", "lightcurve"]
+        rows = []
+        for number, asked in enumerate(self.archives.requested):
+            ready = asked["ra"] in self.archives.forced and asked["email"] == query["email"]
+            file = (
+                f"/ztf/ops/forcedphot/lc/0/{number}/forcedphotometry_req0_lc_{asked['ra']}.txt"
+                if ready
+                else ""
+            )
+            cells = [
+                number,
+                asked["ra"],
+                asked["dec"],
+                asked["jdstart"],
+                asked["jdend"],
+                "",
+                "",
+                "",
+                "",
+                "",
+                file,
+            ]
+            rows.append("<tr>" + "".join(f"<td> {cell} </td>" for cell in cells) + "</tr>")
+        header = "<tr>" + "".join(f"<th> {name} </th>" for name in head) + "</tr>"
+        return f"<html><body><table>{header}{''.join(rows)}</table></body></html>\n".encode()
+
     def _cone(self, query: dict[str, str]) -> bytes:
         """Rows in the cone, as IRSA gives them."""
-        _, ra, dec, radius = query["POS"].split()
+        wanted = set(query["ID"].split(",")) if "ID" in query else None
+        _, ra, dec, radius = query.get("POS", "CIRCLE 0 0 0").split()
         out = io.StringIO()
         reader = csv.DictReader(io.StringIO(self.archives.ztf_rows))
         writer = csv.DictWriter(out, reader.fieldnames or [], lineterminator="\n")
@@ -183,7 +249,8 @@ class _Handler(BaseHTTPRequestHandler):
         for row in reader:
             east = (float(row["ra"]) - float(ra) + 180) % 360 - 180
             north = float(row["dec"]) - float(dec)
-            if math.hypot(east * math.cos(math.radians(float(dec))), north) <= float(radius):
+            inside = math.hypot(east * math.cos(math.radians(float(dec))), north) <= float(radius)
+            if inside if wanted is None else row["oid"] in wanted:
                 writer.writerow(row)
         return out.getvalue().encode()
 

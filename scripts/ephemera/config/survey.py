@@ -35,7 +35,10 @@ class Columns(Section):
     parallax: str | None = option(None, "Parallax.", unit="mas")
     mag: str | None = option("mag", "Magnitude.", unit="mag")
     mag_err: str | None = option(None, "Error of the magnitude.", unit="mag")
-    alias: str | None = option(None, "Another name, such as a TIC number.")
+    mags: dict[str, str] = option({}, "Columns of other magnitudes, by band: {Gaia_RP: phot_rp_mean_mag}.")
+    alias: str | None = option(
+        None, "Another name: a TIC number (`TIC 12`) or ZTF objects (`ZTF 686103400067717 ...`)."
+    )
 
 
 class Catalogue(Section):
@@ -59,6 +62,16 @@ class Catalogue(Section):
     test_sources: int = option(10, "Sources of the catalogue `test`.", ge=1, le=10_000_000)
 
 
+class Gaia(Section):
+    """`survey_gaia`: motions, parallaxes and magnitudes that the catalogue lacks, from the Gaia archive."""
+
+    enabled: bool = option(False, "Ask the Gaia archive for every source.")
+    table: str = option("gaiadr3.gaia_source", "Table of the archive.", pattern=r"^[A-Za-z0-9_.]+$")
+    mag_limit: float = option(20.5, "Faintest candidates, G.", unit="mag")
+    cone_arcsec: Positive = option(30.0, "Cone asked for: wide enough for stars that move.", unit="arcsec")
+    match_arcsec: Positive = option(2.0, "Farthest candidate at the catalogue's epoch.", unit="arcsec")
+
+
 class Network(Section):
     """How servers are asked; nothing here changes a result."""
 
@@ -72,6 +85,7 @@ class Network(Section):
         "https://irsa.ipac.caltech.edu/cgi-bin/ZTF/nph_light_curves", "Light-curve service of IRSA."
     )
     mast_url: str = option("https://mast.stsci.edu/api/v0", "Services of MAST.")
+    ztf_forced_url: str = option("https://ztfweb.ipac.caltech.edu", "Forced-photometry service of IPAC.")
     gaia_url: str = option("https://gea.esac.esa.int/tap-server/tap/sync", "Gaia archive.")
 
 
@@ -79,11 +93,19 @@ class Ztf(Section):
     """What is asked of ZTF."""
 
     release: str = option("ztf_dr24", "Data release (COLLECTION).", pattern=r"^ztf_dr\d+$")
-    radius_arcsec: Positive = option(3.0, "Cone around each source.", unit="arcsec")
+    radius_arcsec: Positive = option(2.0, "Cone around a source that does not move.", unit="arcsec")
     bands: str = option("g,r,i", "Bands asked for.", pattern=r"^[gri](,[gri])*$")
     years: NotNegative = option(3.0, "Years of proper motion by which the cone grows.", unit="yr")
     mjd_range: list[float] | None = option(None, "First and last MJD asked for.", unit="d")
     nobs_min: int | None = option(None, "Least epochs of an object.", ge=1)
+
+
+class ZtfForced(Section):
+    """What is asked of ZTF's forced photometry."""
+
+    mjd_range: list[float] = option(
+        [58194.0, 61041.0], "First and last MJD asked for.", unit="d", min_length=2, max_length=2
+    )
 
 
 class Tess(Section):
@@ -128,6 +150,7 @@ class Fetch(Section):
     """`survey_fetch`: brings the raw rows of each source to the store."""
 
     ztf: Ztf = subsection(Ztf, "ZTF light curves from IRSA.")
+    ztf_forced: ZtfForced = subsection(ZtfForced, "ZTF forced photometry from IPAC (survey ZTFFORCED).")
     tess: Tess = subsection(Tess, "TESS light curves from MAST.")
     files: Files = subsection(Files, "Files of one's own.")
     demo: Demo = subsection(Demo, "Made-up light curves.")
@@ -307,7 +330,9 @@ class Plugins(Section):
 class Survey(Section):
     """The survey branch."""
 
-    surveys: list[str] = option([], "Any of ZTF, TESS, DEMO, FILES, or a plug-in's name; none: no branch.")
+    surveys: list[str] = option(
+        [], "Any of ZTF, ZTFFORCED, TESS, DEMO, FILES, or a plug-in's name; none: no branch."
+    )
     data_root: str | None = option(
         None, "Shared store of raw rows; null: EPHEMERA_DATA, else <raw_folder>/survey."
     )
@@ -322,6 +347,7 @@ class Survey(Section):
     )
     network: Network = subsection(Network, "Servers.")
     catalogue: Catalogue = subsection(Catalogue, "Sources.")
+    gaia: Gaia = subsection(Gaia, "What the Gaia archive adds.")
     fetch: Fetch = subsection(Fetch, "Raw rows.")
     populate: Populate = subsection(Populate, "Raw rows already on disk.")
     reduce: Reduce = subsection(Reduce, "Light curves.")
@@ -344,7 +370,7 @@ class Survey(Section):
         if self.surveys and not (self.catalogue.default or self.catalogue.file or self.catalogue.url):
             message = "survey.catalogue needs default, file or url: which sources are to be looked at?"
             raise ValueError(message)
-        known = {"ZTF", "TESS", "DEMO", "FILES"}
+        known = {"ZTF", "ZTFFORCED", "TESS", "DEMO", "FILES"}
         strange = sorted(set(self.surveys) - known)
         if strange and self.plugins.survey is None:
             message = f"survey.surveys: {', '.join(strange)} is none of {', '.join(sorted(known))}"

@@ -58,6 +58,10 @@ def make_asker(survey: str, settings: Any) -> Asker:
         from ephemera.survey.ztf_archive import ZtfAsker
 
         return ZtfAsker(settings)
+    if survey == "ZTFFORCED":
+        from ephemera.survey.ztf_forced_archive import ForcedAsker
+
+        return ForcedAsker(settings)
     if survey == "TESS":
         from ephemera.survey.tess_archive import TessAsker
 

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ephemera.survey.columns import SOURCE
-from ephemera.survey.parquet_tables import table_of, write_table
+from ephemera.survey.parquet_tables import read_table, table_of, table_of_rows, write_table
 from ephemera.tables.foreign import CatalogueError, degrees, read_columns
 
 if TYPE_CHECKING:
@@ -51,7 +51,10 @@ WD_COLUMNS: Mapping[str, str | None] = {
     "mag_err": "phot_g_mean_mag_error",
     "alias": None,
 }
+WD_MAGS: Mapping[str, str] = {"Gaia_BP": "phot_bp_mean_mag", "Gaia_RP": "phot_rp_mean_mag"}
 WD_EPOCH, WD_BAND = 2016.0, "Gaia_G"
+#: Bands of Gaia, and the columns of its archive.
+GAIA_BANDS: Mapping[str, str] = {"Gaia_G": "phot_g_mean_mag", **WD_MAGS}
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def to_icrs(
 def sources_of(
     columns: Mapping[str, pa.ChunkedArray], settings: Settings, epoch: float, band: str
 ) -> Sources:
-    """Table of sources from catalogue columns (keys as in survey.catalogue.columns).
+    """Table of sources from catalogue columns (keys as in survey.catalogue.columns; other bands `mags.BAND`).
 
     Right ascensions are wrapped to [0, 360). Rows without a position, with a declination beyond +-90 or
     without a name are rejected. Raises CatalogueError for duplicate names.
@@ -140,6 +143,12 @@ def sources_of(
         array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
         return array.take(pa.array(picked)).cast(pa.float64(), safe=False)
 
+    bands = {key.removeprefix("mags."): numbers(key) for key in columns if key.startswith("mags.")}
+    mags: list[Any] = [{} for _ in picked] if bands else [None] * len(picked)
+    for name, values in bands.items():
+        for at, value in enumerate(values.to_pylist()):
+            if value is not None and value == value:
+                mags[at][name] = value
     alias: Any = [None] * len(picked)
     if columns.get("alias") is not None:
         texts = names_of(columns["alias"]).take(pa.array(picked)).to_pylist()
@@ -154,10 +163,32 @@ def sources_of(
             "epoch": np.full(len(picked), epoch),
             **{key: numbers(key) for key in ("pmra", "pmdec", "parallax", "mag", "mag_err")},
             "mag_band": pa.array([band] * len(picked), pa.string()),
+            "mags": mags,
             "local_ids": alias,
         },
     )
     return Sources(table, sorted(rejected))
+
+
+def with_gaia(table: pa.Table, matches: pa.Table) -> pa.Table:
+    """Sources with Gaia's numbers, and its motions and magnitudes where the catalogue has none."""
+    by_name = {row["name"]: row for row in matches.to_pylist()}
+    rows = table.to_pylist()
+    for row in rows:
+        row["mags"], row["local_ids"] = dict(row["mags"] or ()), dict(row["local_ids"] or ())
+        match = by_name.get(row["name"])
+        if match is None:
+            continue
+        if row["pmra"] is None and row["pmdec"] is None:
+            row |= {"pmra": match["pmra"], "pmdec": match["pmdec"]}
+        if row["parallax"] is None:
+            row["parallax"] = match["parallax"]
+        known = {band: match[name] for band, name in GAIA_BANDS.items() if match[name] is not None}
+        if row["mag"] is None and "Gaia_G" in known:
+            row |= {"mag": known["Gaia_G"], "mag_err": None, "mag_band": "Gaia_G"}
+        row["mags"] = {**known, **row["mags"]}
+        row["local_ids"]["Gaia"] = str(match["source_id"])
+    return table_of_rows(SOURCE, rows)
 
 
 def in_range(table: pa.Table, wanted: str | list[str]) -> pa.Table:
@@ -251,8 +282,11 @@ def load(path: Path | None, settings: Settings) -> Sources:
         columns = made_up_columns(settings.test_sources)
         return sources_of(columns, settings, settings.epoch, settings.mag_band)
     wd = settings.default == "WD"
-    mapping = dict(WD_COLUMNS) if wd else dict(vars(settings.columns))
+    mapping = dict(WD_COLUMNS) if wd else {k: v for k, v in vars(settings.columns).items() if k != "mags"}
     wanted = {key: name for key, name in mapping.items() if name is not None}
+    given = settings.columns.mags
+    bands = WD_MAGS if wd else given if isinstance(given, Mapping) else vars(given)
+    wanted |= {f"mags.{band}": name for band, name in bands.items()}
     if path is None:
         msg = "survey.catalogue has no file"
         raise CatalogueError(msg)
@@ -273,6 +307,8 @@ def main(job: Job) -> None:
     path = getattr(job.input, "catalogue", None)
     sources = load(path, settings)
     table = in_shard(in_range(sources.table, settings.range), job.settings.shard)
+    if getattr(job.input, "gaia", None) is not None:
+        table = with_gaia(table, read_table(job.input.gaia))
     if len(sources.rejected):
         log.warning("%d rows rejected, first: row %d (%s): %s", len(sources.rejected), *sources.rejected[0])
     warn_of_neighbours(table)

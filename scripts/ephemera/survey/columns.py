@@ -26,7 +26,23 @@ SOURCE = TableDeclaration(
         Column("mag", "f4", "mag", "phot.mag", "Magnitude"),
         Column("mag_err", "f4", "mag", "stat.error;phot.mag", "Error of the magnitude"),
         Column("mag_band", "str", None, "instr.bandpass", "Band of the magnitude"),
+        Column("mags", "str", "mag", "phot.mag", "Other magnitudes, by band"),
         Column("local_ids", "str", None, "meta.id.cross", "Names elsewhere, by kind"),
+    ),
+)
+GAIA = TableDeclaration(
+    "gaia",
+    "What the Gaia archive knows of sources.",
+    (
+        Column("name", "str", None, "meta.id;meta.main", "Name in the catalogue"),
+        Column("source_id", "i8", None, "meta.id.cross", "Gaia's number"),
+        Column("separation", "f8", "arcsec", "pos.angDistance", "Distance at the catalogue's epoch"),
+        Column("pmra", "f8", "mas.yr-1", "pos.pm;pos.eq.ra", "Proper motion in RA, times cos(dec)"),
+        Column("pmdec", "f8", "mas.yr-1", "pos.pm;pos.eq.dec", "Proper motion in declination"),
+        Column("parallax", "f8", "mas", "pos.parallax", "Parallax"),
+        Column("phot_g_mean_mag", "f8", "mag", "phot.mag;em.opt", "G"),
+        Column("phot_bp_mean_mag", "f8", "mag", "phot.mag;em.opt.B", "BP"),
+        Column("phot_rp_mean_mag", "f8", "mag", "phot.mag;em.opt.R", "RP"),
     ),
 )
 RAW = TableDeclaration(
@@ -229,7 +245,7 @@ RATES = TableDeclaration(
 
 #: What Parquet holds instead of text or 16 bits, by table and column.
 NESTED: Mapping[str, Mapping[str, str]] = {
-    "source": {"local_ids": "map_text"},
+    "source": {"mags": "map_float", "local_ids": "map_text"},
     "detection": {"sign": "int8", "quality": "map_float", "epochs": "list_int32"},
     "injection": {"sign": "int8"},
     "properties": {"colours": "map_float"},
@@ -239,6 +255,7 @@ NESTED: Mapping[str, Mapping[str, str]] = {
 #: Column by which each table is sorted first, then the others that settle the order.
 KEYS: Mapping[str, tuple[str, ...]] = {
     "source": ("name",),
+    "gaia": ("name",),
     "raw": ("source", "survey"),
     "outcome": ("source", "survey"),
     "curve": ("curve_id",),

@@ -123,6 +123,7 @@ class Batch:
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A catalogue row as JSON types; numbers that are none are left out."""
     return {k: (dict(v) if isinstance(v, list) else v) for k, v in row.items() if v == v}
 
 

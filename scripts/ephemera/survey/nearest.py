@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -42,6 +45,15 @@ class Sky:
     def pairs(self, radius_arcsec: float) -> IntArray:
         """Pairs of rows (k, 2) closer than the radius."""
         return np.asarray(self._tree.query_pairs(chord(radius_arcsec), output_type="ndarray"), np.int64)
+
+
+def at_epoch(row: Mapping[str, Any], epoch: float) -> tuple[float, float]:
+    """Position of a catalogue row (deg) moved to `epoch` (Julian year), where its motion is known."""
+    pmra, pmdec = row.get("pmra") or 0.0, row.get("pmdec") or 0.0
+    if not (pmra or pmdec):
+        return float(row["ra"]), float(row["dec"])
+    ra, dec = moved([row["ra"]], [row["dec"]], [pmra], [pmdec], [epoch - float(row.get("epoch") or epoch)])
+    return float(ra[0]), float(dec[0])
 
 
 def moved(

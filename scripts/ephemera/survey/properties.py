@@ -48,7 +48,7 @@ SELECT s.name AS source, best.status AS status, best.reason AS reason,
        n_curves IS NOT NULL AS has_data, coalesce(n_curves, 0) AS n_curves,
        coalesce(n_epochs, 0) AS n_epochs, coalesce(n_good, 0) AS n_good, best_snr, best_negative_snr,
        coalesce(n_detections, 0) AS n_detections, coalesce(n_positive, 0) AS n_positive,
-       coalesce(n_negative, 0) AS n_negative, coalesce(n_flagged, 0) AS n_flagged, mags
+       coalesce(n_negative, 0) AS n_negative, coalesce(n_flagged, 0) AS n_flagged, medians.mags AS medians
 FROM read_parquet($source) s
 LEFT JOIN told ON told.source = s.name LEFT JOIN curves ON curves.source = s.name
 LEFT JOIN events ON events.source = s.name LEFT JOIN medians ON medians.source = s.name
@@ -90,4 +90,4 @@ def write_properties(folder: Path, path: Path, meta: Mapping[str, str] | None = 
 def _tables(found: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
     for batch in found:
         rows = batch.to_pylist()
-        yield table_of_rows(PROPERTIES, [{**row, "colours": colours_of(row["mags"])} for row in rows])
+        yield table_of_rows(PROPERTIES, [{**row, "colours": colours_of(row["medians"])} for row in rows])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ephemera.survey import demo, tess, ztf
+from ephemera.survey import demo, tess, ztf, ztf_forced
 from ephemera.survey.light_curve import LightCurve
 from ephemera.survey.store import Raw
 from ephemera.survey.ztf_positions import at_survey_epoch
@@ -28,6 +28,11 @@ def reduce_raw(survey: str, raw: Raw, row: Mapping[str, Any], settings: Any) -> 
             drop_bad=settings.drop_bad,
             bad_bits=bits,
             filters={**ztf.FILTERS, **filters},
+        )
+    if survey == ztf_forced.SURVEY:
+        names = {**ztf_forced.FILTERS, **filters}
+        return ztf_forced.light_curves(
+            raw.table, row, settings.gap_days, drop_bad=settings.drop_bad, filters=names
         )
     if survey == "TESS":
         return tess.sectors(

@@ -10,15 +10,16 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from ephemera.survey import tess
-from ephemera.survey.archive_web import now, web_of
+from ephemera.survey.archive_web import kept, now, web_of
 from ephemera.survey.asking import StopSurvey
+from ephemera.survey.nearest import at_epoch
 from ephemera.survey.outcomes import SourceError
 from ephemera.survey.store import Raw
 from ephemera.transfer import Answer, BadAnswer, NotThere, Refused, Web, WebError
@@ -26,6 +27,8 @@ from ephemera.transfer import Answer, BadAnswer, NotThere, Refused, Web, WebErro
 #: End of a file's name by cadence, s.
 ENDINGS: Mapping[int, str] = {120: "s_lc.fits", 20: "a_fast-lc.fits"}
 PRODUCT = re.compile(r"tess\d+-s(?P<sector>\d{4})-(?P<tic>\d{16})-[\w-]+(?:s_lc|a_fast-lc)\.fits")
+#: Epoch of positions in the TIC (Stassun et al. 2019, AJ 158, 138), Julian year.
+TIC_EPOCH = 2000.0
 #: What to add to TIME for MJD.
 MJD_ZERO = 2457000 - tess.MJD_ZERO
 
@@ -65,20 +68,29 @@ def check_fits(answer: Answer) -> None:
         raise BadAnswer(str(error)) from error
 
 
+def magnitudes(row: Mapping[str, Any]) -> list[float]:
+    """Magnitudes of a source that may be compared with Gaia's, the one in RP, TESS's own colour, first."""
+    known = dict(row.get("mags") or ())
+    found = [known["Gaia_RP"]] if "Gaia_RP" in known else []
+    found += [known["Gaia_G"]] if "Gaia_G" in known else []
+    mag = row.get("mag")
+    return found + ([mag] if mag is not None and mag == mag else [])
+
+
 def choose(
-    stars: list[dict[str, Any]], mag: float | None, match_arcsec: float, match_mag: float
+    stars: list[dict[str, Any]], mags: Sequence[float], match_arcsec: float, match_mag: float
 ) -> str | None:
-    """TIC number of the nearest star whose Gaia magnitude agrees; None without one."""
-    fits = [
-        star
-        for star in stars
-        if float(star.get("dstArcSec") or np.inf) < match_arcsec
-        and (
-            mag is None or (star.get("GAIAmag") is not None and abs(float(star["GAIAmag"]) - mag) < match_mag)
-        )
-    ]
-    best = min(fits, key=lambda star: float(star["dstArcSec"]), default=None)
-    return str(best["ID"]) if best is not None else None
+    """TIC number of the nearest star with a Gaia magnitude near one of `mags`, any where there are none.
+
+    None without such a star.
+    """
+    fits = []
+    for star in stars:
+        away, mag = star.get("dstArcSec"), star.get("GAIAmag")
+        agrees = not mags or (mag is not None and min(abs(float(mag) - m) for m in mags) < match_mag)
+        if away is not None and float(away) < match_arcsec and agrees:
+            fits.append((float(away), str(star["ID"])))
+    return min(fits)[1] if fits else None
 
 
 def products(
@@ -118,23 +130,22 @@ class TessAsker:
     def request(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """What determines the answer: the star, and which of its files are taken."""
         star = tic_of(row)
-        place = {"tic": star} if star else {"ra": row["ra"], "dec": row["dec"], "mag": row.get("mag")}
+        place = {"tic": star} if star else {**self._place(row), "mags": magnitudes(row)}
         chosen = ("cone_arcsec", "match_arcsec", "match_mag", "cadence", "sectors")
         return {**place, **{name: getattr(self.settings, name) for name in chosen}}
 
     def fetch(self, row: Mapping[str, Any]) -> Raw:
         """All sectors of a star in one table; empty with the reason where there are none."""
         started = now()
-        mag = row.get("mag")
-        tic = tic_of(row)
-        if tic is None and mag is not None and mag > tess.FAINT_LIMIT:
+        tic, mags = tic_of(row), magnitudes(row)
+        if tic is None and mags and mags[0] > tess.FAINT_LIMIT:
             return _empty("too_faint")
         try:
             tic = tic or self._star(row)
             if tic is None:
                 return _empty("no_match")
             files = products(self._observations(tic), self.settings.cadence, self.settings.sectors)
-            tables, cards, missing = self._sectors(files)
+            tables, cards, headers, missing = self._sectors(files)
         except Refused as error:
             msg = f"MAST refused access: {error}"
             raise StopSurvey(msg) from error
@@ -149,6 +160,13 @@ class TessAsker:
             "files": files_by_text(files),
             "missing_sectors": missing,
             "sectors": cards,
+            "headers": headers,
+            "columns": {
+                "time": "TIME",
+                "flux": "PDCSAP_FLUX",
+                "flux_err": "PDCSAP_FLUX_ERR",
+                "flag": "QUALITY",
+            },
             "mjd_zero": MJD_ZERO,
             "time": {"column": "TIME", "scale": "TDB", "offset": 2457000},
         }
@@ -161,8 +179,14 @@ class TessAsker:
 
     def _star(self, row: Mapping[str, Any]) -> str | None:
         radius = self.settings.cone_arcsec / 3600
-        stars = self._ask("Mast.Catalogs.Tic.Cone", {"ra": row["ra"], "dec": row["dec"], "radius": radius})
-        return choose(stars, row.get("mag"), self.settings.match_arcsec, self.settings.match_mag)
+        stars = self._ask("Mast.Catalogs.Tic.Cone", {**self._place(row), "radius": radius})
+        return choose(stars, magnitudes(row), self.settings.match_arcsec, self.settings.match_mag)
+
+    @staticmethod
+    def _place(row: Mapping[str, Any]) -> dict[str, float]:
+        """Position (deg) at the TIC's epoch, where its distances are taken."""
+        ra, dec = at_epoch(row, TIC_EPOCH)
+        return {"ra": ra, "dec": dec}
 
     def _observations(self, tic: str) -> list[dict[str, Any]]:
         wanted = {"obs_collection": "TESS", "dataproduct_type": "timeseries", "target_name": tic}
@@ -171,9 +195,9 @@ class TessAsker:
 
     def _sectors(
         self, files: Mapping[int, str]
-    ) -> tuple[list[pa.Table], dict[str, dict[str, Any]], list[int]]:
-        """Table and cards of each sector, and the sectors whose product is not there."""
-        tables, cards, missing = [], {}, []
+    ) -> tuple[list[pa.Table], dict[str, dict[str, Any]], dict[str, dict[str, str]], list[int]]:
+        """Table, cards and response headers of each sector, and the sectors whose product is not there."""
+        tables, cards, headers, missing = [], {}, {}, []
         for sector, name in files.items():
             query = {"uri": f"mast:TESS/product/{name}"}
             try:
@@ -184,10 +208,11 @@ class TessAsker:
             columns, header = tess.read_file(io.BytesIO(answer.body))
             n = len(columns["TIME"])
             tables.append(pa.table({"SECTOR": np.full(n, sector, np.int32), **columns}))
+            headers[str(sector)] = kept(answer.headers)
             cards[str(sector)] = {
                 k: (v if isinstance(v, str | int | float) else str(v)) for k, v in header.items() if v == v
             }
-        return tables, cards, missing
+        return tables, cards, headers, missing
 
 
 def files_by_text(files: Mapping[int, str]) -> dict[str, str]:

@@ -8,8 +8,8 @@ environment (ZTF_USERNAME, ZTF_PASSWORD) alone.
 from __future__ import annotations
 
 import io
-import math
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +21,7 @@ from ephemera.survey.asking import StopSurvey
 from ephemera.survey.outcomes import SourceError
 from ephemera.survey.store import Raw
 from ephemera.survey.ztf import REQUIRED, outside
-from ephemera.survey.ztf_positions import at_survey_epoch
+from ephemera.survey.ztf_positions import at_survey_epoch, search_radius
 from ephemera.transfer import Answer, BadAnswer, Refused, WebError
 
 #: Columns whose type does not depend on their values.
@@ -34,6 +34,15 @@ TYPES: Mapping[str, pa.DataType] = {
     "filefracday": pa.int64(),
     **{name: pa.string() for name in ("ccdid", "qid")},
 }
+
+
+def oids_of(row: Mapping[str, Any]) -> list[str]:
+    """ZTF objects that the catalogue names for a source (alias `ZTF 686103400067717 ...`)."""
+    for _, alias in row.get("local_ids") or []:
+        match = re.fullmatch(r"ZTF((?:[\s,]+\d{9,18})+)", str(alias).strip())
+        if match:
+            return re.findall(r"\d+", match[1])
+    return []
 
 
 def check_csv(answer: Answer) -> None:
@@ -68,6 +77,10 @@ def table_of(body: bytes) -> pa.Table:
         raise SourceError(msg) from error
 
 
+#: What columns mean.
+COLUMNS = {"time": "mjd", "mag": "mag", "mag_err": "magerr", "flag": "catflags", "filter": "filtercode"}
+
+
 class ZtfAsker:
     """ZTF at IRSA."""
 
@@ -79,11 +92,12 @@ class ZtfAsker:
 
     def request(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters of the request for a source: its cone, wider the faster it moves."""
+        objects = oids_of(row)
         ra, dec = at_survey_epoch(row)
-        pm = math.hypot(row.get("pmra") or 0.0, row.get("pmdec") or 0.0) / 1000
-        radius = self.settings.radius_arcsec + pm * self.settings.years
+        radius = search_radius(row, self.settings.radius_arcsec, self.settings.years)
+        place = {"POS": f"CIRCLE {ra:.7f} {dec:.7f} {radius / 3600:.7f}"}
         query = {
-            "POS": f"CIRCLE {ra:.7f} {dec:.7f} {radius / 3600:.7f}",
+            **({"ID": ",".join(objects)} if objects else place),
             "BANDNAME": self.settings.bands,
             "COLLECTION": self.settings.release,
             "FORMAT": "csv",
@@ -119,5 +133,5 @@ class ZtfAsker:
             "fetched_utc": started,
             "headers": kept(answer.headers),
         }
-        metadata |= {"time": {"column": "mjd", "scale": "UTC"}}
+        metadata |= {"time": {"column": "mjd", "scale": "UTC"}, "columns": COLUMNS}
         return Raw(table, metadata | ({} if len(table) else {"reason": "no_match"}))

@@ -2,17 +2,19 @@ import json
 import socket
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
-from ephemera.survey import fetch, store
+from ephemera.survey import store
 from ephemera.survey.asking import StopSurvey
-from ephemera.survey.columns import SOURCE
-from ephemera.survey.parquet_tables import read_table, table_of_rows, write_table
 from ephemera.survey.tess_archive import choose, products, tic_of
-from ephemera.transfer import Web
+from ephemera.survey.ztf_positions import search_radius
 from servers.survey_archives import Fault, SurveyArchives
-from survey_data import WASP_4, ZTF_SOURCE, job, settings_of
+from survey_data import WASP_4, ZTF_SOURCE, settings_of
+from survey_fetching import Fetching
+
+pytestmark = pytest.mark.usefixtures("pauses")
 
 STAR = {
     "name": "WASP-4",
@@ -22,17 +24,6 @@ STAR = {
     "mag_band": "Gaia_G",
     "epoch": 2015.5,
 }
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch):
-    """Pauses are not made, only asked for."""
-    real = Web.__init__
-
-    def patched(self, *arguments, **options):
-        real(self, *arguments, **{**options, "pause": lambda seconds: None})
-
-    monkeypatch.setattr(Web, "__init__", patched)
 
 
 @pytest.fixture
@@ -49,43 +40,6 @@ def archives(shared_data):
         base = {"obs_collection": "TESS", "dataproduct_type": "timeseries", "target_name": "402026209"}
         server.observations = [{**base, "dataURL": f"mast:TESS/product/{name}"}]
         yield server
-
-
-class Fetching:
-    """Runs the step for some sources against the local server."""
-
-    def __init__(self, folder, archives):
-        self.folder, self.archives, self.options = folder, archives, {}
-        self.out = folder / "out.parquet"
-
-    def __call__(self, survey, *rows, **changes):
-        settings = settings_of("fetch", **self.options)
-        for name, value in vars(settings_of("network")).items():
-            setattr(settings, name, value)
-        given = {
-            "data_root": str(self.folder / "raw"),
-            "lock_folder": str(self.folder),
-            "ra_minutes": False,
-            "ra_seconds": False,
-            "survey_plugin": None,
-            "read_timeout_s": 0.7,
-            "requests_per_s": 1e6,
-        }
-        if self.archives is not None:
-            given |= {"irsa_url": self.archives.irsa_url, "mast_url": self.archives.mast_url}
-        for name, value in {**given, **changes}.items():
-            setattr(settings, name, value)
-        batch = self.folder / "batch.parquet"
-        write_table(table_of_rows(SOURCE, rows), "source", batch)
-        fetch.main(job(settings, {"batch": batch}, {"raw": self.out}, survey=survey, batch="RA000.0-x"))
-        return {row["source"]: row for row in read_table(self.out).to_pylist()}
-
-    @property
-    def incomplete(self):
-        return fetch.again_path(self.out).exists()
-
-    def files(self):
-        return sorted(p for p in (self.folder / "raw").rglob("*") if p.is_file())
 
 
 @pytest.fixture
@@ -110,16 +64,37 @@ def test_ztf_rows_are_stored_unaltered(fetching, archives):
     assert (row["mjd_first"], row["mjd_last"]) == pytest.approx((58246.48, 59522.25), abs=0.01)
 
 
+def test_cones_of_the_fastest_white_dwarfs(shared_data):
+    stars = pd.read_csv(shared_data / "survey/catalogs/MontWarWDs_gaiaedr3.csv")
+    rows = stars[["pmRA", "pmDE"]].set_axis(["pmra", "pmdec"], axis=1).to_dict("records")
+    added = np.array([search_radius(row, 0.0, 3.0) for row in rows])
+    assert (int((added > 1).sum()), int((added > 2).sum())) == (32, 4)
+    assert search_radius({"pmra": 1111.31, "pmdec": 0.0}, 2.0, 3.0) == pytest.approx(5.334, abs=5e-4)
+    assert settings_of("fetch").ztf.radius_arcsec == 2.0
+
+
+def test_named_objects_are_asked_for_by_name(fetching, archives):
+    names = "ZTF 736115200001082 805101300013289"
+    (row,) = fetching("ZTF", {**ZTF_SOURCE, "local_ids": {"alias": names}}).values()
+    assert archives.asked[0].query["ID"] == "736115200001082,805101300013289"
+    assert "POS" not in archives.asked[0].query
+    assert row["n_rows"] == 177 + 4 + 191 + 116 + 37 + 112 + 87 + 109 + 36
+
+
 def test_the_cone_grows_with_proper_motion(fetching, archives):
     fetching("ZTF", {**ZTF_SOURCE, "pmra": 3000.0, "pmdec": 4000.0, "epoch": 2020.0})
-    assert float(archives.asked[0].query["POS"].split()[3]) * 3600 == pytest.approx(3 + 15, abs=1e-3)
+    assert float(archives.asked[0].query["POS"].split()[3]) * 3600 == pytest.approx(2 + 15, abs=1e-3)
 
 
 @pytest.mark.parametrize(
     "fault",
     [
         Fault.BUSY,
+        Fault.SERVER_ERROR,
+        Fault.GATEWAY,
+        Fault.GATEWAY_TIMEOUT,
         Fault.TOO_MANY,
+        Fault.TOO_MANY_DATE,
         Fault.TRUNCATED,
         Fault.CUT_UNANNOUNCED,
         Fault.BAD_GZIP,
@@ -137,11 +112,44 @@ def test_ztf_faults_are_never_stored(fetching, archives, fault):
     assert len(archives.asked) == 3
 
 
+@pytest.mark.parametrize(
+    ("fault", "low", "high"),
+    [(Fault.TOO_MANY, 1.0, 1.0), (Fault.TOO_MANY_DATE, 300.0, 300.0), (Fault.BUSY, 0.5, 3.0)],
+)
+def test_servers_are_asked_again_when_they_wish(fetching, archives, pauses, fault, low, high):
+    archives.fail("ztf", fault, fault)
+    fetching("ZTF", ZTF_SOURCE)
+    waited = [seconds for seconds in pauses if seconds > 0.1]
+    assert len(waited) == 2
+    assert all(low <= seconds <= high for seconds in waited)
+
+
+def test_a_server_that_stays_ill_is_given_up_after_six_repeats(fetching, archives):
+    archives.fail("ztf", *[Fault.BUSY] * 9)
+    (row,) = fetching("ZTF", ZTF_SOURCE).values()
+    assert (row["status"], len(archives.asked)) == ("error", 7)
+    assert "after 7 attempts" in row["reason"]
+    assert fetching.files() == []
+
+
+def test_no_more_than_four_at_once(fetching, archives):
+    fetching("ZTF", *[{**ZTF_SOURCE, "name": f"s{k}"} for k in range(12)], connections=4)
+    assert len(archives.asked) == 12
+    assert 1 <= archives.most_at_once <= 4
+
+
+def test_the_start_of_a_wrong_answer_goes_into_the_log(fetching, archives, caplog):
+    archives.fail("ztf", Fault.PAGE)
+    fetching("ZTF", ZTF_SOURCE)
+    assert "<!DOCTYPE html><html><title>Service unavailable" in caplog.text
+
+
 def test_one_source_that_fails_stops_no_other(fetching, archives):
     archives.fail("ztf", Fault.BAD_REQUEST)
     rows = fetching("ZTF", {**ZTF_SOURCE, "name": "a"}, connections=1)
     assert rows["a"]["status"] == "error"
     assert "400" in rows["a"]["reason"]
+    assert len(archives.asked) == 1
     assert fetching.incomplete
     assert fetching.files() == []
     rows = fetching("ZTF", {**ZTF_SOURCE, "name": "a"}, {**ZTF_SOURCE, "name": "b"})
@@ -149,10 +157,11 @@ def test_one_source_that_fails_stops_no_other(fetching, archives):
     assert not fetching.incomplete
 
 
-def test_refused_credentials_stop_the_survey(fetching, archives, monkeypatch, caplog):
+@pytest.mark.parametrize("fault", [Fault.UNAUTHORISED, Fault.FORBIDDEN])
+def test_refused_credentials_stop_the_survey(fetching, archives, monkeypatch, caplog, fault):
     monkeypatch.setenv("ZTF_USERNAME", "someone")
     monkeypatch.setenv("ZTF_PASSWORD", "sesame")
-    archives.fail("ztf", Fault.UNAUTHORISED)
+    archives.fail("ztf", fault)
     with pytest.raises(StopSurvey, match="ZTF_USERNAME") as error:
         fetching("ZTF", ZTF_SOURCE)
     assert archives.asked[0].authorization.startswith("Basic ")
@@ -259,9 +268,11 @@ def test_the_nearest_star_that_fits_is_taken():
         {"ID": "nearer", "dstArcSec": 1.0, "GAIAmag": 13.0},
         {"ID": "nameless", "dstArcSec": 0.5, "GAIAmag": None},
     ]
-    assert choose(stars, 12.0, 10, 0.75) == "near"
-    assert choose(stars, None, 10, 0.75) == "nameless"
-    assert choose([], 12.0, 10, 0.75) is None
+    assert choose(stars, [12.0], 10, 0.75) == "near"
+    assert choose(stars, [13.1, 12.0], 10, 0.75) == "nearer"
+    assert choose(stars, [], 10, 0.75) == "nameless"
+    assert choose([], [12.0], 10, 0.75) is None
+    assert choose([{"ID": "here", "dstArcSec": 0.0, "GAIAmag": 12.0}], [12.0], 10, 0.75) == "here"
 
 
 def test_one_file_a_sector_in_order_of_preference():
@@ -283,6 +294,14 @@ def test_demo_failures_are_told(tmp_path):
     fetching.options = {"fetch": {"demo": {"failures": ["ok", "empty", "timeout"]}}}
     rows = fetching("DEMO", *[{**STAR, "name": f"s{k}"} for k in range(30)])
     assert {r["status"] for r in rows.values()} == {"ok", "empty", "error"}
+
+
+def test_a_store_that_cannot_be_written_stops_the_job(tmp_path):
+    fetching = Fetching(tmp_path, None)
+    (tmp_path / "raw").write_text("a file where a folder should be")
+    with pytest.raises(OSError, match="raw"):
+        fetching("DEMO", STAR)
+    assert not fetching.out.exists()
 
 
 def test_a_full_disk_leaves_no_partial_file(tmp_path, monkeypatch):
