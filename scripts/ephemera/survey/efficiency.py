@@ -18,7 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.confidence import poisson_range
+from ephemera.confidence import poisson_range, wilson
+
+#: `wilson` is imported from here by notebooks.
+__all__ = ["Rate", "efficiency", "poisson_limit", "poisson_range", "rate_of", "wilson"]
 
 #: Confidence of upper limits.
 LIMIT = 0.95
