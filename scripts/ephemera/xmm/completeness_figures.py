@@ -83,7 +83,7 @@ def _simulated(folder: Path, rows: Rows) -> None:
         axes.set_xlabel("Photons put in, of selected quality [counts]")
         axes.set_ylabel("Largest significance [sigma]")
         axes.set_title("Simulated bursts and eclipses")
-        axes.legend(loc="best", handlelength=1)
+        _legend(axes, "best")
         save(drawn, folder / "recovery.png")
 
 
@@ -123,8 +123,14 @@ def _against_fluence(folder: Path, seen: Sequence[Tried], sigmas: Sequence[float
                 what = "any run, by duration" if line else "widest band, by frame length"
                 axes.set_title(f"{sigma:g} sigma: {what}")
                 if column == len(sigmas) - 1:
-                    axes.legend(loc="upper left", handlelength=1.2)
+                    _legend(axes, "upper left")
         save(drawn, folder / "completeness.png")
+
+
+def _legend(axes: Axes, place: Any) -> None:
+    """A legend, where there is anything to explain."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc=place, handlelength=1.2)
 
 
 def _by_run(seen: Sequence[Tried]) -> dict[str, Tried]:
@@ -204,7 +210,7 @@ def _circumstances(folder: Path, completeness: Rows, kind: str, quantities: Sequ
             _share_axes(axes, number % 2 == 0)
             axes.set_xlabel(LABELS[quantity])
             if number == 0:
-                axes.legend(loc="upper left" if kind == "eclipse" else "lower left", handlelength=1)
+                _legend(axes, "upper left" if kind == "eclipse" else "lower left")
         drawn.text(space["left"], 1 - 0.17 / drawn.get_size_inches()[1], _subject(kind), va="center")
         save(drawn, folder / f"{name}.png")
 
@@ -257,7 +263,7 @@ def _search_modes(folder: Path, rows: Rows) -> None:
             axes.set_ylim(len(modes) - 0.5, -0.5)
             axes.set_xlabel(label)
             if column == 0:
-                axes.legend(loc="best", handlelength=1)
+                _legend(axes, "best")
         save(drawn, folder / "search_modes.png")
 
 
@@ -291,7 +297,7 @@ def _found_against_expected(drawn: Figure, place: Any, rows: Rows) -> None:
     axes.set_xlabel("Cells expected by chance in all draws of a run")
     axes.set_ylabel("Cells found")
     if rows:
-        axes.legend(loc="upper left", handlelength=1)
+        _legend(axes, "upper left")
 
 
 def _per_million(drawn: Figure, place: Any, rows: Rows) -> None:
@@ -320,4 +326,4 @@ def _per_million(drawn: Figure, place: Any, rows: Rows) -> None:
     axes.set_xlabel("Frame length [s]")
     axes.set_ylabel(f"Cells per million at {lowest:g} sigma")
     if bins:
-        axes.legend(loc="best", handlelength=1)
+        _legend(axes, "best")

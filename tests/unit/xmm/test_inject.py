@@ -139,6 +139,13 @@ def test_what_falls_into_a_gap_on_a_masked_pixel_or_into_off_time_is_lost(one_ca
     assert kept_of(one_camera, [burst(one_camera)], places_of(one_camera, {Camera.M1: legal})).sum() <= 3
 
 
+def test_a_list_without_good_times_counts_from_its_start_to_its_stop(one_camera):
+    header = replace(one_camera.headers[0], good_time={}, start=T0, stop=2000.0)
+    half = replace(one_camera, headers=(header,))
+    kept = kept_of(half, [burst(half, t_peak=2000.0)], trials=50)
+    assert kept.mean() == pytest.approx(50, abs=5 * np.sqrt(50 / 50))
+
+
 def test_beyond_the_field_nothing_is_kept(one_camera, places):
     assert kept_of(one_camera, [burst(one_camera, 10000.0)], places).sum() == 0
 
