@@ -65,6 +65,10 @@ XMM_FEATURES = RECIPES.step(
     also=XMM_PIXEL,
     tables=[XMM.features.bad_observations],
 )
+XMM_SPECTRA = RECIPES.step(
+    "xmm.spectra",
+    reads=[XMM_EVENTS, XMM_CUBE, XMM_EXPECTATION, XMM_DETECT, XMM_REGIONS],
+)
 XMM_FIGURES = RECIPES.step(
     "xmm.figures",
     reads=[
@@ -87,6 +91,10 @@ def xmm_targets():
     if not XMM_UNITS:
         return []
     targets = [*xmm_catalogue_targets(), *xmm_completeness_targets()]
+    if XMM.spectra.enabled:
+        targets += expand(
+            XMM_SPECTRA.output("{obsid}.spectra.parquet"), obsid=XMM_UNITS
+        )
     if XMM.figures.enabled:
         targets += expand(XMM_FIGURES.output("{obsid}"), obsid=XMM_UNITS)
     if XMM.sample.enabled:
@@ -310,6 +318,41 @@ rule xmm_features:
         recipe=XMM_FEATURES.document,
     message:
         "Describing the detections of {wildcards.obsid}: features and flags"
+    script:
+        "../scripts/step.py"
+
+
+rule xmm_spectra:
+    input:
+        events=XMM_EVENTS.output("{obsid}.h5"),
+        cube=XMM_CUBE.output("{obsid}.h5"),
+        expectation=XMM_EXPECTATION.output("{obsid}.h5"),
+        second_pass=XMM_DETECT.output("{obsid}.second_pass.h5"),
+        regions=XMM_REGIONS.output("{obsid}.regions.parquet"),
+        cells=XMM_REGIONS.output("{obsid}.cells.parquet"),
+        light_curves=XMM_REGIONS.output("{obsid}.light_curves.parquet"),
+    output:
+        spectra=XMM_SPECTRA.output("{obsid}.spectra.parquet"),
+        hardness=XMM_SPECTRA.output("{obsid}.hardness.parquet"),
+        figures=report(
+            directory(XMM_SPECTRA.output("{obsid}.figures")),
+            patterns=["{figure}.png"],
+            caption="../workflow/report/xmm_spectra.rst",
+            category="XMM-Newton",
+            subcategory="{obsid}",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        XMM_SPECTRA.log("{obsid}"),
+    benchmark:
+        XMM_SPECTRA.benchmark("{obsid}")
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        recipe=XMM_SPECTRA.document,
+    message:
+        "Making spectra of the bursts of {wildcards.obsid}"
     script:
         "../scripts/step.py"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Len
@@ -212,6 +213,31 @@ class Features(Section):
         "resources/xmm/bad_observations.csv",
         "Table of observations to flag (columns obsid, reason, evidence, comment); null flags none.",
     )
+    flux: bool = option(
+        True, "Turn count rates into fluxes by those of the listed sources at a like off-axis angle."
+    )
+
+
+class Spectra(Section):
+    """`xmm_spectra`: spectra of bursts, and their hardness from frame to frame."""
+
+    enabled: bool = option(False, "Make spectra and hardness curves of all peaks.")
+    energy_edges_kev: list[Positive] = option(
+        [0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.5, 8.0, 12.0],
+        "Edges of the energy bins of spectra, rising.",
+        unit="keV",
+        min_length=2,
+    )
+    max_figures: int = option(6, "Most significant peaks drawn per observation.", ge=0)
+
+    @field_validator("energy_edges_kev")
+    @classmethod
+    def _rising(cls, values: list[float]) -> list[float]:
+        steps = [round(1000 * value) for value in values]
+        if any(high <= low for low, high in pairwise(steps)):
+            message = f"energies must rise by at least 1 eV, got {values}"
+            raise ValueError(message)
+        return values
 
 
 class Figures(Section):
@@ -260,6 +286,7 @@ class Xmm(Section):
     inject: Inject = subsection(Inject, "Bursts and eclipses injected into events.")
     recover: Recover = subsection(Recover, "Found against simulated and injected.")
     false_alarms: FalseAlarms = subsection(FalseAlarms, "What is found where nothing is.")
+    spectra: Spectra = subsection(Spectra, "Spectra and hardness of bursts.")
     figures: Figures = subsection(Figures, "Figures.")
     sample: Sample = subsection(Sample, "Figures of the sample.")
     pages: Pages = subsection(Pages, "Report to browse.")

@@ -44,6 +44,13 @@ SOURCES = TableDeclaration(
         Column("last_seen", "f8", "d", "time.epoch;stat.max", "Last peak or eclipse, MJD (TT)"),
         Column("n_peaks_total", "i4", None, "meta.number", "Groups of significant frames in all detections"),
         Column("hr", "f8", None, "phot.color;em.X-ray", "Hardness (H - S) / (H + S) of best_detid"),
+        Column(
+            "flux_peak",
+            "f8",
+            "erg/cm2/s",
+            "phot.flux;em.X-ray;stat.max",
+            "Largest flux of any detection at its peak; see there",
+        ),
         Column("chain", "bool", None, "meta.code.status", "Detections more than 40 arcsec apart"),
         Column("status", "str", None, "meta.code.status", "new, known, merged (took others in) or split"),
         *(Column(name, "bool", None, "meta.code.qual", text) for name, text in SOURCE_FLAGS.items()),

@@ -123,11 +123,26 @@ _OUTBURST = (
     Column("hr_low", "f8", None, "phot.color;em.X-ray;stat.min", "15.87 % quantile of the hardness"),
     Column("hr_high", "f8", None, "phot.color;em.X-ray;stat.max", "84.13 % quantile of the hardness"),
     Column(
+        "rate_mean",
+        "f8",
+        "count/s",
+        "arith.rate;phot.count;em.X-ray;stat.mean",
+        "Rate in excess (missing) over the significant frames of the group",
+    ),
+    Column(
+        "flux",
+        "f8",
+        "erg/cm2/s",
+        "phot.flux;em.X-ray;stat.mean",
+        "rate_mean / encircled energy of the region x median EP_8_FLUX / EP_8_RATE (0.2-12 keV) of listed "
+        "point sources within 20 % of its off-axis angle; null without a source list",
+    ),
+    Column(
         "flux_peak",
         "f8",
         "erg/cm2/s",
-        "phot.flux;em.X-ray",
-        "rate_peak as flux, if the spectrum is that of listed sources",
+        "phot.flux;em.X-ray;stat.max",
+        "The same from rate_peak",
     ),
     Column("frac_one_raw_pixel", "f8", None, "stat.value", "Largest share of the events in one raw pixel"),
     Column("raw_pixel", "str", None, "meta.id;instr.pixel", "That pixel: camera, CCDNR, RAWX, RAWY"),

@@ -136,16 +136,18 @@ def _first_passage(time: FloatArray, level: FloatArray, wanted: float) -> float:
 
 
 def outburst_counts(curve: ExposedCurve, outburst: Outburst) -> dict[str, float]:
-    """Features counts_excess_q16, _q50, _q84 (counts) and rate_peak (counts per s of exposure).
+    """Features counts_excess_q16, _q50, _q84 (counts), rate_peak and rate_mean (counts per s of exposure).
 
     Posterior quantiles 0.1587, 0.5, 0.8413 of the summed significant frames; rate_peak is |n - mu| signed
-    as the outburst, per exposure, of the most significant frame.
+    as the outburst, per exposure, of the most significant frame; rate_mean that of all significant frames.
     """
     n, mu = float(curve.n[outburst.frames].sum()), float(curve.mu[outburst.frames].sum())
     q16, q50, q84 = (float(q) for q in excess_quantiles(outburst.sign, REPORTED_QUANTILES, n, mu))
     best = outburst.best
     rate = outburst.sign * float(curve.n[best] - curve.mu[best]) / float(curve.exposure[best])
-    return {"counts_excess_q16": q16, "counts_excess_q50": q50, "counts_excess_q84": q84, "rate_peak": rate}
+    mean = outburst.sign * (n - mu) / float(curve.exposure[outburst.frames].sum())
+    counts = {"counts_excess_q16": q16, "counts_excess_q50": q50, "counts_excess_q84": q84}
+    return counts | {"rate_peak": rate, "rate_mean": mean}
 
 
 def excess_quantiles(sign: int, p: tuple[float, ...] | FloatArray, n: object, mu: object) -> FloatArray:
@@ -163,16 +165,21 @@ def hardness(curve: ExposedCurve, outburst: Outburst, soft: FloatArray, hard: Fl
     of its posterior, from independent flat-prior posteriors of H and S (Park et al. 2006).
     """
     counts, expected = split_expectation(curve, outburst, np.stack([soft, hard]))
-    fluence_soft, fluence_hard = (float(e) for e in outburst.sign * (counts - expected))
-    s, h = max(fluence_soft, 0.0), max(fluence_hard, 0.0)
-    low, high = _hardness_interval(outburst.sign, counts, expected)
-    return {
-        "fluence_soft": fluence_soft,
-        "fluence_hard": fluence_hard,
-        "hr": (h - s) / (h + s) if h + s > 0 else math.nan,
-        "hr_low": low,
-        "hr_high": high,
-    }
+    names = ("fluence_soft", "fluence_hard", "hr", "hr_low", "hr_high")
+    return dict(zip(names, hardness_ratio(outburst.sign, counts, expected), strict=True))
+
+
+def hardness_ratio(
+    sign: int, counts: FloatArray, expected: FloatArray
+) -> tuple[float, float, float, float, float]:
+    """Excess S and H, (H - S) / (H + S) of what is positive of them, and quantiles 0.1587 and 0.8413 of it.
+
+    `counts`, `expected` (2,) are those of the soft and the hard band; `sign` is -1 for missing counts.
+    """
+    soft, hard = (float(e) for e in sign * (counts - expected))
+    s, h = max(soft, 0.0), max(hard, 0.0)
+    low, high = _hardness_interval(sign, counts, expected)
+    return soft, hard, (h - s) / (h + s) if h + s > 0 else math.nan, low, high
 
 
 def split_expectation(

@@ -264,7 +264,7 @@ def _parts(
     bands = _part_counts(columns, BAND_COLUMNS, curve)
     if bands is not None:
         values |= hardness(curve, outburst, bands[0], bands[1])
-    cameras = _part_counts(columns, CAMERA_COLUMNS, curve)
+    cameras = _camera_counts(columns, curve)
     if cameras is not None and outburst.sign > 0:
         counts, expected = split_expectation(curve, outburst, cameras)
         exposed: BoolArray = cameras.sum(axis=1) > 0
@@ -285,6 +285,16 @@ def _part_counts(
     return None if math.isnan(parts.sum()) else parts
 
 
+def _camera_counts(columns: Mapping[str, npt.NDArray[Any]], curve: ExposedCurve) -> FloatArray | None:
+    """Counts per exposed frame of the EPIC cameras (3, frames); 0 of one that took no part, None of none."""
+    names = [name for name in CAMERA_COLUMNS if name in columns]
+    made = {name: columns[name] for name in names if not math.isnan(columns[name].sum())}
+    if not made:
+        return None
+    nothing = np.zeros(len(columns["time"]))
+    return _part_counts({name: made.get(name, nothing) for name in CAMERA_COLUMNS}, CAMERA_COLUMNS, curve)
+
+
 def curve_columns(table: pa.Table) -> dict[str, npt.NDArray[Any]]:
     """Columns of a light curve as arrays, null as NaN; counts that were not made are left out."""
     extra = (*BAND_COLUMNS, *CAMERA_COLUMNS)
@@ -300,6 +310,7 @@ def detection_row(
     *,
     n_regions: int,
     bad_observations: Collection[str],
+    flux: bool = True,
 ) -> dict[str, Any]:
     """One row of the table of detections from its region, the features of its curve and its surroundings."""
     pixel = RawPixelShare(_real(region["frac_one_raw_pixel"]), region["raw_pixel"])
@@ -308,12 +319,9 @@ def detection_row(
     wing = (
         in_bright_wing([ra], [dec], sources.ra, sources.dec, sources.rate_total) if len(sources) else [None]
     )
-    per_count = energy_per_count(sources.flux_8, sources.rate_8, sources.extent, sources.off_axis, off_axis)
     row = dict(region) | dict(values) | {"off_axis": off_axis}
-    if values.get("rate_peak") is not None and region["type"] != "eclipse":
-        radius = math.sqrt(region["area_bbox"] / math.pi) * region["size_arcsec"]
-        encircled = float(NOMINAL_PSF.encircled_energy(radius))
-        row["flux_peak"] = peak_flux(values["rate_peak"], encircled, per_count)
+    if flux and values.get("rate_peak") is not None and region["type"] != "eclipse":
+        row |= _fluxes(region, values, sources, off_axis)
     if values.get("t_peak") is not None:
         row["mjd_peak"] = header.mjdref + (header.timezero + values["t_peak"]) / SECONDS_PER_DAY
     return row | flags(
@@ -323,6 +331,17 @@ def detection_row(
         bright_wing=wing[0],
         raw_pixel=pixel,
     )
+
+
+def _fluxes(
+    region: Mapping[str, Any], values: Mapping[str, Any], sources: SourceList, off_axis: float
+) -> dict[str, float]:
+    """Columns flux and flux_peak of a peak; NaN without listed sources at a like distance (arcmin)."""
+    per_count = energy_per_count(sources.flux_8, sources.rate_8, sources.extent, sources.off_axis, off_axis)
+    radius = math.sqrt(region["area_bbox"] / math.pi) * region["size_arcsec"]
+    encircled = float(NOMINAL_PSF.encircled_energy(radius))
+    rates = {"flux": "rate_mean", "flux_peak": "rate_peak"}
+    return {name: peak_flux(values[rate], encircled, per_count) for name, rate in rates.items()}
 
 
 def _real(value: float | None) -> float:
@@ -347,8 +366,9 @@ def main(job: Job) -> None:
             curve_columns(curve), detid=detid, t_bin=region["t_bin"], min_gap=settings.min_gap_s
         )
         row = detection_row(
-            region, values, headers[0], sources, n_regions=in_run[region["runid"]], bad_observations=bad
-        )
+            region, values, headers[0], sources,
+            n_regions=in_run[region["runid"]], bad_observations=bad, flux=settings.flux,
+        )  # fmt: skip
         row["cameras"] = " ".join(header.camera_name for header in headers)
         row["submode"] = " ".join(header.submode for header in headers)
         row["filter"] = " ".join(header.filter for header in headers)

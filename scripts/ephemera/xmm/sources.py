@@ -82,6 +82,7 @@ def _measured(detections: pa.Table, labels: IntArray, found: Sources) -> dict[st
         "last_seen": _extreme(peak, labels, np.fmax),
         "n_peaks_total": _sum(real(detections, "n_peaks"), labels),
         "hr": real(detections, "hr")[best],
+        "flux_peak": _extreme(real(detections, "flux_peak"), labels, np.fmax),
         "chain": found.chain,
     }
 

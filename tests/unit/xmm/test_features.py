@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from builders.event_lists import header
 from ephemera.xmm.bayes import (
     eclipse_counts,
     log10_bayes_eclipse,
@@ -21,10 +23,12 @@ from ephemera.xmm.bayes import (
 )
 from ephemera.xmm.connected_regions import find_regions
 from ephemera.xmm.feature_columns import FEATURES, feature_row
-from ephemera.xmm.features import feature_values, features
+from ephemera.xmm.features import REQUIRED, detection_row, feature_values, features
 from ephemera.xmm.light_curve_files import read_light_curve, write_light_curves
 from ephemera.xmm.light_curves import region_light_curves
+from ephemera.xmm.psf import NOMINAL_PSF
 from ephemera.xmm.region_columns import LIGHT_CURVES
+from ephemera.xmm.source_mask import SourceList
 from reference.regions import flat_expectation, make_cells, make_frames, sparse
 
 T0 = 5.82e8
@@ -334,6 +338,43 @@ def test_one_camera_that_has_all_of_an_outburst_is_flagged():
     shared = features(light_curve(n, 6.0, n_pn=pn, n_m1=m, n_m2=m))
     assert shared["filt_one_camera"] is False
     assert shared["frac_camera_pn"] == pytest.approx(0.6, abs=0.01)
+
+
+def test_shares_of_two_cameras_when_the_third_took_no_part():
+    n = np.full(60, 4)
+    each = np.full(60, 2)
+    n[30] += 40
+    only_m1 = each.copy()
+    only_m1[30] += 40
+    found = features(light_curve(n, 4.0, n_m1=only_m1, n_m2=each))
+    assert found["filt_one_camera"] is True
+    assert found["frac_camera_m1"] == pytest.approx(1.0, abs=0.01)
+    assert np.isnan(found["frac_camera_pn"])
+    alone = features(light_curve(n, 4.0, n_m1=n))
+    assert alone["filt_one_camera"] is False
+
+
+def test_flux_follows_the_listed_sources_and_is_an_option():
+    n = np.full(60, 4)
+    n[30], n[31] = 44, 24
+    values = feature_values({c: light_curve(n, 4.0)[c].to_numpy() for c in REQUIRED}, t_bin=50.0)
+    assert values["rate_peak"] == pytest.approx(40 / 45)
+    assert values["rate_mean"] == pytest.approx(60 / 90)
+    listed = SourceList.empty()
+    where = {"ra": 10.0, "dec": 0.05, "extent": 0.0, "off_axis": 3.0, "rate_8": 0.2, "flux_8": 1e-12}
+    filled = {f.name: np.array([where.get(f.name, np.nan)]) for f in fields(listed)}
+    region = {
+        "ra": 10.0, "dec": 0.05, "type": "peak", "area_bbox": 9, "size_arcsec": 20.0, "obsid": "0000000001",
+        "frac_one_raw_pixel": 0.1, "raw_pixel": "PN_01_001_001", "t_bin": 50.0,
+    }  # fmt: skip
+    of_list = header(reference_ra=10.0, reference_dec=0.0)
+    more = {"n_regions": 1, "bad_observations": ()}
+    row = detection_row(region, values, of_list, replace(listed, **filled), **more)
+    assert row["flux_peak"] / row["flux"] == pytest.approx(values["rate_peak"] / values["rate_mean"])
+    encircled = NOMINAL_PSF.encircled_energy(np.sqrt(9 / np.pi) * 20)
+    assert row["flux"] == pytest.approx(60 / 90 / encircled * 5e-12)
+    assert np.isnan(detection_row(region, values, of_list, listed, **more)["flux"])
+    assert "flux" not in detection_row(region, values, of_list, listed, **more, flux=False)
 
 
 def test_bands_and_cameras_that_were_not_made_leave_no_feature():
