@@ -26,7 +26,7 @@ from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, SOURCES
 from ephemera.xmm.crossmatch_columns import CHANCE
 from ephemera.xmm.detector_positions import rotated
 from ephemera.xmm.hot_regions import LEGACY_PIVOT, ROTATED, detector_coordinates
-from ephemera.xmm.observation import Camera
+from ephemera.xmm.observation import EPIC
 from ephemera.xmm.sample_columns import HOT_REGIONS
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def draw_detectors(album: Album, table: pa.Table, detections: dict[str, Any], ho
     runs = sample_sky.runs_of(detections)
     rows, columns = len({run[0] for run in runs}), len({run[1:] for run in runs})
     height = 0.85 + rows * min(2.13, 6.4 / columns)
-    places = {camera.name: detector_coordinates(table, camera) for camera in Camera}
+    places = {camera.name: detector_coordinates(table, camera) for camera in EPIC}
     if any(row["camera"] == ROTATED for row in hot):
         places[ROTATED] = rotated(detections["x"], detections["y"], detections["pa_pnt"], LEGACY_PIVOT)
     for camera, (x, y) in places.items():
