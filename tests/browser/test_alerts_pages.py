@@ -87,3 +87,6 @@ def test_pages_fit_a_phone(browser, pages, width):
             "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
         assert wide <= 1
+    # Numbers at the axes stay legible: the drawing scrolls instead of shrinking.
+    drawn = browser.run("return document.querySelector('#light-curve svg').getBoundingClientRect().width")
+    assert drawn >= 500

@@ -60,7 +60,8 @@ def light_curve(points: Sequence[Point]) -> Markup:
     parts += [_mark(p, frame.x(p.mjd - start), frame.y(p.value), frame) for p in drawn]
     bands = sorted({p.band for p in points})
     alternative = f"Light curve with {len(points)} measurements in {', '.join(bands)}"
-    return Markup(svg("".join(parts), _WIDTH, _HEIGHT, alternative) + _legend(points))
+    drawing = svg("".join(parts), _WIDTH, _HEIGHT, alternative)
+    return Markup(f'<div class="wide" tabindex="0">{drawing}</div>{_legend(points)}')
 
 
 def sky_offsets(points: Sequence[Point], radius_arcsec: float) -> Markup:

@@ -13,6 +13,7 @@ from ephemera.pages.page import Markup, escape
 #: Rules for drawings, legends, two things side by side, and lists of facts.
 STYLE = """
 .drawing { width: 100%; height: auto; display: block; }
+.wide { overflow-x: auto; } .wide .drawing { min-width: 34rem; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; } .legend svg { vertical-align: -1px; }
 .two { display: flex; flex-wrap: wrap; gap: 1.5rem; } .two > * { flex: 1 1 22rem; min-width: 0; }
 dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; }
