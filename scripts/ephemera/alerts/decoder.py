@@ -29,6 +29,8 @@ LARGEST_COPY = 1_000_000
 #: Suffix of the name under which a packet that is an object keeps the alerts that are not its newest.
 REST = "*"
 
+#: What the account calls priors of each kind.
+KIND_NAMES = {Kind.DETECTION: "detections", Kind.LIMIT: "limits", Kind.FORCED: "forced"}
 QUARANTINE = pa.schema(
     [
         ("file", pa.string()),
@@ -106,7 +108,6 @@ class Decoder:
         for path in paths:
             for item in read_all(path, self.options):
                 if isinstance(item, pa.Table):
-                    self.account.packets_in += len(item)
                     yield self._canonical(item)
                 elif isinstance(item, Failure):
                     self.account.packets_in += item.packets
@@ -144,16 +145,19 @@ class Decoder:
         log.warning("%s at %d: %s", failure.file, failure.offset, error)
 
     def _canonical(self, table: pa.Table) -> pa.Table:
-        """A table that is canonical already, such as a simulated survey."""
+        """A table that is canonical already, such as a simulated survey; priors go with their packet."""
         table = table.select(ALERTS.names).cast(ALERTS)
-        for file, survey, night in zip(
-            table["source_file"].to_pylist(),
-            table["survey"].to_pylist(),
-            table["night"].to_pylist(),
-            strict=True,
-        ):
-            self.account.counts[file or "", survey, night, "packets", "mapped"] += 1
-        return table.append_column("batch", table["night"])
+        names = ("source_file", "survey", "night", "kind", "carrier_key", "alert_key")
+        rows = list(zip(*(table[name].to_pylist() for name in names), strict=True))
+        night_of = {key: night for _, _, night, _, carrier, key in rows if carrier is None}
+        batches = [night_of.get(carrier, night) for _, _, night, _, carrier, _ in rows]
+        for (file, survey, _, kind, carrier, _), batch in zip(rows, batches, strict=True):
+            of, what = ("packets", "mapped") if carrier is None else ("priors", KIND_NAMES[Kind(kind)])
+            self.account.counts[file or "", survey, batch, of, what] += 1
+        priors = sum(row[4] is not None for row in rows)
+        self.account.packets_in += len(rows) - priors
+        self.account.priors_in += priors
+        return table.append_column("batch", pa.array(batches, pa.int32()))
 
     def _context(self, family: str, version: str) -> Context:
         if family == "own":
@@ -242,9 +246,8 @@ class Decoder:
         nights = columns["night"]
         kinds = np.asarray(found.columns["kind"]).tolist()
         refused = {k: f"rejected: {reason.value}" for k, (reason, _) in found.refused.items()}
-        names = {Kind.DETECTION: "detections", Kind.LIMIT: "limits", Kind.FORCED: "forced"}
         for j, k in enumerate(parent):
-            what = refused.get(j) or names[kinds[j]]
+            what = refused.get(j) or KIND_NAMES[kinds[j]]
             self.account.counts[packets[k].file, context.mapping.survey, int(nights[k]), "priors", what] += 1
         keep = found.good
         of = [parent[j] for j in keep]

@@ -17,6 +17,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from ephemera.alerts.night import check
+from ephemera.alerts.outcomes import AccountError
 from ephemera.pages import Heading, Markup, escape, link, page, section, table
 from ephemera.pages.drawing import STYLE
 
@@ -42,6 +43,7 @@ def packets_account(
     number = night["night"]
     counts: dict[str, Counter[str]] = {"packets": Counter(), "priors": Counter()}
     surveys: dict[str, Counter[str]] = {}
+    mapped: Counter[tuple[str, str]] = Counter()
     for account, first in zip(decoded, first_nights, strict=True):
         for row in account.to_pylist():
             refused = row["what"].startswith("rejected")
@@ -49,6 +51,9 @@ def packets_account(
                 counts[row["of"]][row["what"]] += row["number"]
                 if row["of"] == "packets":
                     surveys.setdefault(row["survey"], Counter())[row["what"]] += row["number"]
+                    if not refused:
+                        mapped[row["file"] or "", row["survey"]] += row["number"]
+    check_files(mapped, night["files"])
     rejected = {
         of: {
             what.removeprefix("rejected: "): n for what, n in sorted(c.items()) if what.startswith("rejected")
@@ -74,6 +79,16 @@ def packets_account(
     }
     check(account)
     return {**account, "surveys": _by_survey(surveys, night)}
+
+
+def check_files(mapped: Mapping[tuple[str, str], int], files: Sequence[Mapping[str, Any]]) -> None:
+    """Raise AccountError unless the packets decoded of each file and survey are all in the night's table."""
+    found = Counter({(f["file"] or "", f["survey"]): f["out"] + f["duplicates"] for f in files})
+    for file, survey in sorted({*mapped, *found}):
+        came, went = mapped.get((file, survey), 0), found[file, survey]
+        if came != went:
+            message = f"{file}, {survey}: {came} packets were decoded, but the night has {went} of them"
+            raise AccountError(message)
 
 
 def _by_survey(surveys: Mapping[str, Counter[str]], night: Mapping[str, Any]) -> dict[str, dict[str, int]]:

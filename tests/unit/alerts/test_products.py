@@ -17,7 +17,7 @@ from ephemera.alerts.associate import associate
 from ephemera.alerts.benchmark import filter_scores, locus_ranks, object_scores, oddest, training_section
 from ephemera.alerts.columns import Context
 from ephemera.alerts.crossmatch import match_all, read_catalogue
-from ephemera.alerts.decode import keeping_cutouts, own_mapping, read_packets, write_nights
+from ephemera.alerts.decode import account_of, keeping_cutouts, own_mapping, read_packets, write_nights
 from ephemera.alerts.decoder import Decoder
 from ephemera.alerts.filter import with_state
 from ephemera.alerts.filters import run_filters
@@ -402,6 +402,13 @@ def test_the_account_of_a_night_closes():
     assert account["surveys"]["ztf"] == {"in": 11, "out": 10, "duplicates": 1, "rejected": 0}
 
 
+def test_the_account_closes_for_each_file_and_survey():
+    decoded, first, night, associated = parts_of_report()
+    night["files"] = [{"file": "b", "survey": "ztf", "out": 10, "duplicates": 1}]
+    with pytest.raises(AccountError, match=r"a, ztf: 11 packets were decoded, but the night has 0"):
+        packets_account(decoded, first, night, associated)
+
+
 def test_an_account_that_does_not_close_stops_the_run():
     decoded, first, night, associated = parts_of_report()
     with pytest.raises(AccountError, match="packets: 13 came in, but 10"):
@@ -605,6 +612,23 @@ def test_alerce_tables(tmp_path):
     assert (rows[0]["alert_id"], rows[0]["sign"], rows[0]["band"]) == (1000151433015015013, -1, "ztf_r")
     assert rows[0]["score"] == pytest.approx(0.9)
     assert (rows[1]["maglim"], rows[1]["object_id"]) == (pytest.approx(20.1), "ZTF18x")
+
+
+def test_a_canonical_table_comes_back_with_its_priors(tmp_path):
+    rows = alerts(
+        alert(1, 10.0, 0.0, 59003.1),
+        alert(2, 10.0, 0.0, 59001.1, carrier_key="ztf:1"),
+        limit(3, 59000.1, 20.0, alert_key="ztf:limit:a", carrier_key="ztf:1"),
+        alert(1, 10.0, 0.0, 59003.1, source_file="again"),
+    )
+    pq.write_table(rows, tmp_path / "night.parquet")
+    table = read_packets(tmp_path)
+    account = account_of(table)
+    assert account["packets"] == {"in": 2, "out": 1, "duplicates": 1, "rejected": {}}
+    priors = account["priors"]
+    assert (priors["in"], priors["new_detections"], priors["limits"]) == (2, 1, 1)
+    (batch,) = Decoder().tables([tmp_path])
+    assert batch["batch"].to_pylist() == [59003] * 4
 
 
 def test_limits_of_alerce_in_parquet(tmp_path):
