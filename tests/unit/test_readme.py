@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 
 
 @pytest.fixture(scope="module")
@@ -35,3 +36,15 @@ def test_numbers_of_the_library_example(readme):
     assert f"{float(log10_bayes_peak(5, 0.1)):.2f}" in readme
     assert list(peak_limit([0.01, 1.0], 3.0)) == [3, 9]
     assert eclipse_limit(30.0, 5.0) == 0
+
+
+def test_configurations_are_valid(readme, repository):
+    from ephemera.config.project import Configuration
+
+    blocks = re.findall(r"cat > \S+ <<'EOF'\n(.*?)EOF", readme, re.DOTALL)
+    blocks += re.findall(
+        r"```yaml\n(# mine.yaml.*?)```", (repository / "docs/survey.md").read_text(), re.DOTALL
+    )
+    assert len(blocks) >= 3
+    for block in blocks:
+        Configuration.model_validate(yaml.safe_load(block))

@@ -1,5 +1,9 @@
 import json
 import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -133,7 +137,7 @@ def test_a_server_that_stays_ill_is_given_up_after_six_repeats(fetching, archive
 
 
 def test_no_more_than_four_at_once(fetching, archives):
-    fetching("ZTF", *[{**ZTF_SOURCE, "name": f"s{k}"} for k in range(12)], connections=4)
+    fetching("ZTF", *[{**ZTF_SOURCE, "name": f"s{k}"} for k in range(12)], connections=4, read_timeout_s=30)
     assert len(archives.asked) == 12
     assert 1 <= archives.most_at_once <= 4
 
@@ -320,3 +324,36 @@ def test_a_full_disk_leaves_no_partial_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         fetching("DEMO", STAR)
     assert fetching.files() == []
+
+
+CHILD = """
+import sys
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from survey_fetching import Fetching
+class Archives:
+    irsa_url, mast_url = {irsa!r}, {irsa!r}
+    forced_url = gaia_url = {irsa!r}
+rows = [dict({row!r}, name=f"s{{k}}") for k in range({n})]
+Fetching(Path({folder!r}), Archives)("ZTF", *rows, connections=1, requests_per_s=20.0, read_timeout_s=30)
+"""
+
+
+def test_a_killed_run_leaves_whole_files_and_the_next_fetches_the_rest(fetching, archives):
+    n = 12
+    paths = [str(Path(__file__).parents[2]), str(Path(__file__).parents[3] / "scripts")]
+    text = CHILD.format(paths=paths, irsa=archives.irsa_url, row=ZTF_SOURCE, n=n, folder=str(fetching.folder))
+    child = subprocess.Popen([sys.executable, "-c", text])
+    limit = time.monotonic() + 60
+    while len(archives.asked) < 4 and child.poll() is None and time.monotonic() < limit:
+        time.sleep(0.01)
+    child.kill()
+    assert child.wait() == -9
+    done = [path for path in fetching.files() if path.suffix == ".parquet" and not path.name.startswith(".")]
+    assert 0 < len(done) < n
+    assert all(len(store.read_raw(path).table) == 1852 for path in done)
+    asked = len(archives.asked)
+    names = [f"s{k}" for k in range(n)]
+    rows = fetching("ZTF", *[{**ZTF_SOURCE, "name": name} for name in names], read_timeout_s=30)
+    assert {row["status"] for row in rows.values()} == {"ok"}
+    assert len(archives.asked) - asked == n - len(done)

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -125,6 +126,23 @@ def test_views_hide_what_was_simulated(folder):
             assert db.execute(query).fetchall() == [(answer,)]
     with pytest.raises(FileNotFoundError, match="no tables"):
         connect(folder / "epoch")
+
+
+def test_the_five_first_questions_of_the_documentation(folder, repository):
+    """Each query of docs/survey.md runs, and says what it is said to."""
+    text = re.search(r"```sql\n(.*?)```", (repository / "docs/survey.md").read_text(), re.DOTALL)[1]
+    queries = [query for query in text.split(";") if query.strip()]
+    assert len(queries) == 5
+    with connect(folder) as db:
+        (flare, dip) = db.execute("SELECT id FROM detection ORDER BY sign DESC").fetchall()
+        found = [db.execute(query.replace("'ID'", f"'{flare[0]}'")).fetchall() for query in queries]
+    assert flare != dip
+    assert sorted(row[0] for row in found[0]) == ["a", "b"]
+    assert [abs(row[5]) for row in found[0]] == sorted((abs(row[5]) for row in found[0]), reverse=True)
+    assert len(found[1]) == 100
+    assert sum(row[5] for row in found[1]) == 4
+    assert found[2] == [("empty", None, 1), ("ok", None, 3)]
+    assert found[3] == found[4] == []  # nothing was injected, and there is one survey
 
 
 @pytest.mark.parametrize("suffix", [s for s in SUFFIXES if s != ".parquet"])

@@ -7,8 +7,9 @@ import pytest
 
 from ephemera.survey import ztf
 from ephemera.survey.finder import find_events
+from ephemera.survey.histogram import histogram_of
 from ephemera.survey.light_curve import to_frame
-from survey_data import ZTF_SOURCE
+from survey_data import ZTF_SOURCE, settings_of
 
 #: Rows of each season at a gap of 40 d, by filter and oid.
 SEASONS = {
@@ -204,3 +205,15 @@ def test_strict_bits_keep_more():
     curves = ztf.light_curves(small(mjd=[1.0, 2.0, 3.0], catflags=[0, 1, 32768]), STAR, bad_bits=ztf.BAD_DATA)
     assert curves[0].bad.tolist() == [False, False, True]
     assert to_frame(curves[0]).flag.tolist() == [0, 1, 32768]
+
+
+def test_histograms_of_the_file_hold_every_epoch(curves):
+    """1,662 good epochs: 1,852 without the 190 that are flagged (1,665 with medians that are not wrapped)."""
+    joined = pd.concat(curves, ignore_index=True)
+    n = len(joined)
+    bins = (np.full(n, 30.0), ["g"] * n, np.full(n, 20.2))
+    columns = {name: joined[name].to_numpy() for name in ("snr", "dmag", "offset", "qflag", "bad", "live")}
+    counted = histogram_of(columns, *bins, ["ztf"], settings_of("histogram"))
+    assert counted.scores["all_scores", "snr"].total == 1852
+    assert counted.scores["good_scores", "snr"].total == counted.scores["good_scores", "dmag"].total == 1662
+    assert counted.scores["quality_values", "offset"].total == 1852
