@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from ephemera.survey.columns import EPOCH
-from ephemera.survey.histogram_arrays import MICROSECONDS, Histogram, add, count
+from ephemera.survey.histogram_arrays import MICROSECONDS, Histogram, add, cells_of, count, places_of
 from ephemera.survey.histogram_axes import ClosedAxis, OpenAxis, TextAxis
 from ephemera.survey.histogram_files import load, save
 from ephemera.survey.parquet_tables import read_table
@@ -36,6 +36,7 @@ def closed(name: str, axis: Any, unit: str = "") -> ClosedAxis:
 
 def histogram_of(
     epochs: dict[str, npt.NDArray[Any]],
+    curve: npt.NDArray[np.int64],
     exptime: FloatArray,
     filters: Sequence[str] | npt.NDArray[Any],
     mag: FloatArray,
@@ -46,8 +47,8 @@ def histogram_of(
     """Histogram of epochs given by columns snr, dmag, qflag, bad, live (s), of one length.
 
     `quality` names the columns of quality values; a column `score`, the finder's own, is counted where
-    there is one. `exptime` (s), `filters` and `mag` (of the source) belong to each epoch; `sources` are those
-    counted, also those without epochs.
+    there is one. `curve` tells which light curve each epoch belongs to; `exptime` (s), `filters` and `mag`
+    (of the source) are those of the light curves; `sources` are those counted, also those without epochs.
     """
     labels, filter_number = np.unique(np.asarray(filters, str), return_inverse=True)
     k = np.floor((exptime - settings.exptime_start) / settings.exptime_step + 0.5).astype(np.int64)
@@ -60,32 +61,39 @@ def histogram_of(
         TextAxis("filter", tuple(str(label) for label in labels)),
     )
     good = ~epochs["qflag"].astype(bool)
-    everything = np.ones(len(good), bool)
     axes = {"snr": closed("snr", settings.snr), "dmag": closed("dmag", settings.dmag, "mag")}
     if "score" in epochs:
         axes["score"] = closed("score", settings.snr)
-    wanted = [("all_scores", axis, name, everything) for name, axis in axes.items()]
-    wanted += [("good_scores", axis, name, good) for name, axis in axes.items()]
-    wanted += [("quality_values", closed(name, settings.quality), name, everything) for name in quality]
+    axes |= {name: closed(name, settings.quality) for name in quality}
+    cells = cells_of(frame, mag, time_number, filter_number)[curve]
     scores = {}
-    for kind, axis, name, which in wanted:
-        values = epochs[name].astype(np.float64)[which]
-        scores[kind, axis.name] = count(
-            axis, frame, values, mag[which], time_number[which], filter_number[which], settings.dtype
-        )
-    exposure = _exposure(frame, epochs, mag, filter_number)
+    for name, axis in axes.items():
+        places = places_of(axis, frame, epochs[name], cells)
+        if name in quality:
+            scores["quality_values", name] = count(axis, frame, places, settings.dtype)
+            continue
+        scores["all_scores", name] = count(axis, frame, places, settings.dtype)
+        scores["good_scores", name] = count(axis, frame, places[good], settings.dtype)
+    exposure = _exposure(frame, epochs, curve, mag, filter_number)
     return Histogram(frame.mag, frame.exptime, frame.filter, scores, exposure, tuple(sorted(sources)))
 
 
 def _exposure(
-    frame: Histogram, epochs: dict[str, npt.NDArray[Any]], mag: FloatArray, filters: npt.NDArray[np.int64]
+    frame: Histogram,
+    epochs: dict[str, npt.NDArray[Any]],
+    curve: npt.NDArray[np.int64],
+    mag: FloatArray,
+    filters: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.int64]:
     """Live time of usable epochs, whole microseconds (mag, filter); sources beyond the axis are left out."""
-    bright = frame.mag.bins(mag)
-    use = ~epochs["bad"].astype(bool) & (bright >= 0)
-    total = np.zeros((frame.mag.n, len(frame.filter.labels)), np.int64)
     live = np.round(epochs["live"].astype(np.float64) * MICROSECONDS).astype(np.int64)
-    np.add.at(total, (bright[use], filters[use]), live[use])
+    live[epochs["bad"].astype(bool)] = 0
+    of_curve = np.zeros(len(mag), np.int64)
+    np.add.at(of_curve, curve, live)
+    bright = frame.mag.bins(mag)
+    inside = bright >= 0
+    total = np.zeros((frame.mag.n, len(frame.filter.labels)), np.int64)
+    np.add.at(total, (bright[inside], filters[inside]), of_curve[inside])
     return total
 
 
@@ -112,9 +120,10 @@ def main(job: Job) -> None:
     survey = job.wildcards.survey
     histogram = histogram_of(
         epochs,
-        exptime[number],
-        filters[number],
-        magnitude[number],
+        number,
+        exptime,
+        filters,
+        magnitude,
         [f"{name}:{survey}" for name in mags],
         job.settings,
         quality,

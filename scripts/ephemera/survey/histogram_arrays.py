@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.survey.histogram_axes import OVER, UNDER, UNKNOWN, ClosedAxis, OpenAxis, TextAxis
+from ephemera.survey.histogram_axes import UNKNOWN, ClosedAxis, OpenAxis, TextAxis
 
 FloatArray = npt.NDArray[np.float64]
 
+#: Places at the end of an axis for what lies above it, below it, or is NaN: the numbers OVER, UNDER, UNKNOWN
+#: count from there.
+EXTRA = 3
 #: Microseconds in a second.
 MICROSECONDS = 1_000_000
 
@@ -131,30 +134,45 @@ def _sum(arrays: list[npt.NDArray[np.unsignedinteger]], what: str) -> npt.NDArra
     return total
 
 
-def count(
-    axis: ClosedAxis,
-    frame: Histogram,
-    values: FloatArray,
-    mag: FloatArray,
-    exptime: npt.NDArray[np.int64],
-    filters: npt.NDArray[np.int64],
-    dtype: str = "uint32",
-) -> Counts:
-    """Counts of one score's `values` on the axes of `frame`.
+def cells_of(
+    frame: Histogram, mag: FloatArray, exptime: npt.NDArray[np.int64], filters: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Number of each light curve's cell on the axes mag, exptime, filter.
 
-    `mag` is the magnitude of each epoch's source, `exptime` and `filters` its bin numbers on those axes.
+    `mag` is the magnitude of its source, `exptime` and `filters` its bin numbers. The axis of magnitude is
+    longer by three: what lies above, below or is NaN is counted at its end.
+    """
+    n_mag, n_time, n_filter = frame.shape
+    bright = frame.mag.bins(mag) % (n_mag + EXTRA)
+    return (bright * n_time + exptime) * n_filter + filters
+
+
+def places_of(
+    axis: ClosedAxis, frame: Histogram, values: FloatArray, cells: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Place of each epoch in the counts of a score, whose axis is longer by three as well."""
+    n_mag, n_time, n_filter = frame.shape
+    return axis.bins(values) % (axis.n + EXTRA) * ((n_mag + EXTRA) * n_time * n_filter) + cells
+
+
+def count(axis: ClosedAxis, frame: Histogram, places: npt.NDArray[np.int64], dtype: str = "uint32") -> Counts:
+    """Counts of one score's epochs at `places` on the axes of `frame`.
+
     Raises OverflowError when a count exceeds `dtype`.
     """
-    score, bright = axis.bins(values), frame.mag.bins(mag)
-    unknown = (score == UNKNOWN) | (bright == UNKNOWN)
-    under = ~unknown & ((score == UNDER) | (bright == UNDER))
-    over = ~unknown & ~under & ((score == OVER) | (bright == OVER))
-    inside = ~(unknown | under | over)
     n_mag, n_time, n_filter = frame.shape
-    flat = ((score[inside] * n_mag + bright[inside]) * n_time + exptime[inside]) * n_filter + filters[inside]
-    total = np.bincount(flat, minlength=axis.n * n_mag * n_time * n_filter)
-    if total.size and total.max() > np.iinfo(dtype).max:
-        msg = f"{axis.name}: a count of {total.max()} exceeds {dtype}; choose a larger survey.histogram.dtype"
+    shape = (axis.n + EXTRA, n_mag + EXTRA, n_time, n_filter)
+    total = np.bincount(places, minlength=int(np.prod(shape))).reshape(shape)
+    inside = total[: axis.n, :n_mag]
+    if inside.size and inside.max() > np.iinfo(dtype).max:
+        msg = (
+            f"{axis.name}: a count of {inside.max()} exceeds {dtype}; choose a larger survey.histogram.dtype"
+        )
         raise OverflowError(msg)
-    counts = total.astype(dtype).reshape(axis.n, n_mag, n_time, n_filter)
-    return Counts(axis, counts, *(int(np.count_nonzero(which)) for which in (under, over, unknown)))
+    flat = total.sum(axis=(2, 3))
+    unknown = int(flat[UNKNOWN].sum() + flat[:UNKNOWN, UNKNOWN].sum() + flat[UNKNOWN + 1 :, UNKNOWN].sum())
+    known = np.delete(np.delete(flat, axis.n + EXTRA + UNKNOWN, axis=0), n_mag + EXTRA + UNKNOWN, axis=1)
+    # What is left at the ends: above (second to last), below (last), which counts before above.
+    under = int(known[-1].sum() + known[:-1, -1].sum())
+    over = int(known[-2, :-1].sum() + known[:-2, -2].sum())
+    return Counts(axis, inside.astype(dtype), under, over, unknown)

@@ -36,13 +36,14 @@ class ClosedAxis:
 
     def bins(self, values: npt.ArrayLike) -> IntArray:
         """Bin number of each value, or UNDER, OVER, UNKNOWN (NaN). Lower edges belong to a bin."""
-        array = np.asarray(values, np.float64)
-        known = ~np.isnan(array)
         with np.errstate(invalid="ignore", over="ignore"):
-            position = np.floor((array - self.start) / self.step + 0.5)
-        numbers = np.clip(np.where(known, position, 0), -1, self.n).astype(np.int64)
-        numbers[numbers == self.n] = OVER
-        return np.where(known, numbers, UNKNOWN)
+            position = (np.asarray(values, np.float64) - self.start) / self.step
+            position += 0.5
+        np.floor(position, out=position)
+        np.clip(position, UNDER, self.n, out=position)
+        position[position == self.n] = OVER
+        position[np.isnan(position)] = UNKNOWN
+        return position.astype(np.int64)
 
     def union(self, other: ClosedAxis) -> ClosedAxis:
         """The same axis; raises ValueError when it is another."""

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from functools import reduce
 
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ephemera.survey.histogram import add, histogram_of, load, save
-from ephemera.survey.histogram_axes import OVER, UNDER, UNKNOWN, ClosedAxis, OpenAxis
+from ephemera.survey.histogram_arrays import Histogram, cells_of, count, places_of
+from ephemera.survey.histogram_axes import OVER, UNDER, UNKNOWN, ClosedAxis, OpenAxis, TextAxis
 from ephemera.survey.histogram_sum import total_of
 from survey_data import settings_of
 
@@ -26,7 +28,9 @@ def made(n, seed, name, filters="gr", exptime=(30.0, 95.04), settings=SETTINGS):
         "live": rng.choice([30.0, 95.04, 0.123457], n),
     }
     mag = np.where(rng.random(n) < 0.1, np.nan, rng.uniform(14, 22, n))
-    return histogram_of(epochs, rng.choice(exptime, n), rng.choice(list(filters), n), mag, [name], settings)
+    return histogram_of(
+        epochs, np.arange(n), rng.choice(exptime, n), rng.choice(list(filters), n), mag, [name], settings
+    )
 
 
 def same(one, other):
@@ -58,6 +62,36 @@ def test_edges_lie_half_a_step_from_centres():
     axis = ClosedAxis("x", 0.0, 1.0, 3)
     values = [-0.6, -0.5, 0.49, 0.5, 2.49, 2.5, np.nan, np.inf, -np.inf]
     assert axis.bins(values).tolist() == [UNDER, 0, 0, 1, 2, OVER, UNKNOWN, OVER, UNDER]
+
+
+VALUE = st.floats(-4, 4) | st.sampled_from([math.nan, math.inf, -math.inf])
+
+
+@given(st.lists(st.tuples(VALUE, VALUE, st.integers(0, 1), st.integers(0, 2)), max_size=40))
+def test_counts_are_those_made_one_by_one(epochs):
+    """The twin: what each epoch is, said word for word."""
+    axis = ClosedAxis("score", -1.0, 0.5, 5)
+    frame = Histogram(
+        ClosedAxis("mag", 0.0, 1.0, 3), OpenAxis("exptime", 30.0, 1.0, (0, 4)), TextAxis("f", tuple("gri"))
+    )
+    expected = np.zeros((5, 3, 2, 3), int)
+    outside = {"underflow": 0, "overflow": 0, "unknown": 0}
+    for value, mag, exptime, label in epochs:
+        places = [(value + 1.0) / 0.5 + 0.5, mag + 0.5]
+        if any(math.isnan(place) for place in places):
+            outside["unknown"] += 1
+        elif any(place < 0 for place in places):
+            outside["underflow"] += 1
+        elif any(place >= n for place, n in zip(places, (5, 3), strict=True)):
+            outside["overflow"] += 1
+        else:
+            expected[int(places[0]), int(places[1]), exptime, label] += 1
+    values, mags = (np.array([e[k] for e in epochs], float) for k in (0, 1))
+    numbers = (np.array([e[k] for e in epochs], np.int64) for k in (2, 3))
+    found = count(axis, frame, places_of(axis, frame, values, cells_of(frame, mags, *numbers)))
+    assert np.array_equal(found.counts, expected)
+    assert {name: getattr(found, name) for name in outside} == outside
+    assert found.total == len(epochs)
 
 
 @given(st.integers(0, 300), st.integers(0, 9))
@@ -111,7 +145,9 @@ def test_counts_that_outgrow_their_type_are_an_error():
 
     def constant(n, name):
         epochs = {k: np.zeros(n) for k in ("snr", "dmag", "offset", "qflag", "bad", "live")}
-        return histogram_of(epochs, np.full(n, 30.0), ["g"] * n, np.full(n, 18.0), [name], small)
+        return histogram_of(
+            epochs, np.arange(n), np.full(n, 30.0), ["g"] * n, np.full(n, 18.0), [name], small
+        )
 
     with pytest.raises(OverflowError, match="uint16"):
         constant(70_000, "a")

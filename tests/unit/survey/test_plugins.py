@@ -241,7 +241,7 @@ def test_the_score_of_a_finder_is_kept_and_counted(tmp_path):
     assert pq.read_table(tmp_path / "runs")["score"].null_count == 60
     epochs = {k: np.zeros(60) for k in ("snr", "dmag", "offset", "qflag", "bad", "live")}
     epochs["score"] = searched.score
-    bins = (np.full(60, 30.0), ["R"] * 60, np.full(60, 18.0))
+    bins = (np.zeros(60, int), np.array([30.0]), ["R"], np.array([18.0]))
     counted = histogram.histogram_of(epochs, *bins, ["a"], settings_of("histogram"))
     assert counted.scores["good_scores", "score"].total == 60
     assert counted.scores["good_scores", "score"].unknown == 1

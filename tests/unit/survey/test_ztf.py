@@ -211,7 +211,7 @@ def test_histograms_of_the_file_hold_every_epoch(curves):
     """1,662 good epochs: 1,852 without the 190 that are flagged (1,665 with medians that are not wrapped)."""
     joined = pd.concat(curves, ignore_index=True)
     n = len(joined)
-    bins = (np.full(n, 30.0), ["g"] * n, np.full(n, 20.2))
+    bins = (np.zeros(n, int), np.array([30.0]), ["g"], np.array([20.2]))
     columns = {name: joined[name].to_numpy() for name in ("snr", "dmag", "offset", "qflag", "bad", "live")}
     counted = histogram_of(columns, *bins, ["ztf"], settings_of("histogram"))
     assert counted.scores["all_scores", "snr"].total == 1852
