@@ -248,12 +248,16 @@ def check_previous(previous: Path | None, settings: Settings) -> None:
     note = previous / "state.json"
     if not note.is_file():
         message = (
-            f"the state of the night before, {previous}, is not there or not complete: make that night again"
+            f"the state of the night before, {previous}, is not there or not complete: remove what is left "
+            "of it and run again"
         )
         raise ValueError(message)
     before = json.loads(note.read_text(encoding="utf-8"))
     if before["radii"] != radii(settings):
-        message = f"{previous} was made with radii {before['radii']}, this night with {radii(settings)}"
+        message = (
+            f"{previous} was made with radii {before['radii']}, this night with {radii(settings)}: one chain "
+            "of nights has one set of radii; remove the states of this recipe and run again"
+        )
         raise ValueError(message)
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ephemera.alerts.night import check
 from ephemera.alerts.outcomes import AccountError
-from ephemera.pages import Heading, Markup, escape, link, page, section, table
+from ephemera.pages import Cell, Heading, Markup, escape, link, page, section, table
 from ephemera.pages.drawing import STYLE
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Order in which the page shows the numbers of the association.
+ASSOCIATION_ORDER = (
+    "alerts", "own_alerts", "to_old_loci", "to_new_loci", "new_loci", "loci_touched", "ambiguous", "late",
+    "limits", "forced", "without_locus", "known", "known_own", "known_prior_detections", "conflicts",
+    "merge_candidates", "split_candidates",
+)  # fmt: skip
 _UNKNOWN_BAND = re.compile(r".*_fid\d+|.*_\?")
 
 
@@ -174,14 +180,20 @@ def report_page(
     priors.append(("rejected", sum(report["priors"]["rejected"].values())))
     caption = Markup("<p>In = new detections + already known + limits + forced + rejected</p>")
     parts.append(section("Measurements that packets repeat", caption, _facts(priors)))
-    joined = [(name.replace("_", " "), n) for name, n in report["association"].items()]
+    numbers = report["association"]
+    ordered = [
+        *(n for n in ASSOCIATION_ORDER if n in numbers),
+        *sorted(set(numbers) - set(ASSOCIATION_ORDER)),
+    ]
+    joined = [(name.replace("_", " "), numbers[name]) for name in ordered]
     parts.append(section("Association", _facts(joined)))
     parts.append(section("Filters", _filters(report["filters"], times)))
     if errors:
         parts.append(section("Errors of filters", _errors(errors)))
     tags = [(name, n, report["streams"].get(name, 0)) for name, n in report["tags"].items()]
     headings = (Heading("Tag"), Heading("Loci with it", numeric=True), Heading("Sent", numeric=True))
-    parts.append(section("Tags and streams", table(headings, tags)))
+    shown = table(headings, tags) if tags else Markup("<p>No locus of this night has a tag.</p>")
+    parts.append(section("Tags and streams", shown))
     parts.append(section("Against the night before", _compared(report, before)))
     return page(f"Night {report['night']}", Markup("\n".join(parts)), styles=[STYLE])
 
@@ -202,18 +214,22 @@ def _warnings(warnings: Sequence[str]) -> Markup:
 def _filters(filters: Mapping[str, Mapping[str, Any]], times: Mapping[str, Mapping[str, float]]) -> Markup:
     headings = (
         Heading("Filter"), Heading("Version"),
-        Heading("Before", "loci", "what the filter was given", numeric=True),
+        Heading("Before", description="what the filter was given", numeric=True),
         Heading("Skipped", description="a requirement was missing", numeric=True),
-        Heading("Errored", numeric=True), Heading("After", "loci", "what it passed", numeric=True),
+        Heading("Errored", numeric=True), Heading("After", description="what it passed", numeric=True),
         Heading("Time per locus", "ms", numeric=True),
     )  # fmt: skip
     rows = []
     for name, c in filters.items():
         spent = times.get(name, {"seconds": 0.0, "loci": 0})
         mean = 1000 * spent["seconds"] / spent["loci"] if spent["loci"] else None
-        rows.append((name, c["version"], c["input"], c["skipped"], c["errored"], c["passed"], mean))
+        cell = None if mean is None else Cell(f"{mean:.3f}", mean)
+        rows.append((name, c["version"], c["input"], c["skipped"], c["errored"], c["passed"], cell))
     return table(
-        headings, rows, caption="In the order in which they ran; before = skipped + errored + succeeded"
+        headings,
+        rows,
+        caption="In the order in which they ran, on loci (or on alerts, as alerts.filter.trigger says); "
+        "before = skipped + errored + succeeded",
     )
 
 

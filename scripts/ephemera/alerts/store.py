@@ -91,10 +91,10 @@ def _table(path: Path, schema: pa.Schema) -> pa.Table:
         with pa.OSFile(str(path)) as source:
             table = pa.ipc.open_file(source).read_all()
     except pa.ArrowException as error:
-        message = f"{path} is damaged ({error}): make this night and those before it again"
+        message = f"{path} is damaged ({error}): remove {path.parents[1]} and run again"
         raise ValueError(message) from None
     if not table.schema.equals(schema):
-        message = f"{path} was written by another version: make this night and those before it again"
+        message = f"{path} was written by another version: remove {path.parents[1]} and run again"
         raise ValueError(message)
     return table
 
