@@ -26,6 +26,45 @@ XMM_FILTERS = RECIPES.step(
     reads=[XMM_CATALOGUE, XMM_CROSSMATCH],
     also={"groups": [group.settings() for group in XMM.filters.chosen_groups()]},
 )
+XMM_RATES = RECIPES.step("xmm.rates", reads=[XMM_EVENTS])
+XMM_LONG_TERM = RECIPES.step(
+    "xmm.long_term",
+    reads=[XMM_CATALOGUE, XMM_RATES],
+    also={"name_prefix": XMM.catalogue.name_prefix},
+)
+XMM_SUBSET_MATRIX = RECIPES.step(
+    "xmm.subset_matrix",
+    reads=[XMM_CATALOGUE, XMM_CROSSMATCH],
+    also={
+        "time_bins_s": XMM.cube.time_bins_s,
+        "bands_kev": XMM.cube.bands_kev,
+        "cluster_radius_arcsec": XMM.catalogue.cluster_radius_arcsec,
+        "linkage": XMM.catalogue.linkage,
+        "simbad_set": XMM.otypes.simbad_set,
+        "classes": XMM.otypes.classes,
+    },
+    tables=[XMM.otypes.classes],
+)
+XMM_OTYPES = RECIPES.step(
+    "xmm.otypes",
+    reads=[XMM_CROSSMATCH],
+    tables=[XMM.otypes.classes, XMM.otypes.simbad_counts, XMM.otypes.xmm_counts],
+)
+XMM_COMPARISON = RECIPES.step(
+    "xmm.comparison",
+    reads=[XMM_CATALOGUE],
+    also=XMM.crossmatch.settings(),
+)
+XMM_EXPORT = RECIPES.step(
+    "xmm.export",
+    reads=[XMM_CATALOGUE, XMM_CROSSMATCH],
+    also={
+        "sets": [each.settings() for each in XMM.crossmatch.sets],
+        "radius_arcsec": XMM.crossmatch.radius_arcsec,
+        "n_observations": len(XMM_UNITS),
+        "configuration": configuration_hash(XMM_CROSSMATCH),
+    },
+)
 
 if MAIN_PROCESS and XMM_UNITS:
     for name in XMM_SETS:
@@ -42,16 +81,35 @@ def xmm_matches(what):
     ]
 
 
+def xmm_set_matches(name, what):
+    """Table of matches with one set, as a list that is empty without such a set."""
+    if name not in XMM_SETS:
+        return []
+    return [XMM_CROSSMATCH.output(f"{{project}}/{name}.{what}.parquet")]
+
+
 def xmm_catalogue_targets():
     """What is made of all observations together."""
-    matches = [
-        XMM_CROSSMATCH.output(f"{PROJECT}/{name}.sources.parquet") for name in XMM_SETS
-    ]
-    return [
+    targets = [
         XMM_CATALOGUE.output(f"{PROJECT}/detections.fits"),
-        *matches,
+        XMM_EXPORT.output(f"{PROJECT}/sources.fits"),
         XMM_FILTERS.output(f"{PROJECT}/combinations.parquet"),
+        XMM_SUBSET_MATRIX.output(f"{PROJECT}/matrix.parquet"),
+        *xmm_long_term_targets(),
     ]
+    if XMM.otypes.simbad_set in XMM_SETS:
+        targets.append(XMM_OTYPES.output(f"{PROJECT}/otypes.parquet"))
+    for name, each in XMM_SETS.items():
+        if each.variable is not None and each.file is not None:
+            targets.append(XMM_COMPARISON.output(f"{PROJECT}/{name}.parquet"))
+    return targets
+
+
+def xmm_long_term_targets():
+    """Rates between observations, if they are asked for and there can be any."""
+    if not XMM.rates.enabled or len(XMM_UNITS) < 2:
+        return []
+    return [XMM_LONG_TERM.output(f"{PROJECT}/sources.parquet")]
 
 
 wildcard_constraints:
@@ -177,5 +235,154 @@ rule xmm_filters:
         recipe=XMM_FILTERS.document,
     message:
         "Filtering the detections of {wildcards.project} in all combinations"
+    script:
+        "../scripts/step.py"
+
+
+rule xmm_rates:
+    input:
+        events=XMM_EVENTS.output("{obsid}.h5"),
+    output:
+        sources=XMM_RATES.output("{obsid}.steady.parquet"),
+        images=XMM_RATES.output("{obsid}.images.h5"),
+    log:
+        XMM_RATES.log("{obsid}"),
+    benchmark:
+        XMM_RATES.benchmark("{obsid}")
+    resources:
+        mem_mb=memory(least=500, per_input=10),
+        runtime=5,
+    params:
+        recipe=XMM_RATES.document,
+    message:
+        "Finding steady sources of {wildcards.obsid}"
+    script:
+        "../scripts/step.py"
+
+
+rule xmm_long_term:
+    input:
+        sources=XMM_CATALOGUE.output("{project}/sources.parquet"),
+        steady=expand(XMM_RATES.output("{obsid}.steady.parquet"), obsid=XMM_UNITS),
+        images=expand(XMM_RATES.output("{obsid}.images.h5"), obsid=XMM_UNITS),
+    output:
+        rates=XMM_LONG_TERM.output("{project}/rates.parquet"),
+        compared=XMM_LONG_TERM.output("{project}/compared.parquet"),
+        sources=XMM_LONG_TERM.output("{project}/sources.parquet"),
+        sources_fits=XMM_LONG_TERM.output("{project}/sources.fits"),
+    log:
+        XMM_LONG_TERM.log("{project}"),
+    benchmark:
+        XMM_LONG_TERM.benchmark("{project}")
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        recipe=XMM_LONG_TERM.document,
+    message:
+        "Comparing the count rates of sources between observations of {wildcards.project}"
+    script:
+        "../scripts/step.py"
+
+
+rule xmm_subset_matrix:
+    input:
+        detections=XMM_CATALOGUE.output("{project}/detections.parquet"),
+        simbad=xmm_set_matches(XMM.otypes.simbad_set, "detections"),
+    output:
+        matrix=XMM_SUBSET_MATRIX.output("{project}/matrix.parquet"),
+        indices=XMM_SUBSET_MATRIX.output("{project}/indices.parquet"),
+        homogeneity=XMM_SUBSET_MATRIX.output("{project}/homogeneity.parquet"),
+        recluster=XMM_SUBSET_MATRIX.output("{project}/recluster.parquet"),
+        figure=report(
+            XMM_SUBSET_MATRIX.output("{project}/matrix.png"),
+            caption="../workflow/report/xmm_matrix.rst",
+            category="XMM-Newton",
+            subcategory="catalogue",
+            labels={"figure": "subset matrix"},
+        ),
+    log:
+        XMM_SUBSET_MATRIX.log("{project}"),
+    benchmark:
+        XMM_SUBSET_MATRIX.benchmark("{project}")
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        recipe=XMM_SUBSET_MATRIX.document,
+    message:
+        "Comparing the searches of {wildcards.project} with each other"
+    script:
+        "../scripts/step.py"
+
+
+rule xmm_otypes:
+    input:
+        simbad=xmm_set_matches(XMM.otypes.simbad_set, "sources"),
+        xmm=xmm_set_matches(XMM.otypes.xmm_set, "sources"),
+    output:
+        long=XMM_OTYPES.output("{project}/otypes.parquet"),
+        pivoted=XMM_OTYPES.output("{project}/otypes_pivoted.csv"),
+    log:
+        XMM_OTYPES.log("{project}"),
+    benchmark:
+        XMM_OTYPES.benchmark("{project}")
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        recipe=XMM_OTYPES.document,
+    message:
+        "Counting what SIMBAD calls the sources of {wildcards.project}"
+    script:
+        "../scripts/step.py"
+
+
+rule xmm_comparison:
+    input:
+        unpack(xmm_set_file),
+        sources=XMM_CATALOGUE.output("{project}/sources.parquet"),
+        coverage=XMM_CATALOGUE.output("{project}/coverage.fits"),
+    output:
+        comparison=XMM_COMPARISON.output("{project}/{set}.parquet"),
+    log:
+        XMM_COMPARISON.log("{project}.{set}"),
+    benchmark:
+        XMM_COMPARISON.benchmark("{project}.{set}")
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        recipe=XMM_COMPARISON.document,
+    message:
+        "Comparing the sources of {wildcards.project} with those {wildcards.set} calls variable"
+    script:
+        "../scripts/step.py"
+
+
+rule xmm_export:
+    input:
+        detections=XMM_CATALOGUE.output("{project}/detections.parquet"),
+        sources=XMM_CATALOGUE.output("{project}/sources.parquet"),
+        detection_matches=xmm_matches("detections"),
+        source_matches=xmm_matches("sources"),
+    output:
+        detections_fits=XMM_EXPORT.output("{project}/detections.fits"),
+        detections_votable=XMM_EXPORT.output("{project}/detections.vot"),
+        detections_parquet=XMM_EXPORT.output("{project}/detections.parquet"),
+        sources_fits=XMM_EXPORT.output("{project}/sources.fits"),
+        sources_votable=XMM_EXPORT.output("{project}/sources.vot"),
+        sources_parquet=XMM_EXPORT.output("{project}/sources.parquet"),
+    log:
+        XMM_EXPORT.log("{project}"),
+    benchmark:
+        XMM_EXPORT.benchmark("{project}")
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        recipe=XMM_EXPORT.document,
+    message:
+        "Writing the catalogue of {wildcards.project} with its matches"
     script:
         "../scripts/step.py"

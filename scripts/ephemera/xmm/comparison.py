@@ -1,0 +1,151 @@
+"""Our sources beside those that another catalogue calls variable: matched, ours only, theirs only, and why.
+
+Reads the sources, their matches with the set, the catalogue file of the set, and the coverage of the sky.
+Why the other catalogue has none of ours: it has no source there (`no_counterpart`), or has one that it does
+not call variable (`not_called_variable`). Why we have none of theirs: its place was not searched
+(`not_covered`), or it was searched and nothing was found (`not_significant`). A match with a source of ours
+that carries a flag of doubt says `flagged` and which. The same table serves 4XMM, EXTraS, and the detections
+of another search of the same files.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from ephemera.sky.crossmatch import Catalogue, crossmatch
+from ephemera.tables import read, write
+from ephemera.tables.foreign import column_facts, read_all
+from ephemera.xmm.catalogue_columns import SOURCE_FLAGS, SOURCES
+from ephemera.xmm.crossmatch_columns import COMPARISON
+from ephemera.xmm.crossmatch_sets import SetPlan, plan, read_set
+from ephemera.xmm.filters import compare
+from ephemera.xmm.observation import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from ephemera.job import Job
+
+log = logging.getLogger(__name__)
+
+DOUBTS = tuple(name for name in SOURCE_FLAGS if name != "filt_5sig")
+
+
+def their_variables(file: Path, how: SetPlan, condition: Mapping[str, Any]) -> tuple[Catalogue, BoolArray]:
+    """The other catalogue, and which of its sources it calls variable.
+
+    Raises ValueError that names the file for a column that is not there.
+    """
+    table = read_all(file)
+    exact = {name.lower(): name for name in table.column_names}
+    column = exact.get(condition["column"].lower(), condition["column"])
+    try:
+        variable = compare(table, (column, condition["op"], condition["value"])).kept
+        keyed = table.append_column("ephemera_row", pa.array(np.arange(len(table))))
+        plain = SetPlan(how.name, id="ephemera_row", ra=how.ra, dec=how.dec)
+        places = read_set(keyed, plain, column_facts(file)).catalogue
+    except ValueError as error:
+        message = f"comparison with {how.name}: {file}: {error}"
+        raise ValueError(message) from error
+    known = exact.get((how.id or "").lower())
+    ids = places.id.tolist() if known is None else table[known].to_pylist()
+    names = np.array([str(each) for each in ids], object)
+    return Catalogue(how.name, names, places.ra, places.dec), variable
+
+
+def covered(coverage: Path, ra: FloatArray, dec: FloatArray) -> BoolArray:
+    """Which positions (degrees) lie in the coverage map."""
+    from astropy import units
+    from mocpy import MOC
+
+    if len(ra) == 0:
+        return np.empty(0, bool)
+    moc = MOC.from_fits(str(coverage))
+    return np.asarray(moc.contains_lonlat(ra * units.deg, dec * units.deg), bool)
+
+
+def ours(sources: pa.Table, catalogue: Catalogue, variable: BoolArray, radius: float) -> list[dict[str, Any]]:
+    """Rows of our sources: matched with a variable one of theirs, or ours only and why."""
+    if len(sources) == 0:
+        return []
+    positions = {name: np.asarray(sources[name].to_numpy(), np.float64) for name in ("ra", "dec")}
+    rows_of = Catalogue("their", np.arange(len(catalogue)), catalogue.ra, catalogue.dec)
+    any_of = crossmatch(positions, rows_of, radius)
+    chosen = np.flatnonzero(variable)
+    variable_of = crossmatch(
+        positions, Catalogue("their", chosen, catalogue.ra[chosen], catalogue.dec[chosen]), radius
+    )
+    rows = []
+    for k, source in enumerate(sources.select(["srcid", "ra", "dec", "best_sigma"]).to_pylist()):
+        matched = variable_of["their_id"][k].as_py() is not None
+        found = variable_of if matched else any_of
+        row = found["their_id"][k].as_py()
+        reason = None if matched else "no_counterpart" if row is None else "not_called_variable"
+        rows.append(
+            source
+            | {
+                "kind": "matched" if matched else "ours_only",
+                "reason": reason,
+                "their_id": None if row is None else str(catalogue.id[row]),
+                "sep_arcsec": found["their_sep_arcsec"][k].as_py(),
+                "variable": None if row is None else bool(variable[row]),
+            }
+        )
+    return rows
+
+
+def theirs(
+    sources: pa.Table, catalogue: Catalogue, variable: BoolArray, radius: float, inside: BoolArray
+) -> list[dict[str, Any]]:
+    """Rows of their variable sources that we have none of, and why."""
+    chosen = np.flatnonzero(variable)
+    positions = {"ra": catalogue.ra[chosen], "dec": catalogue.dec[chosen]}
+    srcid, ra, dec = (np.asarray(sources[name].to_numpy()) for name in ("srcid", "ra", "dec"))
+    matches = crossmatch(positions, Catalogue("our", srcid, ra, dec), radius)
+    found = matches["our_id"].is_null().to_numpy()
+    return [
+        {
+            "kind": "theirs_only",
+            "reason": "not_significant" if inside[k] else "not_covered",
+            "srcid": None,
+            "their_id": str(catalogue.id[k]),
+            "ra": float(catalogue.ra[k]),
+            "dec": float(catalogue.dec[k]),
+            "sep_arcsec": None,
+            "best_sigma": None,
+            "variable": True,
+        }
+        for k in chosen[found].tolist()
+    ]
+
+
+def flag_doubts(rows: list[dict[str, Any]], sources: pa.Table) -> list[dict[str, Any]]:
+    """Rows in which a match with a source of ours that carries a flag of doubt says so as its reason."""
+    flags = {
+        source["srcid"]: [name for name in DOUBTS if source[name]]
+        for source in sources.select(["srcid", *DOUBTS]).to_pylist()
+    }
+    return [
+        row | {"reason": f"flagged: {' '.join(flags[row['srcid']])}"}
+        if row["kind"] == "matched" and flags.get(row["srcid"])
+        else row
+        for row in rows
+    ]
+
+
+def main(job: Job) -> None:
+    """Write the comparison of one project with one set."""
+    parameters = job.recipe["parameters"]
+    chosen = next(each for each in parameters["sets"] if each["name"] == job.wildcards.set)
+    how = plan(chosen, parameters["radius_arcsec"])
+    sources = read(job.input.sources, SOURCES)
+    catalogue, variable = their_variables(job.input.file, how, chosen["variable"])
+    inside = covered(job.input.coverage, catalogue.ra, catalogue.dec)
+    rows = ours(sources, catalogue, variable, how.radius_arcsec)
+    rows = flag_doubts(rows, sources) + theirs(sources, catalogue, variable, how.radius_arcsec, inside)
+    write({name: [row[name] for row in rows] for name in COMPARISON.names}, COMPARISON, job.output.comparison)
+    log.info("%s: %d rows", how.name, len(rows))
