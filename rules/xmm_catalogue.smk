@@ -320,6 +320,9 @@ rule xmm_otypes:
     input:
         simbad=xmm_set_matches(XMM.otypes.simbad_set, "sources"),
         xmm=xmm_set_matches(XMM.otypes.xmm_set, "sources"),
+        status=[
+            XMM_CROSSMATCH.output(f"{{project}}/{XMM.otypes.simbad_set}.status.json")
+        ],
     output:
         long=XMM_OTYPES.output("{project}/otypes.parquet"),
         pivoted=XMM_OTYPES.output("{project}/otypes_pivoted.csv"),

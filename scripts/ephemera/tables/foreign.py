@@ -131,8 +131,12 @@ def _fits(path: Path) -> tuple[list[str], Any]:
             raise ValueError(msg)
         data = hdu.data
         nulls = {column.name: column.null for column in hdu.columns}
+        logical = {column.name: column.format == "L" for column in hdu.columns}
 
     def get(name: str) -> pa.Array:
+        if logical[name]:
+            letters = data.view(np.ndarray)[name].view(np.uint8)
+            return plain_array(np.ma.MaskedArray(letters == ord("T"), mask=letters == 0))
         values = np.asarray(data[name])
         if nulls.get(name) is not None and values.dtype.kind in "iu":
             return plain_array(np.ma.masked_equal(values, nulls[name]))

@@ -27,7 +27,7 @@ from ephemera.transfer.web import Web
 from ephemera.transfer.xmatch import Unavailable, XMatch
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, SOURCES
 from ephemera.xmm.crossmatch_columns import CALIBRATION, CHANCE, detection_matches, source_matches
-from ephemera.xmm.crossmatch_sets import ReadSet, SetPlan, plan, read_set
+from ephemera.xmm.crossmatch_sets import NoPositions, ReadSet, SetPlan, plan, read_set
 from ephemera.xmm.observation import FloatArray
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def get_set(
         assert file is not None
         try:
             return read_set(read_all(file), how, column_facts(file))
-        except ValueError as error:
+        except NoPositions as error:
             message = f"crossmatch set {how.name}: {file}: {error}"
             raise ValueError(message) from error
     asked = [(sources.ra, sources.dec), (detections.ra, detections.dec)]
@@ -139,7 +139,7 @@ def get_set(
     ra, dec = (np.concatenate([each[axis] for each in asked]) for axis in (0, 1))
     try:
         return read_set(service.near(how.cds, ra, dec, how.radius_arcsec), how)
-    except ValueError as error:
+    except NoPositions as error:
         message = f"{how.cds}: {error}"
         raise Unavailable(message) from error
 

@@ -39,6 +39,10 @@ J2000_MJD = 51544.5
 _MAG = "phot.mag"
 
 
+class NoPositions(ValueError):  # noqa: N818 - named by what is missing
+    """A table has no positions in degrees; the message lists its columns."""
+
+
 @dataclass(frozen=True)
 class SetPlan:
     """How a set is got and read: a `cds` table or (None) a file; column names; the columns handed on."""
@@ -204,7 +208,7 @@ def position_columns(
     """Columns of right ascension and declination: as named, else by UCD, else by a usual name.
 
     Names are compared without regard to case. `facts` are unit and UCD of columns; a column whose unit is
-    known and is not degrees does not count. Raises ValueError that lists the columns.
+    known and is not degrees does not count. Raises NoPositions.
     """
     exact = {name.lower(): name for name in names}
     by_ucd = (_with_ucd(facts, "pos.eq.ra"), _with_ucd(facts, "pos.eq.dec"))
@@ -215,7 +219,7 @@ def position_columns(
             return found_ra, found_dec
     wanted = f"{ra}, {dec}" if ra and dec else "of right ascension and declination"
     message = f"there are no columns {wanted} in degrees; there are {', '.join(list(names)[:40])}"
-    raise ValueError(message)
+    raise NoPositions(message)
 
 
 def _with_ucd(facts: Mapping[str, tuple[str | None, str | None]], ucd: str) -> str | None:
@@ -243,7 +247,7 @@ def read_set(
 ) -> ReadSet:
     """Catalogue of a table as the plan says; rows that come twice (same id and place) are taken once.
 
-    A table without any column gives an empty catalogue. Raises ValueError for missing positions.
+    A table without any column gives an empty catalogue. Raises NoPositions.
     """
     if table.num_columns == 0:
         nothing = np.empty(0)
@@ -268,16 +272,16 @@ def read_set(
             log.warning("%s: there is no column %s, it is null", how.name, column.name)
         extra[column.name] = _values(None if place is None else table[place], column, len(table))[once]
     epoch = None if how.epoch is None else J2000_MJD + (how.epoch - 2000.0) * JULIAN_YEAR
-    moves = [numbers(how.pm_ra), numbers(how.pm_dec)]
-    pm_ra, pm_dec = (None if None in (m, epoch) or m is None else m[once] for m in moves)
+    pm_ra, pm_dec = numbers(how.pm_ra), numbers(how.pm_dec)
+    moves = epoch is not None and pm_ra is not None and pm_dec is not None
     catalogue = Catalogue(
         how.name,
         np.array(ids, object)[once],
         ra[once],
         dec[once],
         _named(how, extra),
-        pm_ra=pm_ra if pm_dec is not None else None,
-        pm_dec=pm_dec if pm_ra is not None else None,
+        pm_ra=pm_ra[once] if moves and pm_ra is not None else None,
+        pm_dec=pm_dec[once] if moves and pm_dec is not None else None,
         epoch=epoch,
     )
     errors = [numbers(how.error_ra), numbers(how.error_dec)]

@@ -155,8 +155,8 @@ def hot_flags(detections: pa.Table, regions: pa.Table) -> list[bool | None]:
 
 
 def _inside(row: dict[str, Any], t_bins: FloatArray, x: FloatArray, y: FloatArray) -> BoolArray:
-    within = (x > row["x0"]) & (x < row["x0"] + row["width"])
-    within &= (y > row["y0"]) & (y < row["y0"] + row["height"])
+    within = (x >= row["x0"]) & (x < row["x0"] + row["width"])
+    within &= (y >= row["y0"]) & (y < row["y0"] + row["height"])
     return np.asarray(within & (t_bins == row["t_bin"]))
 
 

@@ -219,7 +219,8 @@ def change(rates: Sequence[Mapping[str, Any]], min_sigma: float) -> Row:
     from scipy.special import gammaincc  # slow to import, and only two observations need it
 
     rate, error = (np.array([row[name] for row in rates]) for name in ("rate", "rate_err"))
-    low, high = int(np.argmin(rate)), int(np.argmax(rate))
+    # Of equal rates the better known one.
+    low, high = int(np.lexsort((error, rate))[0]), int(np.lexsort((error, -rate))[0])
     seen = rate >= SEEN_SIGMA * error
     values: Row = {
         "n_obs": len(rates),

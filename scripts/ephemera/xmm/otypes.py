@@ -9,6 +9,8 @@ flag SC_VAR_FLAG of the 4XMM source that matches. Makes a long and a wide table.
 from __future__ import annotations
 
 import csv
+import json
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +25,8 @@ from ephemera.xmm.subset_matrix import read_classes
 if TYPE_CHECKING:
     from ephemera.config.xmm_catalogue import Otypes as OtypeSettings
     from ephemera.job import Job
+
+log = logging.getLogger(__name__)
 
 NO_MATCH = "no match"
 UNIDENTIFIED = "Unidentified"
@@ -105,6 +109,11 @@ def main(job: Job) -> None:
     """Write the types of one project."""
     settings: OtypeSettings = job.settings
     types = pq.read_table(job.input.simbad[0])[f"{settings.simbad_set}_main_type"].to_pylist()
+    outcome = json.loads(job.input.status[0].read_text(encoding="utf-8"))["outcome"]
+    if outcome != "ok":
+        # What was not asked has no type, which is not the same as no match.
+        log.warning("%s: %s; the types of our sources are not known", settings.simbad_set, outcome)
+        types = []
     variable: list[bool | None] = [None] * len(types)
     flag = f"{settings.xmm_set}_sc_var_flag"
     for path in job.input.xmm:
@@ -114,7 +123,7 @@ def main(job: Job) -> None:
         "simbad": read_counts(settings.simbad_counts),
         "4xmm": read_counts(settings.xmm_counts),
         "4xmm_variable": read_counts(settings.xmm_counts, "n_variable"),
-        **our_counts(types, variable),
+        **(our_counts(types, variable) if outcome == "ok" else {}),
     }
     rows = long_rows(populations, read_classes(Path(settings.classes)))
     write({name: [row[name] for row in rows] for name in OTYPES.names}, OTYPES, job.output.long)

@@ -1,0 +1,228 @@
+"""Matches of sources and detections with local and remote catalogues, and what may go wrong with them."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ephemera.config.load import load
+from ephemera.job import Job, namespace
+from ephemera.sky.crossmatch import Catalogue
+from ephemera.tables import Column, TableDeclaration, read, write
+from ephemera.xmm import crossmatch
+from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, SOURCES
+from ephemera.xmm.crossmatch import Positions, match
+from ephemera.xmm.crossmatch_columns import CALIBRATION, CHANCE, detection_matches, source_matches
+from ephemera.xmm.crossmatch_sets import PRESETS, ReadSet, plan, position_columns, read_set
+from servers.xmatch import Fault, Table, XMatchService
+
+GAIA = Table(
+    [
+        {
+            "DR3Name": "Gaia DR3 6636090334814214528", "RA_ICRS": 359.9999, "DE_ICRS": 0.0, "Gmag": 12.5,
+            "VarFlag": "VARIABLE", "pmRA": "", "pmDE": "",
+        },
+        {
+            "DR3Name": "Gaia DR3 2", "RA_ICRS": 10.0, "DE_ICRS": 89.9999, "Gmag": "", "VarFlag": "",
+            "pmRA": 3.0, "pmDE": -4.0,
+        },
+    ],
+    "RA_ICRS",
+    "DE_ICRS",
+)  # fmt: skip
+PLACES = [(0.0001, 0.0), (190.0, 89.9999), (100.0, -30.0)]
+
+
+def rows(declaration, several):
+    return declaration.arrow({name: [row.get(name) for row in several] for name in declaration.names})
+
+
+def run(folder, sets, file=None, places=PLACES, **options):
+    """Run the step for the first of the sets; returns the tables of sources and detections and the note."""
+    folder.mkdir(parents=True, exist_ok=True)
+    here = [{"ra": ra, "dec": dec, "poserr": 2.0} for ra, dec in places]
+    sources = [
+        row | {"srcid": k + 1, "best_sigma": 6.0, "first_seen": 58000.0, "last_seen": 58000.0}
+        for k, row in enumerate(here)
+    ]
+    detections = [
+        row | {"detid": f"d{k}", "obsid": "0000000001", "sigma_peak": 4.0, "mjd_peak": 58000.0}
+        for k, row in enumerate(here)
+    ]
+    write(rows(SOURCES, sources), SOURCES, folder / "s.parquet")
+    write(rows(CATALOGUE_DETECTIONS, detections), CATALOGUE_DETECTIONS, folder / "d.parquet")
+    section = load({"xmm": {"crossmatch": {"sets": sets, "retries": 0, **options}}}).xmm.crossmatch.settings()
+    parameters = section | {"kept_answers": str(folder / "answers")}
+    inputs = {"sources": folder / "s.parquet", "detections": folder / "d.parquet"}
+    names = ("sources", "detections", "chance", "calibration", "status")
+    job = Job(
+        input=SimpleNamespace(**inputs, **({"file": file} if file else {})),
+        output=SimpleNamespace(**{name: folder / f"{name}.parquet" for name in names}),
+        settings=namespace(parameters),
+        wildcards=SimpleNamespace(set=sets[0]["name"], project="p"),
+        recipe={"key": "test", "parameters": parameters},
+        threads=1,
+    )
+    crossmatch.main(job)
+    how = plan(section["sets"][0], section["radius_arcsec"])
+    return (
+        read(folder / "sources.parquet", source_matches(how.name, how.columns)),
+        read(folder / "detections.parquet", detection_matches(how.name, how.columns)),
+        json.loads((folder / "status.parquet").read_text()),
+    )
+
+
+def test_the_service_gives_matches_chance_and_calibration_and_is_asked_once(tmp_path):
+    with XMatchService({"vizier:I/355/gaiadr3": GAIA}) as service:
+        sources, detections, note = run(tmp_path, [{"name": "gaia"}], service=service.url)
+        asked = len(service.asked)
+        assert note["outcome"] == "ok"
+        assert sources["gaia_id"].to_pylist() == ["Gaia DR3 6636090334814214528", "Gaia DR3 2", None]
+        assert sources["gaia_gmag"].to_pylist() == [12.5, None, None]
+        assert sources["gaia_ra_offset"].to_pylist()[0] == pytest.approx(0.72)
+        assert sources["gaia_n_within"].to_pylist() == [1, 1, 0]
+        assert detections.drop_columns("detid").equals(sources.drop_columns("srcid"))
+        again = run(tmp_path, [{"name": "gaia"}], service=service.url)
+        assert len(service.asked) == asked == 1
+        assert again[0].equals(sources)
+        # Sources, detections (at the same places) and sources shifted 40 times, each place once.
+        assert len(service.asked[0].uploaded) == 3 * 41
+    offline = run(tmp_path, [{"name": "gaia"}], service=service.url, offline=True)
+    assert offline[0].equals(sources)
+    chance = read(tmp_path / "chance.parquet", CHANCE)
+    assert sum(chance["n_matches"].to_pylist()) == 2
+    assert sum(chance["n_chance"].to_pylist()) == 0
+    calibration = read(tmp_path / "calibration.parquet", CALIBRATION).to_pylist()
+    assert [(row["what"], row["min_sigma"], row["n"]) for row in calibration] == [
+        ("sources", 3.0, 0), ("sources", 5.0, 2), ("detections", 3.0, 2), ("detections", 5.0, 0),
+    ]  # fmt: skip
+    assert calibration[0]["sigma"] is None
+
+
+@pytest.mark.parametrize("fault", [*Fault, "down", "offline", "unknown table", "other columns"])
+def test_a_service_that_gives_nothing_gives_nulls_a_note_and_all_columns(tmp_path, fault, caplog):
+    tables = {} if fault == "unknown table" else {"vizier:I/355/gaiadr3": GAIA}
+    if fault == "other columns":
+        tables = {"vizier:I/355/gaiadr3": Table([{"alpha": 0.0001, "delta": 0.0}], "alpha", "delta")}
+    with XMatchService(tables) as service:
+        if isinstance(fault, Fault):
+            service.faults.append(fault)
+        url = "http://127.0.0.1:9/sync" if fault == "down" else service.url
+        sources, _, note = run(tmp_path, [{"name": "gaia"}], service=url, offline=fault == "offline")
+    assert note["outcome"] == ("offline" if fault == "offline" else "unavailable")
+    assert note["detail"]
+    assert "its columns are null" in caplog.text
+    assert [name for name in sources.column_names[1:-1] if sources[name].null_count < 3] == ["gaia_n_within"]
+
+
+def test_an_answer_without_rows_is_no_match_and_not_a_failure(tmp_path):
+    far = Table([{"main_id": "far", "ra": 200.0, "dec": 0.0}], "ra", "dec")
+    with XMatchService({"simbad": far}) as service:
+        sources, _, note = run(tmp_path, [{"name": "simbad"}], service=service.url)
+    assert note["outcome"] == "ok"
+    assert sources["simbad_id"].to_pylist() == [None] * 3
+
+
+def test_an_empty_catalogue_of_ours_gives_empty_tables_with_all_columns(tmp_path):
+    with XMatchService({"simbad": Table([{"main_id": "x", "ra": 1.0, "dec": 0.0}], "ra", "dec")}) as service:
+        sources, detections, note = run(tmp_path, [{"name": "simbad"}], places=[], service=service.url)
+        assert service.asked == []
+    assert len(sources) == len(detections) == 0
+    assert note["outcome"] == "ok"
+
+
+THEIRS = TableDeclaration(
+    "theirs",
+    "A catalogue.",
+    (
+        Column("alpha", "f8", "deg", "pos.eq.ra;meta.main", "Right ascension"),
+        Column("delta", "f8", "deg", "pos.eq.dec;meta.main", "Declination"),
+        Column("SRCID", "i8", None, "meta.id", "Number"),
+        Column("flag", "bool", None, "meta.code", "Flag"),
+    ),
+)
+
+
+@pytest.mark.parametrize("suffix", ["fits", "vot", "parquet", "csv"])
+def test_local_catalogues_of_all_formats_are_read_by_ucd_or_by_name(tmp_path, suffix):
+    path = tmp_path / f"theirs.{suffix}"
+    large = 9007199254740993  # no float holds it
+    columns = {"alpha": [0.0002, 55.0], "delta": [0.0, 1.0], "SRCID": [large, 2], "flag": [True, None]}
+    write(columns, THEIRS, path)
+    one = {"name": "theirs", "file": str(path), "id": "srcid", "columns": [{"name": "flag", "dtype": "bool"}]}
+    if suffix in ("parquet", "csv"):  # these tell neither unit nor UCD to other readers
+        one |= {"ra": "ALPHA", "dec": "delta"}
+    sources, _, _ = run(tmp_path / "run", [one], file=path)
+    assert sources["theirs_id"].to_pylist() == [str(large), None, None]
+    assert sources["theirs_flag"].to_pylist() == [True, None, None]
+
+
+def test_a_catalogue_without_positions_is_an_error_that_names_its_columns(tmp_path):
+    path = tmp_path / "theirs.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match=r"set theirs: .*theirs.csv: there are no columns .* a, b"):
+        run(tmp_path, [{"name": "theirs", "file": str(path)}], file=path)
+
+
+def test_positions_in_other_units_are_not_taken_for_degrees():
+    facts = {"RAJ2000": ("h", None), "DEJ2000": ("deg", None), "ra": ("deg", None), "dec": ("deg", None)}
+    assert position_columns(list(facts), facts, None, None) == ("ra", "dec")
+    with pytest.raises(ValueError, match="no columns RAJ2000, DEJ2000 in degrees"):
+        position_columns(list(facts), facts, "RAJ2000", "DEJ2000")
+
+
+def test_a_set_needs_a_file_or_a_table_and_a_known_preset():
+    section = load({"xmm": {"crossmatch": {"sets": [{"name": "nowhere"}]}}}).xmm.crossmatch.settings()
+    with pytest.raises(ValueError, match="set nowhere: give a file, or a table"):
+        plan(section["sets"][0], 20.0)
+    with pytest.raises(ValueError, match="preset 'what' is none of"):
+        plan(section["sets"][0] | {"preset": "what"}, 20.0)
+
+
+def test_every_preset_has_columns_that_a_table_can_declare():
+    from astropy.io.votable.ucd import parse_ucd
+
+    for name, how in PRESETS.items():
+        for column in source_matches(name, how.columns):
+            parse_ucd(column.ucd, check_controlled_vocabulary=True)
+
+
+def positions(places):
+    ra, dec = np.array(places).T
+    n = len(ra)
+    return Positions(ra, dec, np.full(n, 58000.0), np.full(n, 2.0), np.full(n, 5.0))
+
+
+def test_an_error_ellipse_of_the_catalogue_decides_and_the_nearest_in_sigma_wins():
+    """Two bursts with errors of degrees: the farther one is nearer in units of its own errors."""
+    names = np.array(["narrow", "wide"], object)
+    bursts = Catalogue("frb", names, np.array([10.0, 10.5]), np.array([0.0, 0.0]))
+    found = ReadSet(bursts, np.array([0.05, 0.3]), np.array([0.1, 0.3]))
+    options = load({"xmm": {"crossmatch": {"sets": [{"name": "frb", "file": "x.csv"}]}}})
+    how = plan(options.xmm.crossmatch.settings()["sets"][0], 20.0)
+    table = match(positions([(10.1, 0.0), (10.0, 0.2), (10.0, 0.9), (12.0, 0.0)]), found, how)
+    # 10.1: narrow at 2 sigma, wide at 1.33; (10, 0.2): narrow at 2, wide at 1.8; (10, 0.9): wide at 3.43.
+    assert table["frb_id"].to_pylist() == ["wide", "wide", None, None]
+    assert table["frb_n_within"].to_pylist() == [2, 2, 0, 0]
+    assert table["frb_sep_arcsec"].to_pylist()[0] == pytest.approx(0.4 * 3600)
+
+
+def test_rows_that_come_twice_count_once_and_proper_motion_moves_them():
+    table = pa.table(
+        {
+            "DR3Name": ["a", "a", "b"], "ra": [10.0, 10.0, 20.0], "dec": [0.0, 0.0, 0.0],
+            "pmRA": [1000.0, 1000.0, None], "pmDE": [0.0, 0.0, None],
+        }
+    )  # fmt: skip
+    found = read_set(table, PRESETS["gaia"])
+    assert len(found.catalogue) == 2
+    years = 4.0
+    there = 10.0 + years / 3600
+    mjd = found.catalogue.epoch + 365.25 * years
+    moved = Positions(*(np.array([value]) for value in (there, 0.0, mjd, 1.0, 5.0)))
+    separation = match(moved, found, PRESETS["gaia"])["gaia_sep_arcsec"].to_pylist()
+    assert separation == [pytest.approx(0.0, abs=1e-6)]
