@@ -90,12 +90,17 @@ def xmm_set_matches(name, what):
 
 def xmm_catalogue_targets():
     """What is made of all observations together."""
-    targets = [
-        XMM_CATALOGUE.output(f"{PROJECT}/detections.fits"),
-        XMM_EXPORT.output(f"{PROJECT}/sources.fits"),
-        XMM_FILTERS.output(f"{PROJECT}/combinations.parquet"),
-        XMM_SUBSET_MATRIX.output(f"{PROJECT}/matrix.parquet"),
-        *xmm_long_term_targets(),
+    products = {
+        "export": XMM_EXPORT.output(f"{PROJECT}/sources.fits"),
+        "filters": XMM_FILTERS.output(f"{PROJECT}/combinations.parquet"),
+        "subset_matrix": XMM_SUBSET_MATRIX.output(f"{PROJECT}/matrix.parquet"),
+    }
+    if len(XMM_UNITS) > 1:  # nothing changes between observations of which there is one
+        products["long_term"] = XMM_LONG_TERM.output(f"{PROJECT}/sources.parquet")
+    targets = [XMM_CATALOGUE.output(f"{PROJECT}/detections.fits")]
+    targets += [path for name, path in products.items() if name in XMM.sample_products]
+    targets += [
+        XMM_CROSSMATCH.output(f"{PROJECT}/{name}.sources.parquet") for name in XMM_SETS
     ]
     if XMM.otypes.simbad_set in XMM_SETS:
         targets.append(XMM_OTYPES.output(f"{PROJECT}/otypes.parquet"))
@@ -103,13 +108,6 @@ def xmm_catalogue_targets():
         if each.variable is not None and each.file is not None:
             targets.append(XMM_COMPARISON.output(f"{PROJECT}/{name}.parquet"))
     return targets
-
-
-def xmm_long_term_targets():
-    """Rates between observations, if they are asked for and there can be any."""
-    if not XMM.rates.enabled or len(XMM_UNITS) < 2:
-        return []
-    return [XMM_LONG_TERM.output(f"{PROJECT}/sources.parquet")]
 
 
 wildcard_constraints:
@@ -147,7 +145,11 @@ rule xmm_catalogue:
         detections=expand(
             XMM_FEATURES.output("{obsid}.detections.parquet"), obsid=XMM_UNITS
         ),
-        hot_flags=XMM_HOT_REGIONS.output("{project}.flags.parquet"),
+        hot_flags=(
+            []
+            if XMM.hot_regions.method == "none"
+            else [XMM_HOT_REGIONS.output("{project}.flags.parquet")]
+        ),
     output:
         detections=XMM_CATALOGUE.output("{project}/detections.fits"),
         sources=XMM_CATALOGUE.output("{project}/sources.fits"),

@@ -19,6 +19,8 @@ xmm:
   samples: {sheet}
   cube: {{time_bins_s: [200.0], bands_kev: [[0.2, 12.0]]}}
   figures: {{enabled: {figures}}}
+  hot_regions: {{method: none}}
+  sample_products: []
 """
 
 #: Notes which files and modules a process opens, at the path in OPENED; Python runs it at every start.

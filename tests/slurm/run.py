@@ -42,6 +42,8 @@ xmm:
   samples: sheet.tsv
   cube: {time_bins_s: [200.0], bands_kev: [[0.2, 12.0]]}
   figures: {enabled: false}
+  hot_regions: {method: none}
+  sample_products: []
 """
 #: The nodes share one disk and jobs take seconds: look early, do not wait for files.
 FAST = ("--slurm-init-seconds-before-status-checks", "4", "--latency-wait", "5")

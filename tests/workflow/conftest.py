@@ -14,6 +14,8 @@ xmm:
   samples: sheet.tsv
   cube: {time_bins_s: [200.0], bands_kev: [[0.2, 12.0]]}
   figures: {enabled: false}
+  hot_regions: {method: none}
+  sample_products: []
 """
 OBSIDS = ("0000000001", "0000000002")
 

@@ -18,6 +18,8 @@ project: twice
 xmm:
   samples: sheet.tsv
   cube: {time_bins_s: [50.0], bands_kev: [[0.2, 12.0]]}
+  hot_regions: {method: none}
+  sample_products: []
 """
 RUN = ("--configfile", "overlay.yaml")
 #: These three lie in both halves.

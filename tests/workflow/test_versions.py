@@ -20,6 +20,8 @@ xmm:
   cube: {time_bins_s: [50.0, 200.0], bands_kev: [[0.2, 12.0]]}
   detect: {threshold_sigma: 3}
   figures: {enabled: false}
+  hot_regions: {method: none}
+  sample_products: []
 """
 HIGHER = ("--config", "xmm={detect: {threshold_sigma: 8}}")
 

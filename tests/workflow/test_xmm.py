@@ -18,6 +18,7 @@ from ephemera.xmm.catalogue_columns import (
     SELECTION,
     SOURCES,
 )
+from ephemera.xmm.long_term_columns import LONG_TERM_SOURCES
 from ephemera.xmm.recover import RECOVERY
 from ephemera.xmm.simulate import small_case
 from ephemera.xmm.simulate_hostile import LISTS
@@ -28,13 +29,17 @@ xmm:
   samples: sheet.tsv
   cube: {{time_bins_s: [50.0], bands_kev: [[0.2, 12.0]]}}
   figures: {{enabled: {figures}}}
+  hot_regions: {{method: none}}
+  sample_products: {products}
 """
 
 
-def write_sheet(checkout, rows, project="short", figures="false"):
+def write_sheet(checkout, rows, project="short", figures="false", products="[]"):
     lines = ["obsid\tsource\tlocation", *("\t".join(row) for row in rows)]
     (checkout.root / "sheet.tsv").write_text("\n".join(lines) + "\n")
-    (checkout.root / "overlay.yaml").write_text(SHORT.format(project=project, figures=figures))
+    (checkout.root / "overlay.yaml").write_text(
+        SHORT.format(project=project, figures=figures, products=products)
+    )
     return ("--configfile", "overlay.yaml")
 
 
@@ -185,8 +190,15 @@ def test_real_mos_observations(repository, checkout, shared_data):
     assert abs(len(detections) - expected) < 4 * np.sqrt(expected)
     higher = ("--config", "xmm={detect: {threshold_sigma: 4}}")
     steps = ("detect", "regions", "features", "figures")
-    assert checkout.planned(*arguments, *higher) == Counter(
-        {f"xmm_{step}": 2 for step in steps} | {"xmm_catalogue": 1}
+    sample = ("hot_regions", "catalogue", "filters", "subset_matrix", "export", "long_term")
+    plan = checkout.planned(*arguments, *higher)
+    assert plan - Counter(xmm_pages=1) == Counter(
+        {f"xmm_{step}": 2 for step in steps} | {f"xmm_{step}": 1 for step in sample}
     )
+    faded = read(folder.parents[1] / "long_term" / "xmm-mos" / "sources.parquet", LONG_TERM_SOURCES)
+    near = [row for row in faded.to_pylist() if abs(row["ra"] - 149.6729) < 0.003 and row["variable"]]
+    assert [(row["n_obs"], row["n_seen"]) for row in near] == [(2, 2)]
+    assert 4 < near[0]["ratio"] < 5
     shutil.rmtree(folder)
-    assert checkout.planned(*arguments) == Counter({"xmm_catalogue": 1})
+    plan = checkout.planned(*arguments)
+    assert plan - Counter(xmm_pages=1) == Counter({f"xmm_{step}": 1 for step in sample[1:]})

@@ -268,6 +268,10 @@ class Xmm(Section):
     samples: str | None = option(
         None, "Sample sheet (TSV: obsid, source, location); null leaves the branch out."
     )
+    sample_products: list[Literal["export", "filters", "long_term", "subset_matrix"]] = option(
+        ["export", "filters", "long_term", "subset_matrix"],
+        "What is made of all observations together, beside the catalogue.",
+    )
     download: Download = subsection(Download, "Getting files.")
     events: EventSelection = subsection(EventSelection, "Event selection, subsets, bad times.")
     cube: Cube = subsection(Cube, "Cells of pixel x frame.")

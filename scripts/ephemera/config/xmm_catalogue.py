@@ -251,7 +251,6 @@ class Otypes(Section):
 class Rates(Section):
     """`xmm_rates`: steady sources of an observation, and images from which rates are measured."""
 
-    enabled: bool = option(True, "Measure rates of sources in every observation.")
     band_kev: list[float] = option([0.2, 12.0], "Energy band.", unit="keV", min_length=2, max_length=2)
     min_sigma: Positive = option(5.0, "Significance above which a bump of the image is a source.")
     max_sources: int = option(1000, "Most sources taken from one observation.", ge=1)

@@ -203,7 +203,8 @@ def main(job: Job) -> None:
     settings: CatalogueSettings = job.settings
     detections = combine([read(path, DETECTIONS) for path in job.input.detections], ["detid"])
     runs = combine([read(path, RUNS) for path in job.input.runs], ["runid", "grid"])
-    detections = flag_hot(detections, read(job.input.hot_flags, HOT_FLAGS))
+    for path in job.input.hot_flags:
+        detections = flag_hot(detections, read(path, HOT_FLAGS))
     detections = write_tables(job, detections, read_registry(settings.registry))
     write(runs, RUNS, job.output.runs)
     observations = {path: read_subsets(path, with_events=False) for path in job.input.events}
