@@ -73,10 +73,8 @@ def test_shards_that_ran_on_disks_of_their_own_come_together(repository, tmp_pat
     rows = ["obsid\tsource\tlocation", *(f"{obsid}\tfolder\t../../data/{obsid}" for obsid in obsids)]
     for checkout in folders:
         (checkout.root / "sheet.tsv").write_text("\n".join(rows) + "\n")
-    options = (
-        "--config",
-        "xmm={samples: sheet.tsv, figures: {enabled: false}, hot_regions: {method: none}, sample_products: []}",
-    )
+    off = "figures: {enabled: false}, hot_regions: {method: none}, sample_products: []"
+    options = ("--config", f"xmm={{samples: sheet.tsv, {off}}}")
     *nodes, home = folders
     for number, node in enumerate(nodes, 1):
         node.snakemake(*options, f"shard={number}/2")
