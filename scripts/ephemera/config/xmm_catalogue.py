@@ -85,7 +85,7 @@ class MatchColumn(Section):
     name: str = option(..., "Name in the catalogue.", pattern=r"^[^\s,]+$")
     dtype: Literal["f8", "i8", "bool", "str"] = option("f8", "What it holds.")
     unit: str | None = option(None, "Unit.")
-    ucd: str | None = option(None, "UCD.")
+    ucd: str | None = option(None, "UCD; null takes one by what the column holds.")
     description: str | None = option(None, "Description; null takes the name.")
 
 

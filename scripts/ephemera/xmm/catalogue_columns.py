@@ -47,7 +47,7 @@ SOURCES = TableDeclaration(
         Column(
             "flux_peak",
             "f8",
-            "erg/cm2/s",
+            "erg.cm**-2.s**-1",
             "phot.flux;em.X-ray;stat.max",
             "Largest flux of any detection at its peak; see there",
         ),

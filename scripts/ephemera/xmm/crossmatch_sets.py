@@ -34,6 +34,8 @@ POSITION_NAMES = (
     ("ra_deg", "dec_deg"),
     ("ra_epoch2000", "dec_epoch2000"),
 )
+#: UCD of a column handed on for which the configuration names none.
+DEFAULT_UCDS = {"f8": "stat.value", "i8": "meta.number", "bool": "meta.code", "str": "meta.note"}
 JULIAN_YEAR = 365.25
 J2000_MJD = 51544.5
 _MAG = "phot.mag"
@@ -106,7 +108,7 @@ PRESETS: Mapping[str, SetPlan] = {
         columns=(
             Column("IAUNAME", "str", None, "meta.id", "Name in 4XMM"),
             Column("SC_POSERR", "f8", "arcsec", "stat.error;pos.eq", "Positional error in 4XMM"),
-            Column("SC_EP_8_FLUX", "f8", "erg/cm2/s", "phot.flux;em.X-ray", "Flux 0.2-12 keV"),
+            Column("SC_EP_8_FLUX", "f8", "erg.cm**-2.s**-1", "phot.flux;em.X-ray", "Flux 0.2-12 keV"),
             Column("SC_VAR_FLAG", "bool", None, "src.var", "Called variable within an observation"),
         ),
     ),
@@ -118,7 +120,7 @@ PRESETS: Mapping[str, SetPlan] = {
         columns=(
             Column("IAUNAME", "str", None, "meta.id", "Name in the stacked catalogue"),
             Column("RADEC_ERR", "f8", "arcsec", "stat.error;pos.eq", "Positional error"),
-            Column("EP_FLUX", "f8", "erg/cm2/s", "phot.flux;em.X-ray", "Mean flux 0.2-12 keV"),
+            Column("EP_FLUX", "f8", "erg.cm**-2.s**-1", "phot.flux;em.X-ray", "Mean flux 0.2-12 keV"),
             Column("N_OBS", "i8", None, "meta.number", "Observations stacked"),
             Column("VAR_PROB", "f8", None, "stat.probability", "Probability of constant flux between them"),
             Column("FRATIO", "f8", None, "stat.value", "Largest flux ratio between observations"),
@@ -196,7 +198,8 @@ def _column(settings: Mapping[str, Any]) -> Column:
     if name != settings["name"] or not name[0].isalpha():
         message = f"crossmatch column {settings['name']!r}: only letters, digits and _ can be handed on"
         raise ValueError(message)
-    return Column(name, settings["dtype"], settings["unit"], settings["ucd"], text)
+    ucd = settings["ucd"] or DEFAULT_UCDS[settings["dtype"]]
+    return Column(name, settings["dtype"], settings["unit"], ucd, text)
 
 
 def position_columns(

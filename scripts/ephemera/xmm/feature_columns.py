@@ -132,7 +132,7 @@ _OUTBURST = (
     Column(
         "flux",
         "f8",
-        "erg/cm2/s",
+        "erg.cm**-2.s**-1",
         "phot.flux;em.X-ray;stat.mean",
         "rate_mean / encircled energy of the region x median EP_8_FLUX / EP_8_RATE (0.2-12 keV) of listed "
         "point sources within 20 % of its off-axis angle; null without a source list",
@@ -140,7 +140,7 @@ _OUTBURST = (
     Column(
         "flux_peak",
         "f8",
-        "erg/cm2/s",
+        "erg.cm**-2.s**-1",
         "phot.flux;em.X-ray;stat.max",
         "The same from rate_peak",
     ),
