@@ -1,8 +1,8 @@
 """Speed of the catalogue over many observations: 60,000 simulated detections over 2,000 observations.
 
 The detections are clustered, given ids, matched with a local catalogue of a million positions, filtered in
-all 1,600 combinations, compared between subsets, and written as FITS, VOTable and Parquet; what was written is
-read back and checked, and the fast combinations and matches are compared with readable ones on a part.
+all 1,600 combinations, compared between subsets, and written as FITS, VOTable and Parquet; what was written
+is read back and checked, and fast combinations and matches are compared with readable ones on a part.
 EXOD2 took 2.7 s to cluster 60,000 detections on another machine.
 """
 
