@@ -278,7 +278,7 @@ def test_series_can_be_chosen(shared, pages):
 def test_png_button_saves_a_picture(browser, pages, plot):
     opened(browser, pages, plot)
     press(browser, f"button[data-png='{plot}']")
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while time.monotonic() < end and not list(browser.downloads.glob("*.png")):
         time.sleep(0.2)
     found = list(browser.downloads.glob("*.png"))

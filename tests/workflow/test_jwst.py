@@ -1,8 +1,11 @@
 """The JWST branch through Snakemake: end to end, what a change makes stale, bad datasets beside good ones."""
 
 import csv
+import json
 import zipfile
 from collections import Counter
+
+import pytest
 
 OVERLAY = """\
 project: jwst-test
@@ -75,3 +78,35 @@ def test_comparison_with_an_unknown_dataset_is_refused(checkout):
     answer = checkout.snakemake("--dry-run", *run, check=False)
     assert answer.returncode != 0
     assert "not in the sample sheet: lost" in answer.stdout + answer.stderr
+
+
+def beside(checkout, shared_data, name):
+    """Overlay of config/test whose sample sheet leads to the real data from here."""
+    sheet = checkout.root / f"config/test/{name}.tsv"
+    sheet.write_text(sheet.read_text().replace("../shared/data", str(shared_data)))
+    return ("--configfile", f"config/test/{name}.yaml")
+
+
+@pytest.mark.real_data
+def test_a_real_transit(checkout, shared_data):
+    run = beside(checkout, shared_data, "jwst-hat-p-18b")
+    assert {checkout.planned(*run)[step] for step in STEPS} == {1}
+    checkout.snakemake(*run, "--until", "jwst_series", "--quiet", "all")
+    (path,) = checkout.root.glob("results/jwst/series/*/hat-p-18b/quality.json")
+    quality = json.loads(path.read_text())
+    first, second = sorted(quality, key=lambda name: name[-1])
+    assert quality[first]["transit"]["depth"] == pytest.approx(0.02002, abs=1e-4)
+    assert quality[second]["transit"]["depth"] == pytest.approx(0.02093, abs=1e-4)
+    assert "errors_too_large" in quality[first]["flags"]
+
+
+@pytest.mark.real_data
+def test_real_files_of_eureka_are_read_and_planned(checkout, shared_data):
+    run = beside(checkout, shared_data, "jwst-eureka")
+    planned = checkout.planned(*run)
+    assert {planned[step] for step in STEPS} == {6}
+    assert planned["jwst_compare"] == 1
+    checkout.snakemake(*run, "--until", "jwst_read", "--quiet", "all")
+    found = [json.loads(p.read_text()) for p in checkout.root.glob("results/jwst/read/*/[el]*.json")]
+    assert len(found) == 6
+    assert {facts["outcome"] for facts in found} == {"ok"}

@@ -20,6 +20,9 @@ from ephemera.cosmic.flags import BadMessage, Flag
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+#: Most numbers of one dataset of a recipe: a hundred times what an array of today needs.
+MOST_NUMBERS = 1 << 27
+
 
 @dataclass(frozen=True)
 class RecipeHeader:
@@ -136,6 +139,11 @@ def _dataset(handle: Any, name: str) -> Any:
     found = handle.get(name)
     if not isinstance(found, h5py.Dataset):
         raise BadMessage(Flag.BAD_RECIPE_SHAPE, f"{name} is not there")
+    # Nothing need be stored of what a header declares: its size says nothing about that of the file.
+    if found.size is not None and found.size > MOST_NUMBERS:
+        raise BadMessage(
+            Flag.BAD_RECIPE_SHAPE, f"{name} has {found.size} numbers, at most {MOST_NUMBERS} are read"
+        )
     return found
 
 

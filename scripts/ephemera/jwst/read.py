@@ -39,14 +39,16 @@ log = logging.getLogger(__name__)
 
 
 def read_series(
-    paths: Sequence[str | os.PathLike[str]], reading: Reading | None = None, options: Assembly | None = None
+    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    reading: Reading | None = None,
+    options: Assembly | None = None,
 ) -> list[Series]:
-    """Series of files, folders or ZIP archives; problems are logged as warnings.
+    """Series of files, folders or ZIP archives, or of one; problems are logged as warnings.
 
     Raises ValueError, naming what is wrong with each file, when nothing can be used.
     """
     files: list[Path] = []
-    for path in map(Path, paths):
+    for path in map(Path, [paths] if isinstance(paths, (str, os.PathLike)) else paths):
         files += find_files(path)[0] if path.is_dir() else [path]
     checksums = {path.name: sha256_of(path) for path in files if path.is_file()}
     result, outcome = read_dataset(files, [path.name for path in files], checksums, reading, options)

@@ -84,9 +84,19 @@ def _set(name, value):
     return change
 
 
+def _bomb(handle):
+    """Dimensions that agree with each other and would fill any memory, in a file of a few kilobytes."""
+    del handle["delayinfo/time_array"], handle["delayinfo/delays"]
+    handle["diminfo/ntimes"][()] = 10**9
+    handle["delayinfo"].create_dataset("time_array", (10**9,), "f8", chunks=(1000,))
+    shape = (10**9, int(handle["diminfo/nbeams"][()]), 3)
+    handle["delayinfo"].create_dataset("delays", shape, "f8", chunks=(1000, 1, 1))
+
+
 @pytest.mark.parametrize(
     "change",
     [
+        _bomb,
         _shrink("calinfo/cal_all"),
         _shrink("delayinfo/delays"),
         _shrink("telinfo/antenna_positions"),

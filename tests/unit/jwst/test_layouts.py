@@ -57,7 +57,9 @@ def test_utc_is_earlier_than_barycentric_time(shared_data):
 @pytest.mark.parametrize("layout", ["new", "old"])
 def test_round_trip_of_both_layouts(tmp_path, layout):
     one = spectra()
-    found = read_series([product(tmp_path / "a.fits", one, layout=layout)])[0]
+    path = product(tmp_path / "a.fits", one, layout=layout)
+    found = read_series([path])[0]
+    assert read_series(str(path))[0].files == found.files
     np.testing.assert_array_equal(found.flux.T, one.flux.astype(np.float32))
     np.testing.assert_array_equal(found.error.T, one.error.astype(np.float32))
     np.testing.assert_array_equal(found.time, one.tdb)
