@@ -14,6 +14,7 @@ XMM_PAGES = RECIPES.step(
         XMM_FILTERS,
         *([XMM_FIGURES] if XMM.figures.enabled else []),
         *([XMM_RECOVER] if XMM_SIMULATED or XMM_INJECTED else []),
+        *([XMM_PURITY] if XMM_TESTED else []),
         *([XMM_SAMPLE] if XMM.sample.enabled else []),
     ],
 )
@@ -26,6 +27,10 @@ def xmm_pages_optional(wildcards):
         inputs["figures"] = expand(XMM_FIGURES.output("{obsid}"), obsid=XMM_UNITS)
     if XMM.sample.enabled:
         inputs["sample"] = XMM_SAMPLE.output("{project}")
+    if XMM_SIMULATED or XMM_INJECTED:
+        inputs["completeness"] = XMM_RECOVER.output("{project}.figures")
+    if XMM_TESTED:
+        inputs["false_alarms"] = XMM_PURITY.output("{project}.false_alarms.png")
     if XMM_SIMULATED:
         inputs["recovery"] = XMM_RECOVER.output("{project}.recovery.parquet")
     return inputs

@@ -106,14 +106,15 @@ def write_observation(
     return figure_job(folder)
 
 
-def figure_job(folder: Path, most: int = 12, output: str = "figures") -> Job:
-    """The job that draws what `write_observation` saved."""
+def figure_job(folder: Path, most: int = 12, output: str = "figures", **asked: int) -> Job:
+    """The job that draws what `write_observation` saved; `asked` are figures that are off by default."""
+    extras = {"raw_images": False, "max_pixel_curves": 0, "max_animations": 0} | asked
     suffixes = {"events": "h5", "cube": "h5", "expectation": "h5", "second_pass": "h5"}
     tables = dict.fromkeys(("regions", "cells", "light_curves", "runs"), "parquet")
     inputs = {name: folder / f"{name}.{suffix}" for name, suffix in (suffixes | tables).items()}
     return Job(
         input=SimpleNamespace(**inputs), output=SimpleNamespace(figures=folder / output),
-        settings=SimpleNamespace(max_light_curves=most), wildcards=SimpleNamespace(obsid=OBSID),
+        settings=SimpleNamespace(max_light_curves=most, **extras), wildcards=SimpleNamespace(obsid=OBSID),
         recipe={}, threads=1,
     )  # fmt: skip
 

@@ -245,6 +245,13 @@ class Figures(Section):
 
     enabled: bool = option(True, "Draw figures.")
     max_light_curves: int = option(12, "Most significant detections drawn per observation.", ge=0)
+    raw_images: bool = option(False, "Draw the events in raw pixels, by camera and CCD.")
+    max_pixel_curves: int = option(
+        0, "Most significant detections per observation whose pixels get light curves of their own.", ge=0
+    )
+    max_animations: int = option(
+        0, "Most significant detections per observation shown as an animation of frames (GIF).", ge=0
+    )
 
 
 class Sample(Section):

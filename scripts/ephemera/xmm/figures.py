@@ -9,6 +9,9 @@ folder an observation:
     light_curve_<detid>.png   the most significant detections
     images_subset_0.fits      the images of the first two figures with their sky coordinates
     regions.reg               all detections for DS9
+    raw_subset_0_pn.png       events in raw pixels, a panel a CCD (figures.raw_images)
+    pixels_<detid>.png        light curves of the pixels of a detection (figures.max_pixel_curves)
+    frames_<detid>.gif        frames around a detection as an animation (figures.max_animations)
     outcome.png               how lists and runs ended, where nothing was found or something is missing
 
 Images are those of the widest band at the longest frames.
@@ -35,6 +38,7 @@ from ephemera.xmm.bti import BadTime
 from ephemera.xmm.cube_store import RunKey, read_cubes, run_keys
 from ephemera.xmm.events_store import read_bad_times, read_subsets
 from ephemera.xmm.expectation_store import read_expectation
+from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.figure_curves import (
     curve_of,
     flare_curves,
@@ -43,6 +47,17 @@ from ephemera.xmm.figure_curves import (
     light_curve_height,
 )
 from ephemera.xmm.figure_detections import Detections, region_file
+from ephemera.xmm.figure_extras import (
+    AROUND_CURVES,
+    MOST_PIXELS,
+    animation_frames,
+    central_box,
+    pixel_box,
+    pixel_curves,
+    raw_height,
+    raw_images,
+    write_animation,
+)
 from ephemera.xmm.figure_images import (
     Box,
     counts_image,
@@ -53,7 +68,7 @@ from ephemera.xmm.figure_images import (
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.image_files import sky_header, write_images
 from ephemera.xmm.light_curve_files import read_light_curve
-from ephemera.xmm.observation import XMM, Subset
+from ephemera.xmm.observation import XMM, Band, Subset
 from ephemera.xmm.outcomes import Outcome
 from ephemera.xmm.region_columns import ALERTS, REGIONS
 from ephemera.xmm.run_columns import RUNS
@@ -228,6 +243,41 @@ def draw_light_curves(folder: Path, job: Job, detections: Detections, stops: Map
             save(drawn, folder / f"light_curve_{detid}.png")
 
 
+def draw_raw(folder: Path, subset: Subset) -> None:
+    """Draw the events of a subset in raw pixels, a figure a camera."""
+    for header in subset.headers:
+        if not (subset.events.camera == header.camera).any():
+            continue
+        with figure(2, height=raw_height(subset.events, header.camera)) as drawn:
+            title = f"{title_of(subset)}   {header.camera_name}, raw pixels"
+            raw_images(drawn, subset.events, header.camera, title)
+            save(drawn, folder / f"raw_subset_{subset.number}_{header.camera.name.lower()}.png")
+
+
+def draw_closely(folder: Path, job: Job, detections: Detections, subsets: Sequence[Subset]) -> None:
+    """Draw pixels and frames around the most significant detections, as many as the options ask for."""
+    settings = job.settings
+    wanted = detections.most_significant(max(settings.max_pixel_curves, settings.max_animations)).tolist()
+    starts = {subset.number: start_mjd(subset) for subset in subsets}
+    for number, row in enumerate(wanted):
+        d = {name: values[row] for name, values in detections.columns.items()}
+        band = Band.from_kev(d["e_min"], d["e_max"])
+        key = RunKey(int(d["subset"]), int(d["grid"]), float(d["t_bin"]), band)
+        (cube,) = read_cubes(job.input.cube, [key])
+        box = [int(d[name]) for name in ("x0", "y0", "x1", "y1")]
+        best = int(d["best_x"]), int(d["best_y"]), int(d["best_frame"])
+        title = f"{d['detid']}   {d['type']}, {d['best_sigma']:.1f} sigma"
+        if number < settings.max_pixel_curves:
+            view = central_box(pixel_box(box, AROUND_CURVES, cube.grid.n), MOST_PIXELS, best[:2])
+            expectation = expectation_of(job, key)
+            assert not isinstance(expectation, tuple)
+            with figure(2, height=0.95 + 0.85 * (view[3] - view[1])) as drawn:
+                pixel_curves(drawn, cube, expectation, view, best, title, starts[key.subset])
+                save(drawn, folder / f"pixels_{d['detid']}.png")
+        if number < settings.max_animations:
+            write_animation(animation_frames(cube, box, best[2], title), folder / f"frames_{d['detid']}.gif")
+
+
 def columns_of(path: Path, declaration: TableDeclaration) -> dict[str, npt.NDArray[Any]]:
     """Columns of a table file; missing numbers are NaN, missing texts None."""
     return arrays_of(read(path, declaration))
@@ -238,10 +288,15 @@ def arrays_of(table: pa.Table) -> dict[str, npt.NDArray[Any]]:
     return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
 
 
+def expectation_of(job: Job, key: RunKey) -> Expectation | tuple[Outcome, str]:
+    """The expectation that the detections of a run are from: that of the second pass, if there was one."""
+    again = key in run_keys(job.input.second_pass)
+    return read_expectation(job.input.second_pass if again else job.input.expectation, key)
+
+
 def images_of(job: Job, key: RunKey, cube: SparseCube) -> RunImages:
     """Images of a run with the expectation that its detections are from; or without one."""
-    again = key in run_keys(job.input.second_pass)
-    expectation = read_expectation(job.input.second_pass if again else job.input.expectation, key)
+    expectation = expectation_of(job, key)
     return unexplained_images(cube) if isinstance(expectation, tuple) else run_images(cube, expectation)
 
 
@@ -251,7 +306,8 @@ def main(job: Job) -> None:
     # A job that was killed leaves its half-drawn folder behind.
     remove(folder)
     folder.mkdir(parents=True)
-    subsets, bad = read_subsets(files.events, with_events=False), read_bad_times(files.events)
+    subsets = read_subsets(files.events, with_events=job.settings.raw_images)
+    bad = read_bad_times(files.events)
     detections, runs = Detections(columns_of(files.regions, REGIONS)), columns_of(files.runs, RUNS)
     keys = run_keys(files.cube)
     first = {key.grid: key for key in reversed(keys)}
@@ -262,12 +318,15 @@ def main(job: Job) -> None:
         rows += outcome_rows(subset, runs, int(np.count_nonzero(detections["subset"] == subset.number)))
         if subset.mission == XMM or any(times.curves for times in bad[subset.number].values()):
             draw_flares(folder, subset, bad[subset.number])
+        if job.settings.raw_images:
+            draw_raw(folder, subset)
         key = main_run([key for key in keys if key.subset == subset.number])
         if key is not None:
             (cube,) = read_cubes(files.cube, [key])
             boxes = boxes_of(detections, key, grids)
             draw_images(folder, subset, key, cube.grid, images_of(job, key, cube), boxes)
     draw_light_curves(folder, job, detections, {subset.number: subset.t1 for subset in subsets})
+    draw_closely(folder, job, detections, subsets)
     planes = {subset.number: plane_of(subset) for subset in subsets}
     write_text(folder / "regions.reg", region_file(detections, planes, grids))
     if any(outcome != Outcome.OK.value for _, outcome, _ in rows):

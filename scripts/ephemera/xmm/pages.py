@@ -41,6 +41,14 @@ log = logging.getLogger(__name__)
 
 #: Captions and order of the figures of a sample, in its folder.
 CAPTIONS = "captions.json"
+#: Captions of the figures of completeness, by file.
+COMPLETENESS = {
+    "recovery": "Simulated bursts and eclipses: counts, significance, found or not.",
+    "completeness": "Share of injected bursts found against their counts, for each frame length.",
+    "circumstances": "Share found against duration, angle from the axis, background, mask.",
+    "eclipses": "Share of injected eclipses found against depth and photons removed.",
+    "search_modes": "Shifted grids and a second pass against one grid and one pass.",
+}
 #: Pages of lists, by the name of the function that makes each.
 LISTS = ("observations", "sources", "detections")
 #: The same for products that a run may lack.
@@ -116,7 +124,6 @@ def read_report(job: Job) -> Report:
     """All tables that the pages show."""
     settings: PagesSettings = job.settings
     recovery: Path | None = next(iter(several(job, "recovery")), None)
-    sample: Path | None = next(iter(several(job, "sample")), None)
     figures = {
         folder.name: sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
         for folder in several(job, "figures")
@@ -133,7 +140,7 @@ def read_report(job: Job) -> Report:
         matches=matches_of(several(job, "matches")),
         catalogues=[json.loads(path.read_text(encoding="utf-8")) for path in several(job, "status")],
         selections=selections_of(job),
-        sample=() if sample is None else json.loads((sample / CAPTIONS).read_text(encoding="utf-8")),
+        sample=sample_figures(job)[0],
         recovery=None if recovery is None else rows_of(recovery, RECOVERY),
         max_sources=settings.max_sources,
         max_filters=settings.max_filters,
@@ -176,12 +183,32 @@ def pages_of(report: Report, files: Mapping[str, Path]) -> Iterator[tuple[str, s
         yield f"filter/{combination['combination']}.html", page_lists.filter_page(report, combination)
 
 
+def sample_figures(job: Job) -> tuple[list[dict[str, str]], list[Path]]:
+    """Captions of the figures of the sample, and their files: the sample's, completeness, false alarms."""
+    captions: list[dict[str, str]] = []
+    files: list[Path] = []
+    for folder in several(job, "sample"):
+        captions += json.loads((folder / CAPTIONS).read_text(encoding="utf-8"))
+        files += [folder / row["file"] for row in captions]
+    for folder in several(job, "completeness"):
+        for path in sorted(folder.glob("*.png")):
+            text = COMPLETENESS.get(path.stem, path.stem)
+            captions.append({"section": "Completeness", "file": path.name, "caption": text})
+            files.append(path)
+    for path in several(job, "false_alarms"):
+        text = "Found where nothing comes or goes, against what is expected by chance."
+        captions.append({"section": "False alarms", "file": path.name, "caption": text})
+        files.append(path)
+    return captions, files
+
+
 def write_report(
-    report: Report, curves: Mapping[str, Path], figures: Sequence[Path], sample: Path | None, folder: Path
+    report: Report, curves: Mapping[str, Path], figures: Sequence[Path], sample: Sequence[Path], folder: Path
 ) -> int:
     """Write all pages, with copies of the figures that they show, into a new folder; returns their number.
 
-    `curves` are the files of light curves by observation, `figures` the folders of figures.
+    `curves` are the files of light curves by observation, `figures` the folders of figures of observations,
+    `sample` the figures of the sample.
     """
     remove(folder)  # half a report that a killed job left
     folder.mkdir(parents=True)
@@ -193,14 +220,16 @@ def write_report(
         number += 1
     for source in figures:
         shutil.copytree(source, folder / "figures" / source.name, ignore=shutil.ignore_patterns(".*"))
-    if sample is not None:
-        shutil.copytree(sample, folder / "sample", ignore=shutil.ignore_patterns(".*", CAPTIONS))
+    if sample:
+        (folder / "sample").mkdir()
+    for path in sample:
+        shutil.copyfile(path, folder / "sample" / path.name)
     return number
 
 
 def main(job: Job) -> None:
     """Write the report of one project."""
     curves = {path.name.split(".", 1)[0]: path for path in job.input.light_curves}
-    sample = next(iter(several(job, "sample")), None)
+    _, sample = sample_figures(job)
     number = write_report(read_report(job), curves, several(job, "figures"), sample, job.output.pages)
     log.info("%d pages", number)

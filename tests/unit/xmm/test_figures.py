@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
+from PIL import Image
 
 from builders.search_products import OBSID, figure_job, lively_counts, quiet_counts, write_observation
+from ephemera.figures.style import figure
+from ephemera.xmm import figure_extras
 from ephemera.xmm.cube_store import RunKey
 from ephemera.xmm.figure_detections import Detections
 from ephemera.xmm.figures import boxes_of, main, main_run, outcome_rows, start_mjd, title_of
@@ -97,6 +101,51 @@ def test_only_so_many_light_curves_are_drawn(lively, most):
     folder, _ = lively
     figures = drawn(figure_job(folder, most=most, output=f"most_{most}"))
     assert sum(name.startswith("light_curve") for name in figures) == most
+
+
+def test_pixels_frames_and_raw_images_are_drawn_when_asked_for(lively):
+    folder, figures = lively
+    job = figure_job(folder, most=0, output="extras", raw_images=True, max_pixel_curves=1, max_animations=2)
+    extra = drawn(job)
+    best = BURST.removeprefix("light_curve_").removesuffix(".png")
+    assert set(extra) - set(figures) == {
+        f"pixels_{best}.png", f"frames_{best}.gif",
+        ECLIPSE.replace("light_curve", "frames").replace("png", "gif"),
+    }  # fmt: skip
+    assert drawn(figure_job(folder, most=0, output="more", max_pixel_curves=1, max_animations=2)) == extra
+    with Image.open(io.BytesIO(extra[f"frames_{best}.gif"])) as film:
+        assert film.n_frames == 17
+        pictures = []
+        for number in range(film.n_frames):
+            film.seek(number)
+            pictures.append(film.convert("RGB").tobytes())
+    assert len(set(pictures)) == 17
+
+
+def test_raw_images_count_the_events_of_each_ccd():
+    rng = np.random.default_rng(1)
+    empty = Events.empty()
+    columns = {
+        "time": np.arange(300.0), "camera": np.full(300, Camera.PN), "ccd": rng.integers(1, 13, 300),
+        "rawx": rng.integers(1, 65, 300), "rawy": rng.integers(1, 201, 300),
+    }  # fmt: skip
+    events = Events(
+        *(np.broadcast_to(columns.get(n, 0), 300).astype(getattr(empty, n).dtype) for n in Events.COLUMNS)
+    )
+    with figure(2, height=figure_extras.raw_height(events, Camera.PN)) as page:
+        figure_extras.raw_images(page, events, Camera.PN, "PN")
+        images = [axes.images[0].get_array() for axes in page.axes if axes.images]
+    assert len(images) == 12
+    assert sum(image.sum() for image in images) == 300
+
+
+@pytest.mark.parametrize("centre", [(10, 5), (0, 0), (29, 7)])
+def test_the_pixels_shown_hold_the_best_one_and_are_not_too_many(centre):
+    x0, y0, x1, y1 = figure_extras.central_box((0, 0, 30, 8), 5, centre)
+    assert x1 - x0 == y1 - y0 == 5
+    assert x0 <= centre[0] < x1
+    assert y0 <= centre[1] < y1
+    assert figure_extras.pixel_box((0, 3, 2, 24), 8, 24) == (0, 0, 10, 24)
 
 
 def test_without_detections_a_figure_says_so(tmp_path):
