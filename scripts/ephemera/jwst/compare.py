@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 #: Bins of wavelength in which amplitudes are shown, um.
 AMPLITUDE_STEP = 0.1
+#: Curves of fewer points have larger signs.
+MOST_LARGE = 300
 
 COMPARISON = TableDeclaration(
     "comparison",
@@ -117,7 +119,7 @@ def draw_curves(path: Path, stores: Mapping[str, Store], settings: Settings) -> 
                             x,
                             100 * (one.curves[band].flux - 1),
                             "o^sv"[number % 4],
-                            ms=1.8,
+                            ms=3.0 if len(x) < MOST_LARGE else 1.8,
                             mew=0,
                             color=SERIES[1:][number % 6],
                             label=plain(f"{name} {one.name}"),
@@ -131,37 +133,39 @@ def draw_curves(path: Path, stores: Mapping[str, Store], settings: Settings) -> 
         save(drawn, path)
 
 
-def amplitudes(one: Analysis) -> tuple[FloatArray, FloatArray]:
-    """Excess scatter of channels averaged in steps of wavelength, percent; measured, not interpolated."""
+def amplitudes(one: Analysis) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Wavelengths, scatter and excess of channels in steps of wavelength, percent; nothing is interpolated.
+
+    Medians over the channels of a step: scatter in time, and what is left of it after the errors of the file,
+    sqrt(max(0, scatter^2 - error^2)), which is 0 where these are too large.
+    """
     bins = np.floor(one.wavelength / AMPLITUDE_STEP).astype(int)
     known = np.isfinite(one.channel.scatter)
-    middles, values = [], []
-    for k in np.unique(bins[known]):
-        inside = known & (bins == k)
-        middles.append(float(one.wavelength[inside].mean()))
-        values.append(100 * float(np.median(one.channel.scatter[inside])))
-    return np.array(middles), np.array(values)
+    steps = [known & (bins == k) for k in np.unique(bins[known])]
+
+    def medians(values: FloatArray) -> FloatArray:
+        found = [values[inside & np.isfinite(values)] for inside in steps]
+        return np.array([float(np.median(part)) if len(part) else np.nan for part in found])
+
+    middles = np.array([float(one.wavelength[inside].mean()) for inside in steps])
+    return middles, 100 * medians(one.channel.scatter), 100 * medians(one.channel.excess)
 
 
 def draw_amplitudes(path: Path, stores: Mapping[str, Store]) -> None:
-    """Scatter in time against wavelength on one axis."""
+    """Scatter in time (lines) and what the errors leave of it (signs) against wavelength on one axis."""
+    every = [(name, one) for name, store in stores.items() for one in store.analyses]
     with figure(2, height=2.8) as drawn:
         axes = drawn.add_axes((0.1, 0.16, 0.88, 0.76))
-        number = 0
-        for name, store in stores.items():
-            for one in store.analyses:
-                middles, values = amplitudes(one)
-                axes.plot(
-                    middles,
-                    values,
-                    "o-^-s-v-"[2 * (number % 4) :][:2],
-                    ms=3,
-                    color=SERIES[1:][number % 6],
-                    label=plain(f"{name} {one.name}"),
-                )
-                number += 1
+        for number, (name, one) in enumerate(every):
+            colour = SERIES[1:][number % 6]
+            middles, scatter, excess = amplitudes(one)
+            axes.plot(middles, scatter, "-", lw=0.8, color=colour)
+            excess = np.where(excess > 0, excess, np.nan)
+            label = plain(f"{name} {one.name}")
+            axes.plot(middles, excess, "o^sv"[number % 4], ms=3, mew=0, color=colour, label=label)
         axes.set_xlabel("Wavelength [µm]")
-        axes.set_ylabel("Scatter in time [%]")
+        axes.set_ylabel("Amplitude in time [%]")
+        axes.set_title("lines: scatter; signs: scatter beyond the errors of the file", pad=3)
         axes.set_yscale("log")
         axes.legend()
         save(drawn, path)
@@ -204,7 +208,7 @@ def main(job: Job) -> None:
             (title, (folder / name).read_bytes())
             for title, name in (
                 ("Light curves", "light_curves.png"),
-                ("Scatter against wavelength", "amplitudes.png"),
+                ("Amplitude against wavelength", "amplitudes.png"),
             )
         ]
     (folder / "comparison.html").write_text(comparison_page(listed, remarks, pictures), encoding="utf-8")

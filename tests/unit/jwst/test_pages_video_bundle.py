@@ -333,8 +333,10 @@ def test_comparison(products, tmp_path):
     listed = compare_rows(stores)
     assert [row[0] for row in listed] == ["first"] * 3 + ["other"]
     assert listed[0][5] == 60
-    middles, values = amplitudes(stores["first"].analyses[0])
-    assert len(middles) == len(values) > 5
+    middles, scatter, excess = amplitudes(stores["first"].analyses[0])
+    assert len(middles) == len(scatter) == len(excess) > 5
+    assert (scatter > 0).all()
+    assert ((excess >= 0) & (excess <= scatter)).all()
     stores["other"].facts["series"][0]["time_scale"] = "MJD_UTC (not barycentred)"
     with pytest.raises(ValueError, match="phases need one time scale"):
         check_scales(stores, SimpleNamespace(period_d=2.0, epoch_d=1.0))
