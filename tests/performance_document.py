@@ -16,7 +16,7 @@ TEXT = """\
 # Performance
 
 Measured by `make bench` ({machine}); other machines differ, the ratios less so. Times of this page are
-written by `tests/bench/scale.py`; nothing in it is typed by hand.
+written by `tests/bench/scale.py`; nothing in it is typed by hand.{disturbance}
 
 ## Planning
 
@@ -85,6 +85,14 @@ The catalogue step reads a few small tables of each observation: {catalogue:.0f}
 two largest).
 """
 
+#: Running processes of others, for each core, that the page may pass over in silence.
+QUIET = 0.2
+DISTURBED = """
+
+**The machine was not quiet:** {load:.1f} processes of others ran on its {cores} cores just before. Times of
+this page are upper bounds, those of the clock many times too long, those of CPUs less so.
+"""
+
 
 def projection(values: Mapping[str, float]) -> list[tuple[str, float, str]]:
     """Where, seconds and what limits, for an archive of small observations whose files are there."""
@@ -114,12 +122,14 @@ def projection(values: Mapping[str, float]) -> list[tuple[str, float, str]]:
     return found
 
 
-def write_document(path: Path, figures: Any, machine: str) -> None:
+def write_document(path: Path, figures: Any, machine: str, cores: int) -> None:
     """Write the page from what was measured."""
     values = figures.values
+    load = values["load by others"]
     rate = 1000 / values["throughput: Snakemake itself"]
     text = TEXT.format(
         machine=machine,
+        disturbance=DISTURBED.format(load=load, cores=cores).rstrip() if load > QUIET * cores else "",
         units=(values["plan: jobs"] - 2) / STEPS_OF_AN_OBSERVATION,
         jobs=values["plan: jobs"],
         plan=values["plan"],

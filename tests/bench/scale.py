@@ -78,6 +78,7 @@ def run(
 ) -> list[Row]:
     """Rows of name, value, unit, note."""
     figures = Figures()
+    figures.add("load by others", load_by_others(), "", "mean number of processes before these figures")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         planning(copy_checkout(REPOSITORY, root / "plan"), root / "bare", units, figures)
@@ -89,8 +90,19 @@ def run(
     for where, seconds, limit in projection(figures.values):
         figures.add(f"15,000 observations, {where}", seconds / 3600, "h", f"limit: {limit}")
     if document is not None:
-        write_document(document, figures, f"{platform.machine()}, {os.cpu_count()} cores")
+        cores = os.cpu_count() or 1
+        write_document(document, figures, f"{platform.machine()}, {cores} cores", cores)
     return figures.rows
+
+
+def load_by_others(seconds: float = 20.0) -> float:
+    """Mean number of processes that want a core while this one sleeps."""
+    found = []
+    for _ in range(int(seconds * 5)):
+        time.sleep(0.2)
+        running = int(Path("/proc/loadavg").read_text().split()[3].split("/")[0])
+        found.append(running - 1)  # the one that reads this
+    return sum(found) / len(found)
 
 
 def planning(checkout: Checkout, folder: Path, units: int, figures: Figures) -> None:

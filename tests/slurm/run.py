@@ -1,6 +1,6 @@
 """The XMM branch on a real Slurm: what holds is printed line by line; what does not hold ends it.
 
-    python tests/slurm/run.py [--seconds 240]
+    python tests/slurm/run.py [--seconds 360]
 
 It starts a controller and three nodes of one CPU each on this machine, sends three observations and one that
 cannot work through `snakemake --profile slurm`, kills a node in the middle, and compares the catalogue with
@@ -47,6 +47,8 @@ xmm:
 """
 #: The nodes share one disk and jobs take seconds: look early, do not wait for files.
 FAST = ("--slurm-init-seconds-before-status-checks", "4", "--latency-wait", "5")
+#: What is waited for comes within a few seconds, or on a machine with other work within this time.
+PATIENCE_S = 120
 
 
 @dataclass
@@ -111,18 +113,19 @@ class Run:
         """What Ctrl-C does."""
         self._process.send_signal(signal.SIGINT)
 
-    def wait(self, seconds: float) -> int:
-        """Its exit code; raises TimeoutError with what it printed last."""
+    def wait(self) -> int:
+        """Its exit code; when the time of the whole test is up, TimeoutError with what it printed last."""
         try:
-            return self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise TimeoutError(f"Snakemake does not end:\n{self.text[-4000:]}") from None
+            return self._process.wait()
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; Snakemake does not end:\n{self.text[-4000:]}") from None
 
 
 def catalogue(checkout: Checkout) -> dict[str, bytes]:
-    """Every file of the current catalogue by name."""
+    """Every file of the current catalogue by its path there."""
     folder = checkout.root / "results/current/xmm/catalogue/cluster"
-    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in files.items() if not Path(name).name.startswith(".")}
 
 
 def chains(jobs: list[SlurmJob]) -> list[SlurmJob]:
@@ -130,19 +133,25 @@ def chains(jobs: list[SlurmJob]) -> list[SlurmJob]:
     return [job for job in jobs if "xmm_events" in job.name]
 
 
+def grouped_steps(checkout: Checkout) -> list[str]:
+    """Rules of which the profile makes one job for each observation."""
+    profile = yaml.safe_load((checkout.root / "slurm" / "config.yaml").read_text())
+    return [entry.split("=")[0] for entry in profile["groups"] if entry.startswith("xmm_")]
+
+
 def first_run(cluster: Cluster, checkout: Checkout, checks: Checks) -> None:
     """Four observations, of which one fails; the first busy node dies."""
-    profile = yaml.safe_load((checkout.root / "slurm" / "config.yaml").read_text())
-    grouped = [entry.split("=")[0] for entry in profile["groups"] if entry.startswith("xmm_")]
+    grouped = grouped_steps(checkout)
     run = Run(checkout, "--default-resources", "mem_mb=1000", "runtime=30", "slurm_partition=main")
-    wait_for(lambda: len(cluster.running()) >= 2, 40, "two jobs run\n" + run.text)
-    busy = chains(cluster.running()) or cluster.running()
-    first = busy[0]
+    wait_for(lambda: len(cluster.running()) >= 2, PATIENCE_S, "two jobs run\n" + run.text)
+    expected = expected_resources(checkout)
+    # The chain that fails has a step more.
+    first = next(job for job in cluster.running() if job.minutes == expected[2])
     checks.holds(len({job.node for job in cluster.running()}) >= 2, "jobs run on more than one node")
     cluster.kill_node(first.node)
     victim = first.node
     checks.holds(True, f"node {victim} killed while it ran job {first.identity}")
-    code = run.wait(180)
+    code = run.wait()
     jobs = cluster.jobs()
     checks.holds(code != 0, "the run ends with an error because one observation cannot work", run.text)
     log = f"logs/xmm/simulate/\\w+/{FAILING}.log"
@@ -160,7 +169,7 @@ def first_run(cluster: Cluster, checkout: Checkout, checks: Checks) -> None:
     missing = set(grouped) - finished - {"xmm_simulate"}
     checks.holds(not missing, f"with all its {len(finished)} steps", run.text)
     asked = {(job.cpus, job.memory_mb, job.minutes) for job in good}
-    checks.holds(asked == {expected_resources(checkout)}, f"CPUs, MB and minutes as asked: {asked}", jobs)
+    checks.holds(asked == {expected}, f"CPUs, MB and minutes as asked: {asked}", jobs)
 
 
 def expected_resources(checkout: Checkout) -> tuple[int, int, int]:
@@ -174,34 +183,36 @@ def expected_resources(checkout: Checkout) -> tuple[int, int, int]:
 
 
 def second_run(cluster: Cluster, checkout: Checkout, checks: Checks, local: dict[str, bytes]) -> None:
-    """Without the observation that fails only the catalogue is left; then nothing is."""
+    """Without the observation that fails only what stands over all of them is left; then nothing is."""
     write_sheet(checkout, failing=False)
     before = len(cluster.jobs())
     run = Run(checkout)
-    checks.holds(run.wait(60) == 0, "without it the run ends well", run.text)
+    checks.holds(run.wait() == 0, "without it the run ends well", run.text)
     new = cluster.jobs()[before:]
-    checks.holds(len(new) == 1 and "catalogue" in new[0].name, "having made only the catalogue", new)
+    of_all = [job for job in new if not any(step in job.name for step in grouped_steps(checkout))]
+    checks.holds(any("xmm_catalogue" in job.name for job in new), "having made the catalogue", new)
+    checks.holds(of_all == new, "but no step of an observation", new)
     checks.holds(catalogue(checkout) == local, "which is that of the local run, byte for byte")
     run = Run(checkout)
-    checks.holds(run.wait(30) == 0, "the same again ends well", run.text)
+    checks.holds(run.wait() == 0, "the same again ends well", run.text)
     checks.holds("Nothing to be done" in run.text, "and has nothing to do", run.text)
-    checks.holds(len(cluster.jobs()) == before + 1, "and sends no job")
+    checks.holds(len(cluster.jobs()) == before + len(new), "and sends no job")
 
 
 def interrupted_run(cluster: Cluster, checkout: Checkout, checks: Checks) -> None:
     """Ctrl-C takes the jobs out of the queue and leaves neither lock nor half-written files."""
     before = {job.identity for job in cluster.jobs()}
     run = Run(checkout, "--config", "xmm={events: {bti: none}}")
-    wait_for(lambda: cluster.running(), 30, "a job runs")
+    wait_for(lambda: cluster.running(), PATIENCE_S, "a job runs")
     run.interrupt()
-    code = run.wait(40)
+    code = run.wait()
     checks.holds(code != 0, "Ctrl-C ends the run", run.text)
     new = [job for job in cluster.jobs() if job.identity not in before]
-    wait_for(lambda: not cluster.running(), 10, "the queue is empty")
+    wait_for(lambda: not cluster.running(), PATIENCE_S, "the queue is empty")
     states = {job.state for job in cluster.jobs() if job.identity in {each.identity for each in new}}
     checks.holds(states <= {"CANCELLED", "COMPLETING"}, f"its {len(new)} jobs are cancelled", states)
     plan = Run(checkout, "--dry-run")
-    checks.holds(plan.wait(30) == 0 and "Nothing to be done" in plan.text, "no lock is left", plan.text)
+    checks.holds(plan.wait() == 0 and "Nothing to be done" in plan.text, "no lock is left", plan.text)
     checks.holds(not list(checkout.root.rglob(".partial.*")), "and no half-written file")
 
 
@@ -241,7 +252,7 @@ def limited(seconds: int, body: Callable[[], None]) -> None:
 def main() -> int:
     """Exit code 0 when all holds or Slurm cannot be had, 1 otherwise."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=240, help="end with an error after this time")
+    parser.add_argument("--seconds", type=int, default=360, help="end with an error after this time")
     seconds = parser.parse_args().seconds
     checks = Checks(time.monotonic())
     root = Path(tempfile.mkdtemp(prefix="ephemera-slurm-"))
