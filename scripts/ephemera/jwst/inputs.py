@@ -116,8 +116,8 @@ def _read_fits(view: memoryview, name: str, reading: Reading, source: mmap.mmap 
         except ValueError as error:
             raise Unusable("damaged", f"unusual tables that astropy cannot read: {error}") from error
         with memoryview(content) as plain:
-            return read_x1dints(Opened(name, plain, walk(plain)), reading.dq_bits)
-    return read_x1dints(opened, reading.dq_bits)
+            return read_x1dints(Opened(name, plain, walk(plain)), reading.dq_bits, reading.cells)
+    return read_x1dints(opened, reading.dq_bits, reading.cells)
 
 
 def _read_gzip(path: Path, name: str, reading: Reading) -> Contents:

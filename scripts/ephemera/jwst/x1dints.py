@@ -77,8 +77,8 @@ class Opened:
     mapped: mmap.mmap | None = None
 
 
-def read_x1dints(opened: Opened, dq_bits: Sequence[int] = (0,)) -> Contents:
-    """All series pieces of a file.
+def read_x1dints(opened: Opened, dq_bits: Sequence[int] = (0,), most_cells: int = 2_000_000_000) -> Contents:
+    """All series pieces of a file; a table of more than `most_cells` is refused before it fills memory.
 
     Raises Unusable when the file has no EXTRACT1D with integrations.
     """
@@ -95,7 +95,7 @@ def read_x1dints(opened: Opened, dq_bits: Sequence[int] = (0,)) -> Contents:
         layout = layouts.of(extension)
         name = f"EXTRACT1D,{number}"
         try:
-            _check(extension, layout, name)
+            _check(extension, layout, name, most_cells)
             if "INT_NUM" in layout.columns or layout.columns["FLUX"].count > 1:
                 contents.pieces.append(_new_piece(opened, extension, layout, name, table, bits))
                 _note_loss(contents, opened.file, extension, name)
@@ -129,7 +129,7 @@ def _is_cut(opened: Opened) -> bool:
     return last.present < last.declared or len(opened.buffer) % BLOCK > 0
 
 
-def _check(extension: Extension, layout: Layout, name: str) -> None:
+def _check(extension: Extension, layout: Layout, name: str, most_cells: int) -> None:
     missing = [c for c in ("WAVELENGTH", "FLUX") if c not in layout.columns]
     if missing:
         has = ", ".join(layout.columns) or "no readable columns"
@@ -138,6 +138,13 @@ def _check(extension: Extension, layout: Layout, name: str) -> None:
         declared = extension.integer("NAXIS2")
         code = "truncated" if declared else "empty"
         raise Unusable(code, "no whole row is in the file", extension=name, n_lost=declared)
+    width = layout.columns["FLUX"].count
+    if extension.rows * width > most_cells:
+        message = (
+            f"{extension.rows} integrations of {width} channels; at most {most_cells} cells are allowed "
+            "(jwst.read.limits)"
+        )
+        raise Unusable("too_large", message, extension=name, n_lost=extension.rows)
 
 
 def _note_loss(contents: Contents, file: str, extension: Extension, name: str) -> None:

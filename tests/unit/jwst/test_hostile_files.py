@@ -9,6 +9,7 @@ import pytest
 
 from builders.jwst_files import CADENCE, START, product, spectra
 from ephemera.jwst.clocks import rows_of
+from ephemera.jwst.inputs import Reading
 from ephemera.jwst.observation import Clocks, IntTimes, Piece, Series
 from ephemera.jwst.problems import Outcome
 from ephemera.jwst.read import read_dataset, read_series
@@ -84,6 +85,14 @@ def test_a_dataset_that_would_fill_the_memory_is_refused_before_it_is_read(tmp_p
     result, outcome = read(path)
     assert outcome is Outcome.TOO_LARGE
     assert "optspec has 1000000000000 cells" in result.problems[0].message
+
+
+def test_a_table_above_the_limit_is_refused_before_it_is_read(tmp_path):
+    path = product(tmp_path / "a.fits")
+    result, outcome = read_dataset([path], [path.name], {}, Reading(cells=500))
+    assert outcome is Outcome.TOO_LARGE
+    assert "20 integrations of 30 channels; at most 500 cells" in result.problems[0].message
+    assert (result.n_read, result.n_used) == (20, 0)
 
 
 def test_text_where_numbers_belong_is_not_taken_for_a_time(tmp_path):
