@@ -119,9 +119,9 @@ def warnings_of(
     found = [f"unknown schema: {text}" for text in sorted(set(decode_warnings))]
     found += [f"unknown band: {band}" for band in sorted(set(bands)) if _UNKNOWN_BAND.fullmatch(band)]
     if before is not None and report["night"] - before["night"] > 1:
-        found.append(
-            f"night gap: {report['night'] - before['night'] - 1} nights are missing after {before['night']}"
-        )
+        gap = report["night"] - before["night"] - 1
+        missing = "1 night is" if gap == 1 else f"{gap} nights are"
+        found.append(f"night gap: {missing} missing after {before['night']}")
     if rates:
         usual, now = median(rates), report["packets"]["out"]
         if usual > 0 and (now > usual * factor or now * factor < usual):

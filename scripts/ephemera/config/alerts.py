@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
@@ -19,6 +20,12 @@ FILTERS = [
     "nightly_brightening", "young", "moving_object", "long_lived", "single_point", "negative_only",
     "new_band",
 ]  # fmt: skip
+
+
+#: All filters that come along.
+SHIPPED_FILTERS = (
+    *FILTERS, "not_star", "oddball", "watch_static", "watch_dynamic", "feature_extract", "anomaly",
+)  # fmt: skip
 
 
 class Simulate(Section):
@@ -137,6 +144,17 @@ class Filters(Section):
     max_error_fraction: float = option(
         0.05, "Larger fractions of errors switch a filter off for the night.", ge=0, le=1
     )
+
+    @field_validator("run")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if ":" not in name and name not in SHIPPED_FILTERS:
+                near = difflib.get_close_matches(name, SHIPPED_FILTERS, 1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                message = f"filter {name!r} is not known: {', '.join(SHIPPED_FILTERS)}, or file.py:Name{hint}"
+                raise ValueError(message)
+        return value
 
 
 class Stream(Section):

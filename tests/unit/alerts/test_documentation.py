@@ -11,7 +11,7 @@ import yaml
 
 from builders.alerts import container, packet, write
 from ephemera.alerts.filters.shipped import SHIPPED
-from ephemera.config.alerts import Alerts
+from ephemera.config.alerts import SHIPPED_FILTERS, Alerts
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +73,9 @@ def test_the_filter_and_the_session_run(document, tmp_path, monkeypatch):
     (tagged,) = (row for row in names["result"].loci.to_pylist() if row["tags"])
     assert tagged["ra"] == pytest.approx(150.0)
     assert dict(tagged["properties"])["fast_riser_mag"]["float"] == pytest.approx(1.6, abs=1e-4)
+
+
+def test_filters_are_named_in_the_configuration():
+    assert set(SHIPPED_FILTERS) == set(SHIPPED)
+    with pytest.raises(ValueError, match=r"'jmup' is not known: .* did you mean jump\?"):
+        Alerts.model_validate({"filter": {"run": ["jmup"]}})

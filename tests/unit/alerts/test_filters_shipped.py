@@ -122,6 +122,14 @@ def test_every_filter_has_its_three_tests():
     assert set(CASES) | elsewhere == set(SHIPPED)
 
 
+@pytest.mark.parametrize("name", sorted(set(SHIPPED) - {"anomaly", "feature_extract"}))
+def test_an_option_that_is_not_known_stops_the_filter(name):
+    _, loci = associate(alerts(at(59000.1, 18)), None)
+    rows = joined(loci["locus_id"][0].as_py(), at(59000.1, 18))
+    result = run_filters(loci, rows, [name], {name: {"treshold_mag": 2.0}})
+    assert f"alerts.filter.options.{name}: 'treshold_mag' is not known" in result.tallies[name].problem
+
+
 def test_everything_counts_all():
     assert run("everything", at(59000.1, 18))[:2] == ("succeeded", [])
     assert run("everything", limit(9, 58998.1, 20.0))[0] == "succeeded"

@@ -18,6 +18,7 @@ class LongLived(Filter):
 
     name = "long_lived"
     description = "Detected on many nights"
+    known_options = ("nights",)
     min_detections = 1
     output_tags = (Tag("long_lived", "Detected on more than N nights"),)
 
@@ -35,6 +36,7 @@ class SinglePoint(Filter):
 
     name = "single_point"
     description = "One detection"
+    known_options = ()
     min_detections = 1
     output_tags = (Tag("single_point", "One detection so far"),)
 
@@ -48,6 +50,7 @@ class NegativeOnly(Filter):
 
     name = "negative_only"
     description = "Fainter than the reference at every detection"
+    known_options = ()
     min_detections = 1
     output_tags = (Tag("negative_only", "All detections are negative"),)
 
@@ -61,6 +64,7 @@ class NewBand(Filter):
 
     name = "new_band"
     description = "First detection in a band"
+    known_options = ()
     min_detections = 2
     required_fields = ("band",)
     output_tags = (Tag("new_band", "First detection in this band"),)

@@ -20,6 +20,7 @@ class NightlyBrightening(Filter):
 
     name = "nightly_brightening"
     description = "Brighter than on the night before, in one band"
+    known_options = ("brightening_mag", "sigma")
     required_fields = ("mag", "mag_err")
     min_detections = 2
     output_tags = (Tag("nightly_brightening", "Brighter by 0.5 mag and 5 sigma than the night before"),)
@@ -57,6 +58,7 @@ class Young(Filter):
 
     name = "young"
     description = "Seen for less than five days, and not seen shortly before"
+    known_options = ("age_d", "gap_d", "depth_mag")
     required_fields = ("mag",)
     min_detections = 1
     output_tags = (Tag("young", "First detected less than 5 d ago, with a deep limit shortly before"),)
@@ -82,6 +84,7 @@ class MovingObject(Filter):
 
     name = "moving_object"
     description = "A solar-system object"
+    known_options = ("within_arcsec", "slowest", "fastest", "radius_arcsec")
     output_tags = (Tag("moving_object", "Known, or moving at 0.05-100 arcsec/min within a night"),)
     output_properties = (
         Property("motion", float, "arcsec/min", "Motion between two detections of the night"),

@@ -80,6 +80,7 @@ class Filter:
 
     `required_fields` are canonical columns or `extra.<name>` of the newest alert, `required_catalogues`
     catalogues that must be configured and there, `order_after` names of filters that run before.
+    `known_options` are the options that `setup` understands; any other stops the filter (None asks nothing).
     """
 
     name: str = ""
@@ -94,6 +95,7 @@ class Filter:
     output_tags: Sequence[Tag] = ()
     output_properties: Sequence[Property] = ()
     min_detections: int = 0
+    known_options: Sequence[str] | None = None
     order_after: Sequence[str] = ()
 
     def setup(self, config: Mapping[str, Any], files: Mapping[str, Path]) -> None:
@@ -127,6 +129,17 @@ def declare(**declaration: Any) -> Callable[[Callable[[Locus], Any]], FunctionFi
         return FunctionFilter(function, {"name": function.__name__, **declaration})
 
     return make
+
+
+def check_options(candidate: Filter, config: Mapping[str, Any]) -> None:
+    """Raise ContractError for an option that the filter does not understand, such as a misspelt one."""
+    if candidate.known_options is None:
+        return
+    for name in config:
+        if name not in candidate.known_options:
+            known = ", ".join(candidate.known_options) or "none"
+            message = f"alerts.filter.options.{candidate.name}: {name!r} is not known; allowed: {known}"
+            raise ContractError(message)
 
 
 def check_declaration(candidate: Filter) -> None:

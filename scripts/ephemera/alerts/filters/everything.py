@@ -11,6 +11,7 @@ class Everything(Filter):
 
     name = "everything"
     description = "Counts the loci that the night touched"
+    known_options = ()
 
     def run(self, locus: Locus) -> Verdict | None:  # noqa: ARG002
         """Nothing."""

@@ -66,6 +66,7 @@ class FeatureExtract(Filter):
 
     name = "feature_extract"
     description = "Light-curve features by band, colours of mean flux"
+    known_options = ("feature_bands",)
     min_detections = 1
 
     def setup(self, config: Mapping[str, Any], files: Mapping[str, Path]) -> None:  # noqa: ARG002
@@ -102,6 +103,7 @@ class Anomaly(Filter):
 
     name = "anomaly"
     description = "How odd the features are among those of the night before"
+    known_options = ("trees", "seed", "fewest")
     order_after = ("feature_extract",)
     output_properties = (
         Property("anomaly_score", float, None, "Larger is odder; 0.5 is common"),

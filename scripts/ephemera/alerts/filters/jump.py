@@ -16,6 +16,7 @@ class Jump(Filter):
 
     name = "jump"
     description = "The newest detection differs by 3 mag or more from the one before in its band"
+    known_options: tuple[str, ...] = ("threshold_mag",)
     required_fields = ("mag",)
     min_detections = 2
     output_tags = (Tag("jump", "Jump of at least 3 mag between two detections in one band"),)
@@ -47,6 +48,7 @@ class NotStar(Filter):
 
     name = "not_star"
     description = "No star of the catalogue is the nearest source to the locus"
+    known_options: tuple[str, ...] = ("catalogue", "class_column", "star_value", "within_arcsec")
     output_tags = (Tag("not_star", "The nearest catalogue source is no star, or there is none"),)
 
     def setup(self, config: Mapping[str, Any], files: Mapping[str, Path]) -> None:  # noqa: ARG002
@@ -71,6 +73,7 @@ class Oddball(Filter):
 
     name = "oddball"
     description = "A jump of 3 mag at a place where the catalogue has no star"
+    known_options = (*Jump.known_options, *NotStar.known_options)
     required_fields = ("mag",)
     min_detections = 2
     output_tags = (Tag("oddball", "Not a star, and a jump of at least 3 mag"),)

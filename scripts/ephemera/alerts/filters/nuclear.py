@@ -22,6 +22,7 @@ class NuclearTransient(Filter):
 
     name = "nuclear_transient"
     description = "On the nucleus of a galaxy, and not much fainter than it"
+    known_options = ("distnr", "distpsnr1", "sgscore1", "difference_mag", "brighter")
     surveys = ("ztf",)
     required_fields = ("mag", "extra.distnr", "extra.distpsnr1", "extra.sgscore1", "extra.magnr")
     output_tags = (Tag("nuclear_transient", "A transient in the nucleus of a galaxy"),)
@@ -52,6 +53,7 @@ class VariableStar(Filter):
 
     name = "variable_star"
     description = "On a star of the reference image"
+    known_options = ("distance_arcsec", "sgscore1")
     surveys = ("ztf",)
     required_fields = ("mag", "extra.distnr", "extra.distpsnr1", "extra.sgscore1")
     output_tags = (Tag("variable_star", "Coincides with a star of the reference image"),)

@@ -15,6 +15,7 @@ class QualityBasic(Filter):
 
     name = "quality_basic"
     description = "Real-bogus score, bad pixels and aperture magnitude are good"
+    known_options: tuple[str, ...] = ("rb", "magdiff")
     required_fields: tuple[str, ...] = ("extra.rb", "extra.nbad", "extra.magdiff")
     output_tags: tuple[Tag, ...] = (Tag("quality_basic", "The newest alert passes the basic cuts"),)
 
@@ -38,6 +39,7 @@ class QualityStrict(QualityBasic):
 
     name = "quality_strict"
     description = "Basic cuts, and a round and narrow source"
+    known_options = ("rb", "magdiff", "fwhm", "elong")
     required_fields = (*QualityBasic.required_fields, "extra.fwhm", "extra.elong")
     output_tags = (Tag("quality_strict", "The newest alert passes the strict cuts"),)
 

@@ -22,6 +22,7 @@ from ephemera.alerts.filters.contract import (
     RequirementMissingError,
     Verdict,
     check_declaration,
+    check_options,
     checked,
 )
 from ephemera.alerts.filters.features import Anomaly
@@ -140,6 +141,7 @@ def prepare(filters: Sequence[str | Filter], config: Mapping[str, Any], limits: 
             )
             check_declaration(candidate)
             files = {k: Path(v) for k, v in config.get("files", {}).get(candidate.name, {}).items()}
+            check_options(candidate, config.get(candidate.name, {}))
             candidate.setup(config.get(candidate.name, {}), files)
             check_declaration(candidate)
             if isinstance(candidate, Anomaly):

@@ -103,6 +103,7 @@ class WatchStatic(Filter):
 
     name = "watch_static"
     description = "Inside a region of the watch list"
+    known_options = ()
     output_tags = (Tag("watch_static", "Inside a region of the user's watch list"),)
     output_properties = (Property("watch_static_name", str, None, "Name of the first region"),)
 
@@ -140,6 +141,7 @@ class WatchDynamic(Filter):
 
     name = "watch_dynamic"
     description = "Inside a region of a list that changes with time"
+    known_options = ("search_back_d",)
     output_tags = (Tag("watch_dynamic", "Inside a region of a list with begin and end"),)
     output_properties = (
         Property("watch_dynamic_name", str, None, "Name of the first region"),

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from ephemera.alerts.filters.alarm import Alarm
-from ephemera.alerts.filters.contract import Filter, check_declaration, checked
+from ephemera.alerts.filters.contract import Filter, check_declaration, check_options, checked
 from ephemera.alerts.filters.load import user_filter
 from ephemera.alerts.filters.locus import AlertColumns, Locus, by_catalogue, plain_properties
 
@@ -43,6 +43,7 @@ class Worker:
 
     def setup(self, request: dict[str, Any]) -> Any:
         """Set the filter up."""
+        check_options(self.filter, request["config"])
         files = {name: Path(path) for name, path in request["files"].items()}
         self.filter.setup(request["config"], files)
         return declaration(self.filter)
