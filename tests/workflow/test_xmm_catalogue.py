@@ -20,6 +20,8 @@ xmm:
   cube: {{time_bins_s: [50.0], bands_kev: [[0.2, 12.0]]}}
   figures: {{enabled: false}}
   pages: {{enabled: false}}
+  sample: {{enabled: false}}
+  spectra: {{enabled: false}}
   sample_products: [export, filters, subset_matrix]
   crossmatch:
     service: {url}
