@@ -21,6 +21,9 @@ xmm:
   figures: {{enabled: {figures}}}
   hot_regions: {{method: none}}
   sample_products: []
+  pages: {{enabled: false}}
+  sample: {{enabled: false}}
+  spectra: {{enabled: false}}
 """
 
 #: Notes which files and modules a process opens, at the path in OPENED; Python runs it at every start.

@@ -44,6 +44,9 @@ xmm:
   figures: {enabled: false}
   hot_regions: {method: none}
   sample_products: []
+  pages: {enabled: false}
+  sample: {enabled: false}
+  spectra: {enabled: false}
 """
 #: The nodes share one disk and jobs take seconds: look early, do not wait for files.
 FAST = ("--slurm-init-seconds-before-status-checks", "4", "--latency-wait", "5")

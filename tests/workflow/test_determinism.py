@@ -20,6 +20,9 @@ xmm:
   cube: {time_bins_s: [50.0], bands_kev: [[0.2, 12.0]]}
   hot_regions: {method: none}
   sample_products: []
+  pages: {enabled: false}
+  sample: {enabled: false}
+  spectra: {enabled: false}
 """
 RUN = ("--configfile", "overlay.yaml")
 #: These three lie in both halves.

@@ -29,6 +29,9 @@ xmm:
   figures: {enabled: false}
   hot_regions: {method: none}
   sample_products: []
+  pages: {enabled: false}
+  sample: {enabled: false}
+  spectra: {enabled: false}
 """
 OBSIDS = ("0000000001", "0000000002")
 CONFIGURED = ("--configfile", "overlay.yaml")

@@ -73,8 +73,9 @@ def test_shards_that_ran_on_disks_of_their_own_come_together(repository, tmp_pat
     rows = ["obsid\tsource\tlocation", *(f"{obsid}\tfolder\t../../data/{obsid}" for obsid in obsids)]
     for checkout in folders:
         (checkout.root / "sheet.tsv").write_text("\n".join(rows) + "\n")
-    off = "figures: {enabled: false}, hot_regions: {method: none}, sample_products: []"
-    options = ("--config", f"xmm={{samples: sheet.tsv, {off}}}")
+    off = ", ".join(f"{step}: {{enabled: false}}" for step in ("figures", "pages", "sample", "spectra"))
+    few = "hot_regions: {method: none}, sample_products: []"
+    options = ("--config", f"xmm={{samples: sheet.tsv, {off}, {few}}}")
     *nodes, home = folders
     for number, node in enumerate(nodes, 1):
         node.snakemake(*options, f"shard={number}/2")

@@ -22,6 +22,9 @@ xmm:
   figures: {enabled: false}
   hot_regions: {method: none}
   sample_products: []
+  pages: {enabled: false}
+  sample: {enabled: false}
+  spectra: {enabled: false}
 """
 HIGHER = ("--config", "xmm={detect: {threshold_sigma: 8}}")
 
