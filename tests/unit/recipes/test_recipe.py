@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ephemera.recipes.recipe import Recipe, canonical, make_recipe
+from ephemera.recipes.recipe import Recipe, canonical, configuration_hash, make_recipe
 
 
 def recipe(step="xmm.cube", parameters=None, modules=None, reads=(), tables=None):
@@ -71,3 +71,13 @@ def test_the_document_says_what_the_key_was_made_of():
     document = recipe(reads=(upstream,)).document
     assert document["reads"] == {"xmm.events": upstream.key}
     assert document["folder"] == f"results/xmm/cube/{document['key']}"
+
+
+def test_the_hash_of_a_configuration_follows_all_options_upstream_and_no_code():
+    events = recipe("xmm.events", {"a": 1, "b": [2]})
+    detect = recipe("xmm.detect", {"c": 3}, reads=(events,))
+    same = recipe("xmm.detect", {"c": 3}, {"ephemera.x": "99"}, (recipe("xmm.events", {"b": [2], "a": 1}),))
+    assert configuration_hash(detect) == configuration_hash(same)
+    other = recipe("xmm.detect", {"c": 3}, reads=(recipe("xmm.events", {"a": 1, "b": [3]}),))
+    assert configuration_hash(other) != configuration_hash(detect)
+    assert configuration_hash(detect, events) == configuration_hash(events, detect)

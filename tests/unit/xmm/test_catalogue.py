@@ -125,3 +125,57 @@ def test_of_several_matches_the_most_significant_counts():
     ]
     row = match(injected(TRUTH)[0], detections(rows), 20.0)
     assert (row["detid"], row["n_runs"], row["sigma"]) == ("d1", 3, 8.0)
+
+
+def test_flags_of_a_source_hold_when_all_known_detections_carry_them():
+    flags = [
+        {"filt_raw_pixel": True, "filt_5sig": False, "filt_hot_region": None, "filt_large": True},
+        {"filt_raw_pixel": None, "filt_5sig": True, "filt_hot_region": None, "filt_large": False},
+    ]
+    rows = [{"ra": 1.0, "dec": 2.0} | flag for flag in flags]
+    _, columns, _ = unique_sources(detections(rows), Catalogue())
+    (source,) = SOURCES.arrow(columns).to_pylist()
+    assert source["filt_raw_pixel"] is True
+    assert source["filt_5sig"] is True
+    assert source["filt_large"] is False
+    assert source["filt_hot_region"] is None
+
+
+def test_sources_keep_their_ids_when_new_ones_come_before_them():
+    first = detections([{"detid": "b", "ra": 10.0, "dec": 0.0}])
+    numbers, _, registry = unique_sources(first, Catalogue())
+    both = detections([{"detid": "a", "ra": 1.0, "dec": 0.0}, {"detid": "b", "ra": 10.0, "dec": 0.0}])
+    numbers, columns, _ = unique_sources(both, Catalogue(catalogue_version="2"), registry)
+    assert numbers.tolist() == [2, 1]
+    table = SOURCES.arrow(columns).to_pylist()
+    assert [(row["srcid"], row["ra"], row["status"]) for row in table] == [
+        (1, 10.0, "known"),
+        (2, 1.0, "new"),
+    ]
+
+
+def test_a_coverage_map_for_each_frame_length_and_band_and_one_in_time(tmp_path):
+    from astropy import units
+    from mocpy import MOC, STMOC
+
+    from ephemera.sky.coverage import Footprint, area_deg2
+    from ephemera.xmm.catalogue import Seen, write_coverage
+
+    cones = [
+        MOC.from_cone(ra * units.deg, 0.0 * units.deg, radius=0.2 * units.deg, max_depth=11)
+        for ra in (10.0, 20.0)
+    ]
+    seen = [
+        Seen(Footprint(moc, 1000.0, t_bin, 0.2, 12.0), 58000.0 + k, 58000.5 + k)
+        for k, moc in enumerate(cones)
+        for t_bin in (5.0, 50.0)
+    ]
+    write_coverage(seen, tmp_path / "maps", 11, space_time=True)
+    names = sorted(path.name for path in (tmp_path / "maps").iterdir())
+    assert names == ["space_time.fits", "t50_0.2_12.fits", "t5_0.2_12.fits"]
+    both = MOC.from_fits(str(tmp_path / "maps" / "t5_0.2_12.fits"))
+    assert area_deg2(both) == pytest.approx(sum(area_deg2(moc) for moc in cones))
+    whole = STMOC.from_fits(str(tmp_path / "maps" / "space_time.fits"))
+    assert whole.max_time.mjd > 58001
+    write_coverage([], tmp_path / "none", 11, space_time=True)
+    assert list((tmp_path / "none").iterdir()) == []
