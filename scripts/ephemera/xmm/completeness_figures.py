@@ -247,7 +247,11 @@ def _search_modes(folder: Path, rows: Rows) -> None:
         for column, (value, low, high, label) in enumerate(panels):
             axes = drawn.add_subplot(grid[0, column])
             for place, sigma in enumerate(sorted({row["sigma"] for row in rows})):
-                known = [r for r in rows if r["sigma"] == sigma and np.isfinite(r.get(value) or np.nan)]
+                known = [
+                    r
+                    for r in rows
+                    if r["sigma"] == sigma and np.isfinite(np.array(r.get(value), dtype=float))
+                ]
                 if not known:
                     continue
                 x = np.array([row[value] for row in known])
@@ -262,8 +266,8 @@ def _search_modes(folder: Path, rows: Rows) -> None:
             axes.set_yticks([], minor=True)
             axes.set_ylim(len(modes) - 0.5, -0.5)
             axes.set_xlabel(label)
-            if column == 0:
-                _legend(axes, "best")
+            if column == 1:
+                _legend(axes, "upper right")
         save(drawn, folder / "search_modes.png")
 
 

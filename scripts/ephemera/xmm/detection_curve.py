@@ -77,18 +77,20 @@ def fit_curve(fluence: FloatArray, found: BoolArray) -> DetectionCurve | None:
         return None
     x = np.log(fluence)
 
-    def loss(theta: FloatArray) -> float:
-        p = np.clip(_share(theta, x), 1e-12, 1 - 1e-12)
-        prior = 0.5 * ((theta[1] - PRIOR_LN_WIDTH[0]) / PRIOR_LN_WIDTH[1]) ** 2
-        return float(prior - np.where(found, np.log(p), np.log1p(-p)).sum())
+    def loss(theta: FloatArray) -> tuple[float, FloatArray]:
+        share, slopes = _share(theta, x)
+        p = np.clip(share, 1e-12, 1 - 1e-12)
+        pull = (theta[1] - PRIOR_LN_WIDTH[0]) / PRIOR_LN_WIDTH[1]
+        value = 0.5 * pull**2 - np.where(found, np.log(p), np.log1p(-p)).sum()
+        gradient = slopes @ np.where(found, -1 / p, 1 / (1 - p))
+        gradient[1] += pull / PRIOR_LN_WIDTH[1]
+        return float(value), gradient
 
     bounds = [(x.min() - 1, x.max() + 1), (math.log(0.01), math.log(10.0)), (-4.0, LARGEST_LOGIT)]
     starts = [
-        np.array([np.quantile(x, q), PRIOR_LN_WIDTH[0], logit])
-        for q in (0.3, 0.5, 0.7)
-        for logit in (2.0, 5.0)
+        np.array([np.quantile(x, q), PRIOR_LN_WIDTH[0], logit]) for q in (0.35, 0.65) for logit in (2.0, 5.0)
     ]
-    fits = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
+    fits = [minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds) for start in starts]
     best = min(fits, key=lambda fit: float(fit.fun)).x
     plateau = 1.0 if best[2] > LARGEST_LOGIT - 0.01 else float(1 / (1 + np.exp(-best[2])))
     covariance = _covariance(best, x, fixed_plateau=plateau == 1.0)
@@ -96,18 +98,20 @@ def fit_curve(fluence: FloatArray, found: BoolArray) -> DetectionCurve | None:
     return DetectionCurve(float(best[0]), float(np.exp(best[1])), plateau, covariance, sampled)
 
 
-def _share(theta: FloatArray, x: FloatArray) -> FloatArray:
-    z = np.clip((x - theta[0]) / np.exp(theta[1]), -500, 500)
-    return np.asarray(1 / (1 + np.exp(-theta[2])) / (1 + np.exp(-z)))
+def _share(theta: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """P at ln fluences `x`, and its derivatives (3, n) by m, ln w and logit c."""
+    width, plateau = float(np.exp(theta[1])), float(1 / (1 + np.exp(-theta[2])))
+    z = np.clip((x - theta[0]) / width, -500, 500)
+    rise = 1 / (1 + np.exp(-z))
+    steep = plateau * rise * (1 - rise)
+    slopes = np.stack([-steep / width, -steep * z, plateau * (1 - plateau) * rise])
+    return plateau * rise, slopes
 
 
 def _covariance(theta: FloatArray, x: FloatArray, *, fixed_plateau: bool) -> FloatArray:
     """Inverse of the Fisher information with the prior, (3, 3)."""
-    step = 1e-5
-    slopes = np.array(
-        [(_share(theta + step * unit, x) - _share(theta - step * unit, x)) / (2 * step) for unit in np.eye(3)]
-    )
-    p = np.clip(_share(theta, x), 1e-12, 1 - 1e-12)
+    share, slopes = _share(theta, x)
+    p = np.clip(share, 1e-12, 1 - 1e-12)
     information = (slopes / (p * (1 - p))) @ slopes.T
     information[1, 1] += 1 / PRIOR_LN_WIDTH[1] ** 2
     free = 2 if fixed_plateau else 3

@@ -52,3 +52,13 @@ def test_a_level_outside_what_was_sampled_is_none():
     few = fluence < 45
     curve = fit_curve(fluence[few], found[few])
     assert curve is None or math.isnan(curve.level(0.9).fluence)
+
+
+def test_derivatives_are_those_of_the_curve():
+    from ephemera.xmm.detection_curve import _share
+
+    x, theta = np.linspace(0, 6, 20), np.array([3.0, -1.0, 1.5])
+    _, slopes = _share(theta, x)
+    for k, step in enumerate(np.eye(3) * 1e-6):
+        numeric = (_share(theta + step, x)[0] - _share(theta - step, x)[0]) / 2e-6
+        assert slopes[k] == pytest.approx(numeric, abs=1e-8)
