@@ -41,6 +41,7 @@ def run() -> list[Row]:
         one = seconds["xmm sparse, peaks of 50 s full band"]
         rows.append(("xmm dense twin / sparse, 50 s full band", dense / one, "x", "same cells found"))
         rows.append(("xmm EXOD2 elsewhere / here", EXOD2[0] / fast, "x", "94 s on another machine"))
+        rows += _in_child("--modes", path)
         rows += _through_snakemake(path)
     return rows
 
@@ -183,6 +184,29 @@ def dense(folder: Path) -> list[Row]:
     ]
 
 
+def modes(folder: Path) -> list[Row]:
+    """The nine searches on one grid, beside those on shifted grids and with a second pass."""
+    from ephemera.config.xmm import Xmm
+    from ephemera.xmm.events import select_lists, sources_of
+    from ephemera.xmm.search import in_mode, search
+    from ephemera.xmm.subsets import SHORTEST_SPAN, subsets
+
+    options = Xmm()
+    obsid = "0800000101"
+    files = sorted((folder / obsid).glob("*IEVLI*.FTZ"))
+    lists = select_lists(obsid, files, options.events).lists
+    subset = subsets(lists, span="common", minimum_span=SHORTEST_SPAN)[0][0]
+    sources = sources_of(obsid, sorted((folder / obsid).glob("*OBSMLI*")))[0]
+    seconds, rows = {}, []
+    for mode in ("main", "time", "all", "second_pass"):
+        start = time.perf_counter()
+        found = sum(len(one.found.regions) for one in search(subset, sources, in_mode(options, mode)))
+        seconds[mode] = time.perf_counter() - start
+        ratio = seconds[mode] / seconds["main"]
+        rows.append((f"xmm mode {mode} / one grid", ratio, "x", f"{seconds[mode]:.2f} s, {found} detections"))
+    return rows
+
+
 def _through_snakemake(folder: Path) -> list[Row]:
     """The whole chain of one observation on one core, every start included, without figures."""
     repository = Path(__file__).resolve().parents[2]
@@ -206,7 +230,7 @@ def _through_snakemake(folder: Path) -> list[Row]:
 
 
 if __name__ == "__main__":
-    parts = {"--nine": nine, "--dense": dense}
+    parts = {"--nine": nine, "--dense": dense, "--modes": modes}
     if len(sys.argv) > 2:
         for row in parts[sys.argv[1]](Path(sys.argv[2])):
             sys.stdout.write("\t".join(map(str, row)) + "\n")
