@@ -10,13 +10,14 @@ export PYTHONHASHSEED := 0
 # Certificates of the system: many institutes have their own.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help install install-slurm install-web lock demo test slurm-test lint format bench clean
+.PHONY: help install install-slurm install-web lock demo test slurm-test lint format docs bench clean
 
 help:
 	@echo "make demo    simulate observations, search them, show what was found (results in demo/)"
 	@echo "make test    run all tests"
 	@echo "make slurm-test  start a real Slurm on this machine (as root), run on it, kill a node, stop it"
 	@echo "make lint    style, types, workflow format, generated documents"
+	@echo "make docs    the documentation as pages that open from disk, in site/"
 	@echo "make bench   time the fast paths beside their readable twins"
 	@echo "make install only install into .venv; then: source .venv/bin/activate"
 	@echo "make install-slurm  the same with the plugin for --profile slurm"
@@ -82,6 +83,9 @@ format: $(DEVELOPMENT)
 	ruff check --fix .
 	ruff format .
 	snakefmt workflow rules
+
+docs: $(DEVELOPMENT)
+	mkdocs build --quiet
 
 bench: $(DEVELOPMENT)
 	$(BIN)/python tests/bench/run.py
