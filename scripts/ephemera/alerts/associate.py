@@ -42,7 +42,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 #: Asteroids nearer than this to an alert are taken for its cause, arcsec.
 MOVING_WITHIN = 5.0
-HISTORY = ALERTS.append(pa.field("locus_id", pa.string()))
+HISTORY = ALERTS.append(
+    pa.field("locus_id", pa.string(), metadata={"ucd": "meta.id", "description": "Locus it belongs to"})
+).with_metadata({"name": "history", "description": "Alerts joined so far, with their locus."})
 
 
 def associate(

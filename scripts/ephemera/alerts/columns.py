@@ -21,6 +21,7 @@ from ephemera.alerts.mapping import PacketMapping, Paths, Photometry
 from ephemera.alerts.outcomes import Kind, Reason
 from ephemera.alerts.schema import EXTRA
 from ephemera.alerts.times import JD_OF_MJD_0, night_of, utc_from_tai
+from ephemera.tables.nested import F8, TEXT
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -344,12 +345,12 @@ def _extra(values: Mapping[str, Sequence[Any]], mapping: PacketMapping) -> dict[
         given = values.get(name)
         if given is None or all(v is None for v in given):
             extra[name] = None
-        elif kind == "text":
+        elif kind == TEXT:
             extra[name] = [_text(v) for v in given]
         else:
             array, _ = floats(given)
             array = np.where(array <= MISSING, np.nan, array) * mapping.scale.get(name, 1.0)
-            extra[name] = array if kind == "f8" else _integers(array, given)
+            extra[name] = array if kind == F8 else _integers(array, given)
     return extra
 
 

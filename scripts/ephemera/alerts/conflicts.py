@@ -13,18 +13,21 @@ import pyarrow.compute as pc
 from ephemera.alerts.match import arcsec
 from ephemera.alerts.outcomes import Kind
 from ephemera.sky.sphere import unit_vectors
+from ephemera.tables.nested import F8, TEXT, nested_schema
 
-CONFLICTS = pa.schema(
-    [
-        ("what", pa.string()),
-        ("survey", pa.string()),
-        ("locus_id", pa.string()),
-        ("other_locus_id", pa.string()),
-        ("object_id", pa.string()),
-        ("other_object_id", pa.string()),
-        ("sep_arcsec", pa.float64()),
-        ("overlap_d", pa.float64()),
-    ]
+CONFLICTS = nested_schema(
+    "conflicts",
+    "Objects of a survey that do not agree with the loci.",
+    (
+        ("what", TEXT, None, "meta.code.class", "Two objects in one locus, or one object in two loci"),
+        ("survey", TEXT, None, "meta.id", "Survey whose objects they are"),
+        ("locus_id", TEXT, None, "meta.id", "Locus"),
+        ("other_locus_id", TEXT, None, "meta.id", "The other locus"),
+        ("object_id", TEXT, None, "meta.id.assoc", "Object of the survey"),
+        ("other_object_id", TEXT, None, "meta.id.assoc", "The other object"),
+        ("sep_arcsec", F8, "arcsec", "pos.angDistance", "Separation of the two sets of detections"),
+        ("overlap_d", F8, "d", "time.duration", "Time they have in common; negative for a gap"),
+    ),
 )
 
 

@@ -23,6 +23,7 @@ from ephemera.alerts.loci import LOCI, MATCH, means_of
 from ephemera.alerts.match import ARCSEC, arcsec, chord
 from ephemera.files import sha256_of
 from ephemera.sky.sphere import unit_vectors
+from ephemera.tables.nested import F8, TEXT, nested_schema
 
 if TYPE_CHECKING:
     from ephemera.job import Job
@@ -30,8 +31,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 FloatArray = npt.NDArray[np.float64]
 
-MATCHES = pa.schema(
-    [("locus_id", pa.string()), ("ra", pa.float64()), ("dec", pa.float64()), ("matches", pa.list_(MATCH))]
+MATCHES = nested_schema(
+    "matches",
+    "Rows of catalogues around loci.",
+    (
+        ("locus_id", TEXT, None, "meta.id;meta.main", "Locus"),
+        ("ra", F8, "deg", "pos.eq.ra", "Right ascension at which it was matched, ICRS"),
+        ("dec", F8, "deg", "pos.eq.dec", "Declination at which it was matched, ICRS"),
+        ("matches", pa.list_(MATCH), None, "meta.id.cross", "Rows within the radius, the nearest marked"),
+    ),
 )
 #: A locus is matched again when its mean moved farther, arcsec.
 MOVED = 0.2

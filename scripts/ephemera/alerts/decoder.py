@@ -19,6 +19,7 @@ from ephemera.alerts.mapping import PacketMapping, PriorList, mapping_for
 from ephemera.alerts.outcomes import Kind, PacketError, Reason, Stage
 from ephemera.alerts.packets import ReadOptions, read_all
 from ephemera.alerts.schema import ALERTS, EXTRA, EXTRA_TYPE
+from ephemera.tables.nested import BYTES, I4, I8, TEXT, nested_schema
 
 log = logging.getLogger(__name__)
 
@@ -31,29 +32,41 @@ REST = "*"
 
 #: What the account calls priors of each kind.
 KIND_NAMES = {Kind.DETECTION: "detections", Kind.LIMIT: "limits", Kind.FORCED: "forced"}
-QUARANTINE = pa.schema(
-    [
-        ("file", pa.string()),
-        ("offset", pa.int64()),
-        ("size", pa.int64()),
-        ("head", pa.binary()),
-        ("stage", pa.string()),
-        ("reason", pa.string()),
-        ("detail", pa.string()),
-        ("packets", pa.int64()),
-        ("packet", pa.binary()),
-    ]
+QUARANTINE = nested_schema(
+    "quarantine",
+    "Packets that were refused.",
+    (
+        ("file", TEXT, None, "meta.file", "File and member that held it"),
+        ("offset", I8, "byte", "meta.file", "Where it starts"),
+        ("size", I8, "byte", None, "Its size"),
+        ("head", BYTES, None, None, "Its first 64 bytes"),
+        ("stage", TEXT, None, "meta.code", "open, codec, schema, decode, map or range"),
+        ("reason", TEXT, None, "meta.code.error", "Why, from a closed list"),
+        ("detail", TEXT, None, "meta.note", "Why, in words"),
+        ("packets", I8, None, "meta.number", "Packets lost"),
+        ("packet", BYTES, None, None, "The packet, when smaller than 1 MB"),
+    ),
 )
-CUTOUTS = pa.schema([("alert_key", pa.string()), ("cutout", pa.string()), ("image", pa.binary())])
-ACCOUNT = pa.schema(
-    [
-        ("file", pa.string()),
-        ("survey", pa.string()),
-        ("night", pa.int32()),
-        ("of", pa.string()),
-        ("what", pa.string()),
-        ("number", pa.int64()),
-    ]
+CUTOUTS = nested_schema(
+    "cutouts",
+    "Images that came with alerts.",
+    (
+        ("alert_key", TEXT, None, "meta.id;meta.main", "Alert"),
+        ("cutout", TEXT, None, "meta.code.class", "science, template or difference"),
+        ("image", BYTES, None, None, "The file as it came"),
+    ),
+)
+ACCOUNT = nested_schema(
+    "account",
+    "What became of packets and of the prior entries in them.",
+    (
+        ("file", TEXT, None, "meta.file", "File"),
+        ("survey", TEXT, None, "meta.id", "Survey"),
+        ("night", I4, "d", "time.epoch", "Night; null where it is not known"),
+        ("of", TEXT, None, "meta.code.class", "packets or priors"),
+        ("what", TEXT, None, "meta.code", "What became of them"),
+        ("number", I8, None, "meta.number", "How many"),
+    ),
 )
 
 

@@ -24,6 +24,7 @@ from ephemera.alerts.filters.runner import FilterRun, run_filters
 from ephemera.alerts.filters.watch import WatchDynamic
 from ephemera.alerts.loci import LOCI, as_value
 from ephemera.alerts.outcomes import AccountError
+from ephemera.tables.nested import TEXT, nested_schema
 
 if TYPE_CHECKING:
     from ephemera.config.alerts import Filters as Settings
@@ -31,8 +32,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TAGGED = pa.schema([LOCI.field(name) for name in ("locus_id", "tags", "properties", "night_updated")])
-PAST = pa.schema([("locus_id", pa.string()), ("tag", pa.string()), ("region", pa.string())])
+TAGGED = pa.schema(
+    [LOCI.field(name) for name in ("locus_id", "tags", "properties", "night_updated")],
+    metadata={"name": "tagged", "description": "What filters have said of loci so far."},
+)
+PAST = nested_schema(
+    "past",
+    "Tags that a region which is new tonight gives to loci of earlier nights.",
+    (
+        ("locus_id", TEXT, None, "meta.id;meta.main", "Locus"),
+        ("tag", TEXT, None, "meta.code", "Tag"),
+        ("region", TEXT, None, "meta.id", "Region of the list"),
+    ),
+)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from ephemera.alerts.match import ARCSEC, arcsec
 from ephemera.sky.sphere import positions
+from ephemera.tables.nested import F4, F8, FLAG, I4, I8, TEXT, NestedColumn, nested_schema
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -38,49 +39,65 @@ MATCH = pa.struct(
     ]
 )
 
-_COLUMNS: tuple[tuple[str, pa.DataType, str | None, str], ...] = (
-    ("locus_id", pa.string(), None, "Identifier, from the key of the founding alert"),
-    ("founder_key", pa.string(), None, "Key of the founding alert"),
-    ("sum_x", pa.float64(), None, "Sum of weighted unit vectors, x"),
-    ("sum_y", pa.float64(), None, "Sum of weighted unit vectors, y"),
-    ("sum_z", pa.float64(), None, "Sum of weighted unit vectors, z"),
-    ("n_det", pa.int64(), None, "Detections joined"),
-    ("n_limit", pa.int64(), None, "Upper limits joined"),
-    ("n_forced", pa.int64(), None, "Forced photometry joined"),
-    ("ra", pa.float64(), "deg", "Right ascension of the mean, ICRS"),
-    ("dec", pa.float64(), "deg", "Declination of the mean, ICRS"),
-    ("scatter", pa.float64(), "arcsec", "Rms of the detections per axis"),
-    ("sep99", pa.float64(), "arcsec", "Separation from the mean of 99 % of the detections"),
-    ("mjd_first", pa.float64(), "d", "Time of the first detection"),
-    ("mjd_last", pa.float64(), "d", "Time of the last detection"),
-    ("bands", pa.list_(pa.string()), None, "Bands with a detection"),
-    ("mag_min", pa.float32(), "mag", "Brightest magnitude"),
-    ("mag_max", pa.float32(), "mag", "Faintest magnitude"),
-    ("last_mag", pa.map_(pa.string(), pa.float32()), "mag", "Magnitude of the last detection by band"),
-    ("object_ids", pa.map_(pa.string(), pa.list_(pa.string())), None, "Objects of each survey in the locus"),
-    ("flags", pa.list_(pa.string()), None, "crowded, moving, merged"),
-    ("tags", pa.list_(TAG), None, "Tags with the filter, its version and the time when set"),
-    ("properties", pa.map_(pa.string(), VALUE), None, "Properties set by filters"),
-    ("matches", pa.list_(MATCH), None, "Rows of catalogues within their radius"),
-    ("night_founded", pa.int32(), "d", "Night of the founding alert"),
-    ("night_updated", pa.int32(), "d", "Last night with a new alert"),
+_COLUMNS: tuple[NestedColumn, ...] = (
+    ("locus_id", TEXT, None, "meta.id;meta.main", "Identifier, from the key of the founding alert"),
+    ("founder_key", TEXT, None, "meta.id", "Key of the founding alert"),
+    ("sum_x", F8, None, None, "Sum of weighted unit vectors, x"),
+    ("sum_y", F8, None, None, "Sum of weighted unit vectors, y"),
+    ("sum_z", F8, None, None, "Sum of weighted unit vectors, z"),
+    ("n_det", I8, None, "meta.number", "Detections joined"),
+    ("n_limit", I8, None, "meta.number", "Upper limits joined"),
+    ("n_forced", I8, None, "meta.number", "Forced photometry joined"),
+    ("ra", F8, "deg", "pos.eq.ra;meta.main", "Right ascension of the mean, ICRS"),
+    ("dec", F8, "deg", "pos.eq.dec;meta.main", "Declination of the mean, ICRS"),
+    ("scatter", F8, "arcsec", "stat.stdev;pos", "Rms of the detections per axis"),
+    (
+        "sep99",
+        F8,
+        "arcsec",
+        "pos.angDistance",
+        "Separation of 99 % of the detections from the mean",
+    ),
+    ("mjd_first", F8, "d", "time.start", "Time of the first detection"),
+    ("mjd_last", F8, "d", "time.end", "Time of the last detection"),
+    ("bands", pa.list_(TEXT), None, "instr.bandpass", "Bands with a detection"),
+    ("mag_min", F4, "mag", "phot.mag;stat.min", "Brightest magnitude"),
+    ("mag_max", F4, "mag", "phot.mag;stat.max", "Faintest magnitude"),
+    (
+        "last_mag",
+        pa.map_(TEXT, F4),
+        "mag",
+        "phot.mag",
+        "Magnitude of the last detection by band",
+    ),
+    (
+        "object_ids",
+        pa.map_(TEXT, pa.list_(TEXT)),
+        None,
+        "meta.id.cross",
+        "Objects of each survey in the locus",
+    ),
+    ("flags", pa.list_(TEXT), None, "meta.code.qual", "crowded, moving, merged"),
+    ("tags", pa.list_(TAG), None, "meta.code", "Tags with the filter, its version and the time when set"),
+    ("properties", pa.map_(TEXT, VALUE), None, "meta.code", "Properties set by filters"),
+    ("matches", pa.list_(MATCH), None, "meta.id.cross", "Rows of catalogues within their radius"),
+    ("night_founded", I4, "d", "time.epoch", "Night of the founding alert"),
+    ("night_updated", I4, "d", "time.epoch", "Last night with a new alert"),
 )
 
 
-def _field(name: str, kind: pa.DataType, unit: str | None, description: str) -> pa.Field:
-    return pa.field(name, kind, metadata={"description": description} | ({"unit": unit} if unit else {}))
-
-
-LOCI = pa.schema([_field(*column) for column in _COLUMNS], metadata={"name": "loci"})
-ASSOCIATION = pa.schema(
-    [
-        ("alert_key", pa.string()),
-        ("locus_id", pa.string()),
-        ("sep_arcsec", pa.float64()),
-        ("n_candidates", pa.int64()),
-        ("second_sep", pa.float64()),
-        ("late", pa.bool_()),
-    ]
+LOCI = nested_schema("loci", "Places on the sky to which alerts are joined.", _COLUMNS)
+ASSOCIATION = nested_schema(
+    "association",
+    "Which alert belongs to which locus.",
+    (
+        ("alert_key", TEXT, None, "meta.id;meta.main", "Alert"),
+        ("locus_id", TEXT, None, "meta.id", "Locus it was joined to; null for a limit without one"),
+        ("sep_arcsec", F8, "arcsec", "pos.angDistance", "Separation from the mean of the locus"),
+        ("n_candidates", I8, None, "meta.number", "Loci within the radius"),
+        ("second_sep", F8, "arcsec", "pos.angDistance", "Separation from the second locus"),
+        ("late", FLAG, None, "meta.code.qual", "Whether it came with a later night"),
+    ),
 )
 
 

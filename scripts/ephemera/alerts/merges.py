@@ -13,18 +13,35 @@ from ephemera.alerts.loci import from_columns, mean_positions, means_of, scatter
 from ephemera.alerts.match import close_pairs, groups_of
 from ephemera.alerts.outcomes import Kind
 from ephemera.sky.sphere import unit_vectors
+from ephemera.tables.nested import F8, I4, I8, TEXT, nested_schema
 
-MERGES = pa.schema(
-    [
-        ("what", pa.string()),
-        ("locus_id", pa.string()),
-        ("other_locus_id", pa.string()),
-        ("sep_arcsec", pa.float64()),
-        ("n_det", pa.int64()),
-        ("reason", pa.string()),
-    ]
+MERGES = nested_schema(
+    "merges",
+    "Candidates for merging and splitting loci, and what was merged.",
+    (
+        ("what", TEXT, None, "meta.code.class", "merge or split"),
+        ("locus_id", TEXT, None, "meta.id;meta.main", "Locus; the older one of a pair"),
+        ("other_locus_id", TEXT, None, "meta.id", "The younger locus of a pair"),
+        (
+            "sep_arcsec",
+            F8,
+            "arcsec",
+            "pos.angDistance",
+            "Of the means; for splits of 99 % of the detections",
+        ),
+        ("n_det", I8, None, "meta.number", "Detections of both"),
+        ("reason", TEXT, None, "meta.note", "Why it is a candidate"),
+    ),
 )
-ALIASES = pa.schema([("old", pa.string()), ("new", pa.string()), ("night", pa.int32())])
+ALIASES = nested_schema(
+    "aliases",
+    "Loci that were merged into others.",
+    (
+        ("old", TEXT, None, "meta.id", "Locus that is no more"),
+        ("new", TEXT, None, "meta.id", "Locus that has its detections"),
+        ("night", I4, "d", "time.epoch", "Night of the merger"),
+    ),
+)
 #: A locus with fewer detections is never a candidate for splitting.
 FEWEST_TO_SPLIT = 10
 

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from ephemera.alerts.outcomes import AccountError, Kind
 from ephemera.alerts.schema import ALERTS, empty_alerts
+from ephemera.tables.nested import TEXT, nested_schema
 
 if TYPE_CHECKING:
     from ephemera.alerts.decoder import Account
@@ -34,15 +35,17 @@ BoolArray = npt.NDArray[np.bool_]
 
 #: Values that two deliveries of one alert must share.
 COMPARED = ("kind", "ra", "dec", "mjd_utc", "band", "flux", "flux_err", "maglim", "object_id", "ss_id")
-CHANGED = pa.schema(
-    [
-        ("alert_key", pa.string()),
-        ("column", pa.string()),
-        ("kept", pa.string()),
-        ("other", pa.string()),
-        ("kept_file", pa.string()),
-        ("other_file", pa.string()),
-    ]
+CHANGED = nested_schema(
+    "changed",
+    "Alerts that were delivered again with other values.",
+    (
+        ("alert_key", TEXT, None, "meta.id;meta.main", "Alert"),
+        ("column", TEXT, None, "meta.id", "Column that differs"),
+        ("kept", TEXT, None, None, "Value of the delivery that was kept"),
+        ("other", TEXT, None, None, "Value of the other delivery"),
+        ("kept_file", TEXT, None, "meta.file", "File of the delivery that was kept"),
+        ("other_file", TEXT, None, "meta.file", "File of the other delivery"),
+    ),
 )
 #: Forced photometry with these states of its processing is good.
 GOOD_PROCSTATUS = ("0",)

@@ -25,26 +25,29 @@ from ephemera.alerts.schema import ALERTS, EXTRA, EXTRA_TYPE
 from ephemera.alerts.times import night_of
 from ephemera.seeds import generator
 from ephemera.sky.sphere import positions, unit_vectors
+from ephemera.tables.nested import F8, FLAG, I8, TEXT, nested_schema
 
 if TYPE_CHECKING:
     from ephemera.job import Job
 
 log = logging.getLogger(__name__)
 
-TRUTH = pa.schema(
-    [
-        ("alert_key", pa.string()),
-        ("source_id", pa.string()),
-        ("label", pa.string()),
-        ("injected", pa.bool_()),
-        ("ra", pa.float64()),
-        ("dec", pa.float64()),
-        ("mag", pa.float64()),
-        ("mjd_utc", pa.float64()),
-        ("epoch", pa.int64()),
-        ("visit", pa.int64()),
-        ("band", pa.string()),
-    ]
+TRUTH = nested_schema(
+    "truth",
+    "What the alerts of a simulated survey are of.",
+    (
+        ("alert_key", TEXT, None, "meta.id;meta.main", "Alert"),
+        ("source_id", TEXT, None, "meta.id", "Source it is of"),
+        ("label", TEXT, None, "meta.code.class", "Class of the source"),
+        ("injected", FLAG, None, "meta.modelled", "Whether the source was injected"),
+        ("ra", F8, "deg", "pos.eq.ra", "True right ascension, ICRS"),
+        ("dec", F8, "deg", "pos.eq.dec", "True declination, ICRS"),
+        ("mag", F8, "mag", "phot.mag", "Magnitude without noise"),
+        ("mjd_utc", F8, "d", "time.epoch", "Time of the alert, UTC"),
+        ("epoch", I8, None, "meta.number", "Epoch, from 1"),
+        ("visit", I8, None, "meta.number", "Visit of the epoch, from 1"),
+        ("band", TEXT, None, "instr.bandpass", "Band"),
+    ),
 )
 #: Steps of the clock, d.
 VISIT_GAP, BAND_GAP, EPOCH_GAP = 1 / 24, 10 / 1440, 2.0

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ephemera.alerts.loci import value_of
+from ephemera.tables.nested import F4, F8, FLAG, I8, TEXT, nested_schema
 
 if TYPE_CHECKING:
     from ephemera.config.alerts import Stream as Settings
@@ -23,33 +24,35 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STREAM = pa.schema(
-    [
-        ("locus_id", pa.string()),
-        ("aliases", pa.list_(pa.string())),
-        ("tag", pa.string()),
-        ("filter", pa.string()),
-        ("filter_version", pa.string()),
-        ("mjd_set", pa.float64()),
-        ("ra", pa.float64()),
-        ("dec", pa.float64()),
-        ("n_det", pa.int64()),
-        ("scatter", pa.float64()),
-        ("mjd_first", pa.float64()),
-        ("mjd_last", pa.float64()),
-        ("alert_key", pa.string()),
-        ("alert_id", pa.string()),
-        ("survey", pa.string()),
-        ("object_id", pa.string()),
-        ("alert_mjd", pa.float64()),
-        ("band", pa.string()),
-        ("mag", pa.float32()),
-        ("mag_err", pa.float32()),
-        ("flux", pa.float64()),
-        ("tags", pa.list_(pa.string())),
-        ("properties", pa.string()),
-        ("past", pa.bool_()),
-    ]
+STREAM = nested_schema(
+    "stream",
+    "One row per locus and tag of a night.",
+    (
+        ("locus_id", TEXT, None, "meta.id;meta.main", "Locus"),
+        ("aliases", pa.list_(TEXT), None, "meta.id", "Loci that were merged into it tonight"),
+        ("tag", TEXT, None, "meta.code", "Tag, also the name of the stream"),
+        ("filter", TEXT, None, "meta.id", "Filter that set it"),
+        ("filter_version", TEXT, None, "meta.version", "Version of the filter"),
+        ("mjd_set", F8, "d", "time.epoch", "Time of the alert at which it was first set"),
+        ("ra", F8, "deg", "pos.eq.ra;meta.main", "Right ascension of the mean, ICRS"),
+        ("dec", F8, "deg", "pos.eq.dec;meta.main", "Declination of the mean, ICRS"),
+        ("n_det", I8, None, "meta.number", "Detections of the locus"),
+        ("scatter", F8, "arcsec", "stat.stdev;pos", "Rms of the detections per axis"),
+        ("mjd_first", F8, "d", "time.start", "Time of the first detection"),
+        ("mjd_last", F8, "d", "time.end", "Time of the last detection"),
+        ("alert_key", TEXT, None, "meta.id", "Newest alert"),
+        ("alert_id", TEXT, None, "meta.id", "Its identifier, as text"),
+        ("survey", TEXT, None, "meta.id", "Its survey"),
+        ("object_id", TEXT, None, "meta.id.assoc", "Its object in the survey"),
+        ("alert_mjd", F8, "d", "time.epoch", "Its time, UTC"),
+        ("band", TEXT, None, "instr.bandpass", "Its band"),
+        ("mag", F4, "mag", "phot.mag", "Its magnitude"),
+        ("mag_err", F4, "mag", "stat.error;phot.mag", "Error of the magnitude"),
+        ("flux", F8, "nJy", "phot.flux", "Its difference flux, signed"),
+        ("tags", pa.list_(TEXT), None, "meta.code", "All tags of the locus"),
+        ("properties", TEXT, None, "meta.code", "Properties of the locus, as JSON"),
+        ("past", FLAG, None, "meta.code.qual", "Set for a locus of an earlier night by a new region"),
+    ),
 )
 
 

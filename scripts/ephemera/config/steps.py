@@ -98,7 +98,8 @@ def tables_of(step: Step) -> dict[str, TableDeclaration | pa.Schema]:
 def _name(table: TableDeclaration | pa.Schema) -> str:
     if isinstance(table, TableDeclaration):
         return table.name
-    return (table.metadata or {}).get(b"name", b"").decode()
+    name: bytes = table.metadata[b"name"]
+    return name.decode()
 
 
 def steps_page(rules: Path, note: str) -> str:

@@ -31,22 +31,25 @@ from ephemera.alerts.filters.locus import AlertColumns, Locus, by_catalogue, pla
 from ephemera.alerts.filters.process import ProcessFilter
 from ephemera.alerts.loci import LOCI, as_value
 from ephemera.alerts.outcomes import FilterOutcome, Kind
+from ephemera.tables.nested import F8, FLAG, TEXT, nested_schema
 
-VERDICTS = pa.schema(
-    [
-        ("filter", pa.string()),
-        ("version", pa.string()),
-        ("locus_id", pa.string()),
-        ("alert_key", pa.string()),
-        ("mjd_utc", pa.float64()),
-        ("outcome", pa.string()),
-        ("passed", pa.bool_()),
-        ("tags", pa.list_(pa.string())),
-        ("missing", pa.string()),
-        ("error", pa.string()),
-        ("message", pa.string()),
-        ("traceback", pa.string()),
-    ]
+VERDICTS = nested_schema(
+    "verdicts",
+    "How each filter ended on each locus.",
+    (
+        ("filter", TEXT, None, "meta.id", "Filter"),
+        ("version", TEXT, None, "meta.version", "Its version"),
+        ("locus_id", TEXT, None, "meta.id;meta.main", "Locus"),
+        ("alert_key", TEXT, None, "meta.id", "Newest alert of the locus"),
+        ("mjd_utc", F8, "d", "time.epoch", "Time of that alert"),
+        ("outcome", TEXT, None, "meta.code.status", "succeeded, skipped or errored"),
+        ("passed", FLAG, None, "meta.code", "Whether it set a tag"),
+        ("tags", pa.list_(TEXT), None, "meta.code", "Tags it set"),
+        ("missing", TEXT, None, "meta.note", "Requirement that was missing, for skipped"),
+        ("error", TEXT, None, "meta.code.error", "Name of the exception, for errored"),
+        ("message", TEXT, None, "meta.note", "Its message"),
+        ("traceback", TEXT, None, "meta.note", "The end of its traceback"),
+    ),
 )
 #: Loci after which the fraction of errors counts.
 ENOUGH = 20
