@@ -180,7 +180,7 @@ SURVEY_CATALOGUE_DOWNLOAD = RECIPES.step(
 
 rule survey_catalogue_download:
     output:
-        catalogue=f"{SURVEY_DOWNLOAD}/{{file}}",
+        catalogue=f"{RAW}/survey/catalogue/{{file}}",
     log:
         SURVEY_CATALOGUE_DOWNLOAD.log("{file}"),
     benchmark:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from ephemera.config.project import Configuration
 from ephemera.config.section import Section
+from ephemera.recipes.code import package_folder
 from ephemera.tables.declaration import TableDeclaration
 from ephemera.tables.markdown import markdown, schema_markdown
 
@@ -88,14 +89,29 @@ def section_of(step: Step) -> str | None:
     return f"{step.branch}.{step.name}" if isinstance(section, Section) else None
 
 
-def tables_of(step: Step) -> dict[str, TableDeclaration | pa.Schema]:
-    """Declared tables that a step's module reads or writes, by their names."""
-    values = vars(import_module(step.module)).values()
+Table = TableDeclaration | pa.Schema
+
+
+def tables_of(module: str) -> dict[str, Table]:
+    """Declared tables that a module speaks of, by their names."""
+    values = vars(import_module(module)).values()
     tables = [value for value in values if isinstance(value, TableDeclaration | pa.Schema)]
     return {_name(table): table for table in sorted(tables, key=_name)}
 
 
-def _name(table: TableDeclaration | pa.Schema) -> str:
+def tables_of_branch(branch: str) -> dict[str, Table]:
+    """All tables that modules of a branch declare; of several of one name that with most columns."""
+    folder = package_folder() / branch
+    found: dict[str, Table] = {}
+    for path in sorted(folder.rglob("*.py")):
+        module = ".".join(("ephemera", branch, *path.relative_to(folder).with_suffix("").parts))
+        for name, table in tables_of(module.removesuffix(".__init__")).items():
+            if name not in found or len(list(found[name])) < len(list(table)):
+                found[name] = table
+    return dict(sorted(found.items()))
+
+
+def _name(table: Table) -> str:
     if isinstance(table, TableDeclaration):
         return table.name
     name: bytes = table.metadata[b"name"]
@@ -107,15 +123,11 @@ def steps_page(rules: Path, note: str) -> str:
     parts = [f"# Steps, results, columns\n\n<!-- {note} -->\n", INTRODUCTION]
     steps = steps_of(rules)
     for branch in dict.fromkeys(step.branch for step in steps):
-        tables: dict[str, TableDeclaration | pa.Schema] = {}
         parts.append(f"## `{branch}`\n")
-        for step in (s for s in steps if s.branch == branch):
-            used = tables_of(step)
-            tables |= used
-            parts.append(_described(step, sorted(used)))
+        parts += [_described(s, sorted(tables_of(s.module))) for s in steps if s.branch == branch]
         parts += [
             markdown(table) if isinstance(table, TableDeclaration) else schema_markdown(table)
-            for _, table in sorted(tables.items())
+            for table in tables_of_branch(branch).values()
         ]
     return "\n".join(parts)
 

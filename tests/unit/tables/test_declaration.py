@@ -71,7 +71,7 @@ def test_markdown_has_one_row_per_column_and_no_markup_from_texts():
         (GOOD, Column("n", "i4", None, None, "a | b *c* `d` & n_max <e>")),
     )
     lines = markdown(table).splitlines()
-    assert lines[0] == "### `things`"
+    assert lines[0] == "### Table `things`"
     assert lines[2] == r"All &lt;b&gt;things&lt;/b&gt; of t\_bin."
     assert lines[-2] == "| `ra` | float, 64 bits | deg | `pos.eq.ra;meta.main` | Right ascension, ICRS |"
     assert lines[-1] == r"| `n` | integer, 32 bits |  |  | a \| b \*c\* \`d\` &amp; n\_max &lt;e&gt; |"
