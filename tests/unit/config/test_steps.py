@@ -26,7 +26,9 @@ def test_every_rule_that_runs_a_module_is_there(steps, repository):
 def test_every_output_of_every_rule_is_there_and_read_to_its_end(steps, repository):
     text = "".join(path.read_text() for path in (repository / "rules").glob("*.smk"))
     for name, step in steps.items():
-        body = re.search(rf"^(?:rule|checkpoint) {name}:.*?^    output:\n(.*?)^    \w", text, re.S | re.M)[1]
+        body = re.search(
+            rf"^(?:rule|checkpoint) {name}:.*?^    output:\n(.*?)^    \w", text, re.DOTALL | re.MULTILINE
+        )[1]
         assert [output for output, _ in step.outputs] == re.findall(r"^        (\w+)=", body, re.MULTILINE)
         assert all(re.fullmatch(r"[\w/<>{}.-]+", path) for _, path in step.outputs), step
 
