@@ -33,7 +33,7 @@ def on_files(files: Files, config: Any) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+def on_page_markdown(markdown: str, page: Any, files: Files, **_: Any) -> str:
     """Rewrite links from places in the repository to places in the site."""
     source = PAGES.get(page.file.src_uri, f"docs/{page.file.src_uri}")
     return site_links(markdown, source, {file.src_uri for file in files})
