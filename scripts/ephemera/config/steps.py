@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -89,7 +89,7 @@ def section_of(step: Step) -> str | None:
     return f"{step.branch}.{step.name}" if isinstance(section, Section) else None
 
 
-Table = TableDeclaration | pa.Schema
+Table: TypeAlias = TableDeclaration | pa.Schema
 
 
 def tables_of(module: str) -> dict[str, Table]:
