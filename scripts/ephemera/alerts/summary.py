@@ -54,7 +54,7 @@ def summary_page(project: str, reports: Sequence[Mapping[str, Any]], links: Sequ
     by_tag = [(report["night"], *(report["tags"].get(tag, 0) for tag in tags)) for report in reports]
     parts = [section("Nights", table(headings, rows, caption=f"{len(rows)} nights of {project}"))]
     if tags:
-        columns = [Heading("Night", numeric=True), *(Heading(tag, numeric=True) for tag in tags)]
+        columns = [Heading("Night"), *(Heading(tag, numeric=True) for tag in tags)]
         parts.append(
             section("Loci by tag", table(columns, by_tag, caption="Loci of the night that carry a tag"))
         )
