@@ -7,7 +7,7 @@ shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -184,21 +184,23 @@ def light_curve(
     w = np.where(inside & np.isfinite(w) & np.isfinite(norm.median), w, 0.0)[span]
     n_time = len(one.time)
     above, below, squares, known, counts, total = (np.zeros(n_time) for _ in range(6))
-    visit = norm.visit
-    for first in range(0, n_time, ROWS_AT_ONCE):
-        rows = slice(first, min(first + ROWS_AT_ONCE, n_time))
+    used_at_all = (w > 0).astype(float)
+    with np.errstate(divide="ignore"):
+        inverse = np.nan_to_num(1.0 / norm.level[:, span], posinf=0.0)
+    for rows, visit in _blocks(norm.ranges):
+        # A visit has one level: it joins the weights, and the matrix is only summed.
+        scaled = w * inverse[visit]
         flux, error = one.flux[span, rows].T, one.error[span, rows].T
-        # Weights per visit, because each may have a level of its own.
-        inverse = np.nan_to_num(1.0 / norm.level[visit[rows]][:, span])
         good = np.isfinite(flux)
-        scaled = np.where(good, flux, 0) * inverse
-        above[rows] = scaled @ w
-        below[rows] = good @ w
+        flux = np.where(good, flux, np.float32(0)).astype(np.float64)
+        above[rows] = flux @ scaled
+        total[rows] = flux @ used_at_all
+        weight = good.astype(np.float64)
+        below[rows] = weight @ w
+        counts[rows] = weight @ used_at_all
         with_error = good & np.isfinite(error)
-        squares[rows] = (np.where(with_error, error, 0) * inverse) ** 2 @ w**2
-        known[rows] = with_error @ (w > 0).astype(float)
-        counts[rows] = good @ (w > 0).astype(float)
-        total[rows] = np.where(good, flux, 0) @ (w > 0).astype(float)
+        squares[rows] = np.where(with_error, error, np.float32(0)).astype(np.float64) ** 2 @ scaled**2
+        known[rows] = with_error.astype(np.float64) @ used_at_all
     with np.errstate(invalid="ignore", divide="ignore"):
         curve = np.where(below > 0, above / below, np.nan)
         sigma = np.sqrt(squares * counts / known) / below
@@ -207,6 +209,13 @@ def light_curve(
         curve, np.where(known > 0, sigma, np.nan), n_channels, np.where(counts > 0, total, np.nan),
         n_channels < int((w > 0).sum()),
     )  # fmt: skip
+
+
+def _blocks(ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[slice, int]]:
+    """Blocks of integrations that lie in one visit each, with the index of the visit."""
+    for visit, (start, stop) in enumerate(ranges):
+        for first in range(start, stop, ROWS_AT_ONCE):
+            yield slice(first, min(first + ROWS_AT_ONCE, stop)), visit
 
 
 def _weights(norm: Normalised, weights: str, scatter: FloatArray | None) -> FloatArray:
