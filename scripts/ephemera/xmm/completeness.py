@@ -264,7 +264,8 @@ def mode_rows(all_tried: Sequence[Tried], sigmas: Sequence[float]) -> list[Row]:
                 before = whole["main"].found(sigma)
                 row["n_gained"] = int((hit & ~before & peak).sum())
                 row["n_lost"] = int((before & ~hit & peak).sum())
-            curve = fit_curve(one.columns["fluence"].astype(float)[peak], hit[peak])
+            plain = peak & ~one.columns["adaptive"].astype(bool)
+            curve = fit_curve(one.columns["fluence"].astype(float)[plain], hit[plain])
             level = NO_LEVEL if curve is None else curve.level(0.5)
             row |= {"fluence_50": level.fluence, "fluence_50_low": level.low, "fluence_50_high": level.high}
             rows.append(row)
