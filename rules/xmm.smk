@@ -65,6 +65,7 @@ XMM_FEATURES = RECIPES.step(
     also=XMM_PIXEL,
     tables=[XMM.features.bad_observations],
 )
+XMM_WIDE_FEATURES = RECIPES.step("xmm.wide_features", reads=[XMM_REGIONS])
 XMM_SPECTRA = RECIPES.step(
     "xmm.spectra",
     reads=[XMM_EVENTS, XMM_CUBE, XMM_EXPECTATION, XMM_DETECT, XMM_REGIONS],
@@ -91,6 +92,10 @@ def xmm_targets():
     if not XMM_UNITS:
         return []
     targets = [*xmm_catalogue_targets(), *xmm_completeness_targets()]
+    if XMM.wide_features.enabled:
+        targets += expand(
+            XMM_WIDE_FEATURES.output("{obsid}.wide_features.parquet"), obsid=XMM_UNITS
+        )
     if XMM.spectra.enabled:
         targets += expand(
             XMM_SPECTRA.output("{obsid}.spectra.parquet"), obsid=XMM_UNITS
@@ -318,6 +323,26 @@ rule xmm_features:
         recipe=XMM_FEATURES.document,
     message:
         "Describing the detections of {wildcards.obsid}: features and flags"
+    script:
+        "../scripts/step.py"
+
+
+rule xmm_wide_features:
+    input:
+        light_curves=XMM_REGIONS.output("{obsid}.light_curves.parquet"),
+    output:
+        wide_features=XMM_WIDE_FEATURES.output("{obsid}.wide_features.parquet"),
+    log:
+        XMM_WIDE_FEATURES.log("{obsid}"),
+    benchmark:
+        XMM_WIDE_FEATURES.benchmark("{obsid}")
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        recipe=XMM_WIDE_FEATURES.document,
+    message:
+        "Describing the shapes of the light curves of {wildcards.obsid}"
     script:
         "../scripts/step.py"
 

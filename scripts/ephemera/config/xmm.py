@@ -160,6 +160,11 @@ class Expectation(Section):
         "laplace", "How the background under masked pixels is filled in."
     )
     smooth_sigma_pix: float = option(0.5, "Gaussian smoothing of templates.", unit="pixel", ge=0, le=2)
+    smooth_below_counts: Positive | None = option(
+        None,
+        "Smooth templates only where they are made of fewer counts a pixel than this; null smooths all.",
+        unit="count",
+    )
 
 
 class Detect(Section):
@@ -240,6 +245,12 @@ class Spectra(Section):
         return values
 
 
+class WideFeatures(Section):
+    """`xmm_wide_features`: more numbers that describe the shape of light curves, for classification."""
+
+    enabled: bool = option(False, "Make the table of wide features.")
+
+
 class Figures(Section):
     """`xmm_figures`: pictures of each observation, drawn from saved products."""
 
@@ -297,6 +308,7 @@ class Xmm(Section):
     inject: Inject = subsection(Inject, "Bursts and eclipses injected into events.")
     recover: Recover = subsection(Recover, "Found against simulated and injected.")
     false_alarms: FalseAlarms = subsection(FalseAlarms, "What is found where nothing is.")
+    wide_features: WideFeatures = subsection(WideFeatures, "Shapes of light curves for classification.")
     spectra: Spectra = subsection(Spectra, "Spectra and hardness of bursts.")
     figures: Figures = subsection(Figures, "Figures.")
     sample: Sample = subsection(Sample, "Figures of the sample.")

@@ -12,7 +12,7 @@ from ephemera.config.section import Section, option
 Positive = Annotated[float, Gt(0)]
 Counted = Annotated[int, Ge(0)]
 Interval = Annotated[list[Positive], Len(2, 2)]
-Mode = Literal["main", "time", "all", "second_pass"]
+Mode = Literal["main", "time", "all", "second_pass", "smooth_few"]
 Sigmas = Annotated[list[Annotated[float, Gt(0), Le(30)]], Len(1)]
 
 
@@ -37,7 +37,8 @@ class Inject(Section):
     per_trial: int = option(6, "Bursts and eclipses injected at once.", ge=1, le=100)
     modes: Annotated[list[Mode], Len(1)] = option(
         ["main"],
-        "Ways to search the same injections: main (one grid), time or all (shifted grids), second_pass.",
+        "Ways to search the same injections: main (one grid), time or all (shifted grids), second_pass, "
+        "smooth_few (templates smoothed only below 25 counts a pixel).",
     )
     shapes: Annotated[list[Literal["box", "gaussian", "fred"]], Len(1)] = option(
         ["box", "gaussian", "fred"], "Shapes of bursts, drawn with equal odds."

@@ -7,7 +7,7 @@ from ephemera.tables import Column, TableDeclaration
 _COUNTS = "phot.count;em.X-ray"
 _SHARE = "stat.probability"
 
-MODE = Column("mode", "str", None, "meta.code", "Way to search: main, time, all or second_pass")
+MODE = Column("mode", "str", None, "meta.code", "Way to search: main, time, all, second_pass or smooth_few")
 SIGMA = Column("sigma", "f8", None, "stat.snr", "Least significance of what counts as found")
 _RUN = (
     Column("t_bin", "f8", "s", "time.interval", "Frame length; null: any run"),

@@ -44,6 +44,7 @@ MODE_LABELS: Mapping[str, str] = {
     "time": "half a frame (2 grids)",
     "all": "half a frame, half a pixel (8 grids)",
     "second_pass": "second pass",
+    "smooth_few": "smoothing only below 25 counts",
 }
 
 

@@ -96,6 +96,7 @@ def expect(
             min_source_counts=settings.min_source_counts,
             fill=settings.fill,
             smooth_sigma=settings.smooth_sigma_pix,
+            smooth_below=settings.smooth_below_counts,
             camera_images=images,
             drop_cells=drop_cells,
         )

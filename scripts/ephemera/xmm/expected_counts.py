@@ -112,6 +112,7 @@ def build_expectation(
     min_source_counts: float = 10.0,
     fill: FillMethod = "laplace",
     smooth_sigma: float = 0.5,
+    smooth_below: float | None = None,
     camera_images: FloatArray | None = None,
     drop_cells: npt.NDArray[np.generic] | None = None,
 ) -> Expectation:
@@ -126,6 +127,9 @@ def build_expectation(
     the cells of the cube, or keys, also of empty cells) are left out of templates, source terms and
     background curve, which are scaled for the frames and pixels that remain, so a burst does not raise its
     own expectation; `camera_images` must then be without them.
+
+    Templates are smoothed by `smooth_sigma` pixels; with `smooth_below`, only where they are made of fewer
+    counts a pixel than that.
 
     A run without counts has mu = 0 everywhere. Raises NoBackground when there are counts but none outside
     the mask, ValueError for arrays of the wrong shape.
@@ -143,7 +147,7 @@ def build_expectation(
     good = complete[known.searched].sum(axis=0)
     mask = listed | bright_pixels(good, footprint & ~listed, percentile_factor, min_source_counts)
     complete, background, _ = completed(images, cube, mask, footprint, dropped, known)
-    templates, own = class_templates(complete, mask, footprint, known, fill, smooth_sigma)
+    templates, own = class_templates(complete, mask, footprint, known, fill, smooth_sigma, smooth_below)
     if camera_images is None:
         exposed = cube.frames.exposed[None, :]
         excess = images - templates * dropped.remaining(background, known)

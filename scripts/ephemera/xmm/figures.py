@@ -7,6 +7,7 @@ folder an observation:
     templates_subset_0.png    what the expectation is made of, and what it leaves
     flare_curve_subset_0.png  background above 10 keV, its threshold and bad times
     light_curve_<detid>.png   the most significant detections
+    bright_subset_0_1.png     the brightest sources, for missions without source lists
     images_subset_0.fits      the images of the first two figures with their sky coordinates
     regions.reg               all detections for DS9
     raw_subset_0_pn.png       events in raw pixels, a panel a CCD (figures.raw_images)
@@ -39,6 +40,7 @@ from ephemera.xmm.cube_store import RunKey, read_cubes, run_keys
 from ephemera.xmm.events_store import read_bad_times, read_subsets
 from ephemera.xmm.expectation_store import read_expectation
 from ephemera.xmm.expected_counts import Expectation
+from ephemera.xmm.figure_brightest import draw_brightest
 from ephemera.xmm.figure_curves import (
     curve_of,
     flare_curves,
@@ -278,6 +280,14 @@ def draw_closely(folder: Path, job: Job, detections: Detections, subsets: Sequen
             write_animation(animation_frames(cube, box, best[2], title), folder / f"frames_{d['detid']}.gif")
 
 
+def draw_bright_sources(folder: Path, job: Job, subset: Subset, key: RunKey, cube: SparseCube) -> None:
+    """Draw the brightest sources of a mission without source lists, whether they vary or not."""
+    expectation = expectation_of(job, key)
+    if subset.mission != XMM and not isinstance(expectation, tuple):
+        name = f"subset_{subset.number}"
+        draw_brightest(folder, name, cube, expectation, plane_of(subset), start_mjd(subset))
+
+
 def columns_of(path: Path, declaration: TableDeclaration) -> dict[str, npt.NDArray[Any]]:
     """Columns of a table file; missing numbers are NaN, missing texts None."""
     return arrays_of(read(path, declaration))
@@ -323,6 +333,7 @@ def main(job: Job) -> None:
         key = main_run([key for key in keys if key.subset == subset.number])
         if key is not None:
             (cube,) = read_cubes(files.cube, [key])
+            draw_bright_sources(folder, job, subset, key, cube)
             boxes = boxes_of(detections, key, grids)
             draw_images(folder, subset, key, cube.grid, images_of(job, key, cube), boxes)
     draw_light_curves(folder, job, detections, {subset.number: subset.t1 for subset in subsets})

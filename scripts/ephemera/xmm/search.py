@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 #: Ways to search: the options as they are on one grid, grids shifted by half a frame, by half a frame and
 #: half a pixel, and a second pass without what the first one found.
-Mode = Literal["main", "time", "all", "second_pass"]
+Mode = Literal["main", "time", "all", "second_pass", "smooth_few"]
+#: Counts a pixel below which the mode `smooth_few` smooths templates.
+FEW_COUNTS = 25.0
 
 
 @dataclass(frozen=True)
@@ -47,17 +49,20 @@ class Searched:
 
 
 def in_mode(options: Xmm, mode: Mode) -> Any:
-    """The options with shifted grids and second pass as `mode` says, all others as they are.
+    """The options with shifted grids, second pass and smoothing as `mode` says, all others as they are.
 
     Raises ValueError for another mode.
     """
-    grids = {"main": "none", "time": "time", "all": "all", "second_pass": "none"}
+    grids = {"main": "none", "time": "time", "all": "all", "second_pass": "none", "smooth_few": "none"}
     if mode not in grids:
         msg = f"mode must be one of {', '.join(grids)}, got {mode!r}"
         raise ValueError(msg)
     changed = dict(vars(options))
     changed["cube"] = SimpleNamespace(**{**vars(options.cube), "shifted_grids": grids[mode]})
     changed["detect"] = SimpleNamespace(**{**vars(options.detect), "second_pass": mode == "second_pass"})
+    if mode == "smooth_few":
+        few = {"smooth_below_counts": FEW_COUNTS}
+        changed["expectation"] = SimpleNamespace(**{**vars(options.expectation), **few})
     return SimpleNamespace(**changed)
 
 

@@ -70,15 +70,24 @@ def class_templates(
     known: ExposureClasses,
     fill: FillMethod,
     smooth_sigma: float,
+    smooth_below: float | None = None,
 ) -> tuple[FloatArray, BoolArray]:
     """Template of each class (n_class, N, N), and which classes have their own, not that of all frames.
 
-    All zero when no pixel has counts. Raises NoBackground when only masked ones have.
+    Pixels made of at least `smooth_below` counts are not smoothed: their own share is known well enough, and
+    smoothing would mix in what is beside an edge or a streak. All zero when no pixel has counts. Raises
+    NoBackground when only masked ones have.
     """
     if not images.any():
         return np.zeros_like(images), np.zeros(known.n, np.bool_)
     shares, order, own = _class_shares(images, mask, footprint, known)
-    return smooth_within(fill_masked(shares, mask, footprint, fill), footprint, smooth_sigma)[order], own
+    filled = fill_masked(shares, mask, footprint, fill)
+    smoothed = smooth_within(filled, footprint, smooth_sigma)
+    if smooth_below is not None:
+        background = images[..., footprint & ~mask].sum(axis=-1)
+        counts = np.append(background[own], background.sum())
+        smoothed = np.where(filled * counts[:, None, None] >= smooth_below, filled, smoothed)
+    return smoothed[order], own
 
 
 def _class_shares(

@@ -104,6 +104,24 @@ def test_counts_are_conserved(model):
             np.testing.assert_allclose(expected[mask][lit], image[mask][lit])
 
 
+def test_only_pixels_of_few_counts_are_smoothed_where_asked():
+    """A streak of 60 counts beside pixels of 4: smoothing takes from it, unless only few are smoothed."""
+    counts = np.full((12, 6, 6), 4.0 / 12)
+    counts[:, 2, :] = 5.0
+    rng = np.random.default_rng(0)
+    cube = cube_of(rng.poisson(counts))
+    image = cube.image()
+    share = image / image.sum()
+    few = {"min_source_counts": 1e6, "smooth_sigma": 0.5}
+    whole = build_expectation(cube, ALL, NONE, **few).templates[0]
+    some = build_expectation(cube, ALL, NONE, **few, smooth_below=25.0).templates[0]
+    assert (whole[2] < 0.9 * share[2]).all()
+    np.testing.assert_allclose(some[2], share[2])
+    np.testing.assert_allclose(some[image < 25], whole[image < 25])
+    everywhere = build_expectation(cube, ALL, NONE, **few, smooth_below=1e9).templates[0]
+    np.testing.assert_array_equal(everywhere, whole)
+
+
 @given(models(), st.sampled_from([0.0, 0.5]))
 @settings(max_examples=40)
 def test_cells_equal_the_dense_cube_and_stay_below_the_bound(model, sigma):
