@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from ephemera.figures.style import figure, save
+from ephemera.figures.style import figure, plain, save
 from ephemera.sky.tan import Plane
 from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.figure_curves import Curve, light_curve, light_curve_height
@@ -65,7 +65,14 @@ def source_curve(cube: SparseCube, expectation: Expectation, source: BrightSourc
 
 
 def draw_brightest(
-    folder: Path, name: str, cube: SparseCube, expectation: Expectation, plane: Plane, start_mjd: float
+    folder: Path,
+    name: str,
+    cube: SparseCube,
+    expectation: Expectation,
+    plane: Plane,
+    start_mjd: float,
+    *,
+    obsid: str,
 ) -> None:
     """Draw the light curves of the brightest sources of a run as `bright_<name>_<number>.png`."""
     low, high = cube.band.kev
@@ -76,7 +83,7 @@ def draw_brightest(
         ra, dec = (float(value) for value in plane.to_sky(x, y))
         title = (
             f"bright source {number}   RA {ra:.5f} Dec {dec:+.5f} (ICRS)   {source.counts} counts in "
-            f"{len(source.pixels)} pixels\n{cube.frames.dt:g} s, {low:g}-{high:g} keV"
+            f"{len(source.pixels)} pixels\n{plain(obsid, 20)}   {cube.frames.dt:g} s, {low:g}-{high:g} keV"
         )
         with figure(2, height=light_curve_height(curve, best)) as drawn:
             light_curve(drawn, curve, best, title)

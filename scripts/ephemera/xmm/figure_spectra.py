@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.ticker import MaxNLocator
 from scipy.special import gammaincinv
 
 from ephemera.figures.style import COLOURS, SERIES, figure, margins, plain, save
@@ -43,7 +44,8 @@ def _spectrum(axes: Any, spectrum: Columns) -> None:
     width = high - low
     middle = np.sqrt(low * high)
     below = np.where(n > 0, gammaincinv(np.maximum(n, 1), TAIL), 0.0)
-    above = gammaincinv(n + 1, 1 - TAIL)
+    # The upper end of an empty narrow bin would hide the others.
+    above = np.where(n > 0, gammaincinv(n + 1, 1 - TAIL), 0.0)
     edges = np.append(low, high[-1])
     neighbours = "ring of pixels" if spectrum["source"][0] == "ring" else "other frames"
     axes.stairs(
@@ -69,12 +71,15 @@ def _spectrum(axes: Any, spectrum: Columns) -> None:
 def _in_time(axes: Any, hardness: Columns) -> None:
     start = hardness["time"] - hardness["time"][0]
     _points(axes, start, hardness)
+    if len(start) == 1:
+        axes.set_xlim(-1, 1)
     axes.set_xlabel("Time since the first frame [s]")
     axes.set_ylabel("Hardness (H - S) / (H + S)")
 
 
 def _against_rate(axes: Any, hardness: Columns) -> None:
     _points(axes, hardness["rate"], hardness)
+    axes.set_xlim(left=min(0.0, float(hardness["rate"].min(initial=0.0))))
     axes.set_xlabel("Rate above expectation [ct/s]")
     axes.set_ylabel("Hardness")
 
@@ -86,4 +91,5 @@ def _points(axes: Any, x: npt.NDArray[np.float64], hardness: Columns) -> None:
     bars = [np.maximum(hr - low, 0)[known], np.maximum(high - hr, 0)[known]]
     axes.errorbar(x[known], hr[known], yerr=bars, fmt="o", markersize=3, color=SERIES[0])
     axes.set_ylim(-1.08, 1.08)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.axhline(0, linewidth=0.6, color=COLOURS["masked"])

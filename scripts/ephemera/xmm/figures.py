@@ -285,7 +285,8 @@ def draw_bright_sources(folder: Path, job: Job, subset: Subset, key: RunKey, cub
     expectation = expectation_of(job, key)
     if subset.mission != XMM and not isinstance(expectation, tuple):
         name = f"subset_{subset.number}"
-        draw_brightest(folder, name, cube, expectation, plane_of(subset), start_mjd(subset))
+        place = (plane_of(subset), start_mjd(subset))
+        draw_brightest(folder, name, cube, expectation, *place, obsid=subset.headers[0].obsid)
 
 
 def columns_of(path: Path, declaration: TableDeclaration) -> dict[str, npt.NDArray[Any]]:
