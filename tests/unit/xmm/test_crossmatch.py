@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from types import SimpleNamespace
 
@@ -226,3 +227,32 @@ def test_rows_that_come_twice_count_once_and_proper_motion_moves_them():
     moved = Positions(*(np.array([value]) for value in (there, 0.0, mjd, 1.0, 5.0)))
     separation = match(moved, found, PRESETS["gaia"])["gaia_sep_arcsec"].to_pylist()
     assert separation == [pytest.approx(0.0, abs=1e-6)]
+
+
+def test_real_rows_of_4xmm_are_found_three_arcsec_away(shared_data, tmp_path):
+    """Positions shifted by 3 arcsec find their rows; names of columns may be in lower case."""
+    file = shared_data / "xmm" / "catalogue" / "4xmm_slim_classified_23017.csv"
+    with file.open(newline="") as lines:
+        known = [row for _, row in zip(range(200), csv.DictReader(lines), strict=False)]
+    places = [(float(row["sc_ra"]), float(row["sc_dec"]) + 3 / 3600) for row in known]
+    sources, _, note = run(tmp_path, [{"name": "xmm4", "file": str(file)}], file=file, places=places)
+    assert note["n_sources_matched"] == 200
+    separation = sources["xmm4_sep_arcsec"].to_numpy()
+    assert separation.max() < 3.001
+    assert np.median(separation) == pytest.approx(3.0, abs=1e-3)
+    fluxes = [float(row["sc_ep_8_flux"]) for row in known]
+    same = np.isclose(sources["xmm4_sc_ep_8_flux"].to_numpy(), fluxes)
+    assert same.mean() > 0.97  # the file has some sources twice
+    chance = read(tmp_path / "chance.parquet", CHANCE)
+    assert sum(chance["n_chance"].to_pylist()) < 20
+    assert chance["false_fraction"].to_pylist()[3] < 0.1
+
+
+def test_the_ellipses_of_chime_are_read_by_its_preset(tmp_path):
+    file = tmp_path / "chime.csv"
+    file.write_text(
+        "tns_name,ra,ra_err,dec,dec_err,mjd_400,dm_fitb\nFRB20180725A,0.2,0.2,0.0,0.2,58324.0,716.1\n"
+    )
+    sources, _, _ = run(tmp_path / "run", [{"name": "chime", "file": str(file)}], file=file)
+    assert sources["chime_id"].to_pylist() == ["FRB20180725A", None, None]
+    assert sources["chime_dm_fitb"].to_pylist() == [716.1, None, None]
