@@ -98,10 +98,10 @@ def crossmatch(
         place[here] = np.arange(len(here))
         matched = np.where(place >= 0, there[place] if len(there) else -1, -1)
         separation = np.where(place >= 0, separation[place] if len(separation) else np.nan, np.nan)
-        return _columns(np.arange(len(ra)), matched, separation, n_within, (ra, dec, mjd), catalogue)
+        return matches_table(np.arange(len(ra)), matched, separation, n_within, (ra, dec, mjd), catalogue)
     order = np.lexsort((there, separation, here))
     here, there, separation = here[order], there[order], separation[order]
-    return _columns(here, there, separation, n_within, (ra, dec, mjd), catalogue, with_row=True)
+    return matches_table(here, there, separation, n_within, (ra, dec, mjd), catalogue, with_row=True)
 
 
 def _column(table: Any, name: str) -> FloatArray:
@@ -142,7 +142,7 @@ def _largest_motion(catalogue: Catalogue, mjd: FloatArray) -> float:
     return float(motion.max(initial=0.0) * years / 1000)
 
 
-def _columns(
+def matches_table(
     here: npt.NDArray[np.int64],
     there: npt.NDArray[np.int64],
     separation: FloatArray,
@@ -152,7 +152,11 @@ def _columns(
     *,
     with_row: bool = False,
 ) -> pa.Table:
-    """Table of matches; `there` is -1 where there is none."""
+    """Table of matches of positions (ra, dec, mjd) with rows of a catalogue.
+
+    `here` are the rows of the positions, `there` those of the catalogue (-1 for none), `separation` is in
+    arcsec (NaN for none), `n_within` counts for each position. `with_row` adds the column `row`.
+    """
     import pyarrow as pa  # 0.15 s that matching in memory need not spend at import
 
     ra, dec, mjd = (values[here] for values in positions)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from ephemera.sky.crossmatch import Catalogue, chance_matches, chance_positions, crossmatch
+from ephemera.sky.crossmatch import Catalogue, chance_matches, chance_positions, crossmatch, matches_table
 from ephemera.sky.separations import expected_counts, fit_separations
 from ephemera.tables import read, write
 from ephemera.tables.foreign import column_facts, read_all
@@ -98,26 +98,12 @@ def match_in_ellipses(positions: Positions, found: ReadSet, how: SetPlan) -> pa.
     inside = np.flatnonzero(distance <= how.error_sigma)
     order = inside[np.lexsort((there[inside], distance[inside], here[inside]))]
     nearest = order[np.flatnonzero(np.diff(here[order], prepend=-1))]
-    row = np.full(len(positions.ra), -1)
+    row, separation = np.full(len(positions.ra), -1), np.full(len(positions.ra), np.nan)
     row[here[nearest]] = there[nearest]
-    return _rows_of(positions, found.catalogue, row, np.bincount(here[inside], minlength=len(row)), reach)
-
-
-def _rows_of(positions: Positions, catalogue: Catalogue, row: Any, n_within: Any, reach: float) -> pa.Table:
-    """Table of matches with given rows of a catalogue (-1 for none), as `crossmatch` makes it."""
-    parts = []
-    for k, chosen in enumerate(row.tolist()):
-        one = slice(chosen, chosen + 1) if chosen >= 0 else slice(0, 0)
-        extra = {key: values[one] for key, values in catalogue.extra.items()}
-        alone = Catalogue(catalogue.name, catalogue.id[one], catalogue.ra[one], catalogue.dec[one], extra)
-        parts.append(
-            crossmatch({"ra": positions.ra[k : k + 1], "dec": positions.dec[k : k + 1]}, alone, reach)
-        )
-    if not parts:
-        return crossmatch(positions.table(), catalogue, reach)
-    joined = pa.concat_tables(parts, promote_options="permissive")
-    place = joined.column_names.index(f"{catalogue.name}_n_within")
-    return joined.set_column(place, f"{catalogue.name}_n_within", pa.array(n_within.astype(np.int32)))
+    separation[here[nearest]] = pairs[f"{name}_sep_arcsec"].to_numpy()[nearest]
+    n_within = np.bincount(here[inside], minlength=len(row))
+    where = (positions.ra, positions.dec, positions.mjd)
+    return matches_table(np.arange(len(row)), row, separation, n_within, where, found.catalogue)
 
 
 def get_set(
