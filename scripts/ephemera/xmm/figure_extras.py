@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 #: Raw pixels in a bin of a raw image, so that a CCD is about a hundred bins wide or less.
 _BIN_PN, _BIN_OTHER = 1, 8
-#: Columns of panels of raw images.
-_ACROSS = 6
 #: Pixels shown around the box of a detection: with a light curve each, and in an animation.
 AROUND_CURVES, AROUND_FRAMES = 1, 8
 #: Most pixels of a side that get a light curve.
@@ -37,32 +35,42 @@ _DPI = 110
 
 def raw_height(events: Events, camera: Camera) -> float:
     """Height of the figure of the raw images of a camera, inch."""
-    rows = -(-len(np.unique(events.ccd[events.camera == camera])) // _ACROSS)
-    return 0.55 + rows * (2.9 if camera == Camera.PN else 1.45)
+    across, panel = _raw_panels(camera)
+    rows = -(-len(np.unique(events.ccd[events.camera == camera])) // across)
+    return 0.85 + rows * panel
+
+
+def _raw_panels(camera: Camera) -> tuple[int, float]:
+    """Panels side by side, and the height of one, inch."""
+    return (6, 2.9) if camera == Camera.PN else (4, 1.75)
 
 
 def raw_images(figure_: Figure, events: Events, camera: Camera, title: str) -> None:
-    """Counts of the selected events in raw pixels, a panel a CCD."""
+    """Counts of the selected events in raw pixels, a panel a CCD, all on one scale."""
     mine = events.camera == camera
     ccds = np.unique(events.ccd[mine])
-    rows = -(-len(ccds) // _ACROSS)
-    space = margins(figure_, left=0.3, right=0.1, bottom=0.2, top=0.35)
-    panels = figure_.subplots(
-        rows, _ACROSS, squeeze=False, gridspec_kw=space | {"hspace": 0.25, "wspace": 0.25}
-    )
-    figure_.text(space["left"], 1 - 0.1 / figure_.get_figheight(), title, va="top", parse_math=False)
     size = _BIN_PN if camera == Camera.PN else _BIN_OTHER
-    for axes, ccd in zip(panels.flat, ccds, strict=False):
-        chosen = mine & (events.ccd == ccd)
-        x, y = events.rawx[chosen].astype(np.int64) // size, events.rawy[chosen].astype(np.int64) // size
-        image = np.zeros((int(y.max()) + 1, int(x.max()) + 1))
-        np.add.at(image, (y, x), 1)
-        extent = (-0.5 * size, (image.shape[1] - 0.5) * size, -0.5 * size, (image.shape[0] - 0.5) * size)
-        axes.imshow(image, cmap=SEQUENTIAL, norm=spread_norm(image[image > 0]), extent=extent, aspect="equal")
-        axes.set_title(f"CCD {ccd}: {chosen.sum()}", fontsize="x-small")
-        axes.tick_params(labelsize=5)
+    x, y = (values.astype(np.int64) // size for values in (events.rawx, events.rawy))
+    images = np.zeros((len(ccds), int(y[mine].max()) + 1, int(x[mine].max()) + 1))
+    np.add.at(images, (np.searchsorted(ccds, events.ccd[mine]), y[mine], x[mine]), 1)
+    across, _ = _raw_panels(camera)
+    space = margins(figure_, left=0.55, right=0.1, bottom=0.45, top=0.4)
+    panels = figure_.subplots(
+        -(-len(ccds) // across), across, squeeze=False, sharex=True, sharey=True,
+        gridspec_kw=space | {"hspace": 0.2, "wspace": 0.1},
+    )  # fmt: skip
+    words = f"{title}, counts per {size} x {size} pixels"
+    figure_.text(space["left"], 1 - 0.1 / figure_.get_figheight(), words, va="top", parse_math=False)
+    extent = np.array([-0.5, images.shape[2] - 0.5, -0.5, images.shape[1] - 0.5]) * size
+    norm = spread_norm(images[images > 0])
+    for axes, ccd, image in zip(panels.flat, ccds, images, strict=False):
+        axes.imshow(image, cmap=SEQUENTIAL, norm=norm, extent=tuple(extent), aspect="equal")
+        axes.set_title(f"CCD {ccd}: {image.sum():.0f}", fontsize="x-small")
+        axes.tick_params(labelsize=6)
     for axes in panels.flat[len(ccds) :]:
         axes.set_axis_off()
+    figure_.supxlabel("RAWX [pixel]", fontsize="medium")
+    figure_.supylabel("RAWY [pixel]", fontsize="medium", x=0.01)
 
 
 def pixel_box(box: Sequence[int], around: int, side: int) -> tuple[int, int, int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator, NullFormatter
 
 from ephemera.figures.style import COLOURS, SERIES, margins
 from ephemera.xmm.bayes import (
@@ -50,6 +50,7 @@ FEATURES: tuple[Shown, ...] = (
 #: Bins of a histogram.
 BINS = 30
 SIGMAS = (3.0, 5.0)
+DECADE = 10.0
 
 
 def histograms(figure: Figure, detections: Columns, shown: tuple[Shown, ...]) -> None:
@@ -60,6 +61,7 @@ def histograms(figure: Figure, detections: Columns, shown: tuple[Shown, ...]) ->
     t_bins = np.unique(detections["t_bin"])
     for axes, (name, label, logarithmic) in zip(panels.flat, shown, strict=True):
         values = detections[name].astype(np.float64)
+        logarithmic = logarithmic and spans_decades(values)
         edges = bin_edges(values, logarithmic=logarithmic)
         for number, t_bin in enumerate(t_bins):
             mine = values[(detections["t_bin"] == t_bin) & np.isfinite(values)]
@@ -72,6 +74,12 @@ def histograms(figure: Figure, detections: Columns, shown: tuple[Shown, ...]) ->
         axes.tick_params(top=False, right=False, which="both")
     figure.supylabel("Detections", fontsize="medium", x=0.01)
     _one_legend(figure, panels.flat[0])
+
+
+def spans_decades(values: FloatArray) -> bool:
+    """Whether positive values differ by more than a factor of ten."""
+    good = values[np.isfinite(values) & (values > 0)]
+    return bool(len(good)) and float(good.max() / good.min()) > DECADE
 
 
 def bin_edges(values: FloatArray, *, logarithmic: bool) -> FloatArray:
@@ -102,6 +110,9 @@ def numbers_above(figure: Figure, detections: Columns) -> None:
             axes.step(values, above, where="pre", color=colour, label=f"{t_bin:g} s")
         axes.set_xscale("log")
         axes.set_yscale("log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(LogFormatter())
+            axis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1, 0.5)))
         axes.set_xlabel(label)
     left.set_ylabel("Detections at or above it")
     for sigma, style in zip(SIGMAS, ("--", ":"), strict=True):
@@ -148,6 +159,7 @@ def factor_against_sigma(figure: Figure, detections: Columns) -> None:
     for number in SIGMAS:
         axes.axvline(number, color=COLOURS["masked"], linestyle=":", linewidth=0.7)
     axes.set_yscale("log")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(0, None)
     axes.set_xlabel("Significance [sigma]")
     axes.set_ylabel("log10 B")
