@@ -1,7 +1,8 @@
 """Figures of the sample, and the report to browse: pages of observations, sources, types and filters."""
 
 XMM_SAMPLE = RECIPES.step(
-    "xmm.sample", reads=[XMM_CATALOGUE, XMM_HOT_REGIONS, XMM_CROSSMATCH]
+    "xmm.sample",
+    reads=[XMM_CATALOGUE, XMM_HOT_REGIONS, XMM_CROSSMATCH, XMM_OTYPES],
 )
 
 XMM_PAGES = RECIPES.step(
@@ -12,6 +13,9 @@ XMM_PAGES = RECIPES.step(
         XMM_CATALOGUE,
         XMM_CROSSMATCH,
         XMM_FILTERS,
+        XMM_LONG_TERM,
+        XMM_SUBSET_MATRIX,
+        *([XMM_SPECTRA] if XMM.spectra.enabled else []),
         *([XMM_FIGURES] if XMM.figures.enabled else []),
         *([XMM_RECOVER] if XMM_SIMULATED or XMM_INJECTED else []),
         *([XMM_PURITY] if XMM_TESTED else []),
@@ -23,6 +27,20 @@ XMM_PAGES = RECIPES.step(
 def xmm_pages_optional(wildcards):
     """Products that pages show where a run makes them."""
     inputs = {}
+    if "filters" in XMM.sample_products:
+        inputs["filters"] = [
+            XMM_FILTERS.output(f"{{project}}/{name}.parquet")
+            for name in ("filters", "combinations", "masks")
+        ]
+    if "long_term" in XMM.sample_products and len(XMM_UNITS) > 1:
+        inputs["changes"] = XMM_LONG_TERM.output("{project}/sources.parquet")
+        inputs["rates"] = XMM_LONG_TERM.output("{project}/compared.parquet")
+    if "subset_matrix" in XMM.sample_products:
+        inputs["matrix"] = XMM_SUBSET_MATRIX.output("{project}/matrix.png")
+    if XMM.spectra.enabled:
+        inputs["spectra"] = expand(
+            XMM_SPECTRA.output("{obsid}.figures"), obsid=XMM_UNITS
+        )
     if XMM.figures.enabled:
         inputs["figures"] = expand(XMM_FIGURES.output("{obsid}"), obsid=XMM_UNITS)
     if XMM.sample.enabled:
@@ -43,6 +61,11 @@ rule xmm_sample:
         hot_regions=XMM_HOT_REGIONS.output("{project}.hot_regions.parquet"),
         chance=xmm_matches("chance"),
         matches=xmm_matches("sources"),
+        otypes=(
+            [XMM_OTYPES.output("{project}/otypes.parquet")]
+            if XMM.otypes.simbad_set in XMM_SETS
+            else []
+        ),
     output:
         figures=report(
             directory(XMM_SAMPLE.output("{project}")),
@@ -83,10 +106,6 @@ rule xmm_pages:
         status=expand(
             XMM_CROSSMATCH.output("{{project}}/{set}.status.json"), set=XMM_SETS
         ),
-        filters=[
-            XMM_FILTERS.output(f"{{project}}/{name}.parquet")
-            for name in ("filters", "combinations", "masks")
-        ],
     output:
         pages=directory(XMM_PAGES.output("{project}")),
     log:

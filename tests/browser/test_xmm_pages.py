@@ -27,7 +27,13 @@ def results(tmp_path_factory):
     report = report_of(root / "products", sorted(path.name for path in made.figures.iterdir()))
     recipe = Recipe("xmm.pages", {}, {}, (), {}, str(root / "results"))
     folder = root / "results" / "xmm" / "pages" / recipe.key / "test"
-    write_report(report, {OBSID: root / "products" / "light_curves.parquet"}, [made.figures], [], folder)
+    write_report(
+        report,
+        {OBSID: root / "products" / "light_curves.parquet"},
+        {OBSID: sorted(made.figures.iterdir())},
+        [],
+        folder,
+    )
     record(root / "results", "test", {}, [recipe], 2)
     entry = Entry("X-rays", "What was found.", (Product("report", recipe, "test/index.html"),))
     front = write_front(root / "results", "test", [entry], [recipe])

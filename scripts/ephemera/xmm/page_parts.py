@@ -39,6 +39,7 @@ CAPTIONS = (
     ("raw_", "Events in raw pixels of each CCD."),
     ("frames_", "Frames around a detection, one after the other."),
     ("pixels_", "Light curves of the pixels around a detection."),
+    ("spectrum_", "Spectrum of the burst, background taken off, and hardness from frame to frame."),
     ("light_curve_", "Light curve: counts, expectation, and the range in which counts are no detection."),
 )
 
@@ -50,7 +51,11 @@ def caption_of(name: str) -> str | None:
     for first, caption in CAPTIONS:
         if name.startswith(first):
             detid = name.removeprefix(first).rsplit(".", 1)[0]
-            return f"{caption} {detid}" if first in ("frames_", "pixels_", "light_curve_") else caption
+            return (
+                f"{caption} {detid}"
+                if first in ("frames_", "pixels_", "spectrum_", "light_curve_")
+                else caption
+            )
     return None
 
 

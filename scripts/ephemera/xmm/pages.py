@@ -24,6 +24,7 @@ from ephemera.xmm import page_lists
 from ephemera.xmm.catalogue_columns import CANDIDATES, CATALOGUE_DETECTIONS, OUTCOMES, SOURCES
 from ephemera.xmm.events_store import read_subsets
 from ephemera.xmm.light_curve_files import light_curve_ids, read_light_curve
+from ephemera.xmm.long_term_columns import LONG_TERM_RATES, LONG_TERM_SOURCES
 from ephemera.xmm.observation import Subset
 from ephemera.xmm.page_curves import MOST_OBSERVATIONS, SourceCurve, source_curve
 from ephemera.xmm.page_data import Observed, Report, Row, Selections
@@ -120,14 +121,27 @@ def selections_of(job: Job) -> Selections | None:
     return Selections(rows, rows_of(combinations, COMBINATIONS), by_filter)
 
 
+def rates_of(job: Job) -> dict[int, list[Row]]:
+    """Count rates between observations of the sources of the catalogue, in order of time."""
+    sources = {
+        row["ltid"]: row["srcid"]
+        for path in several(job, "changes")
+        for row in rows_of(path, LONG_TERM_SOURCES)
+        if row["srcid"] is not None
+    }
+    rates: dict[int, list[Row]] = {}
+    for path in several(job, "rates"):
+        for row in sorted(rows_of(path, LONG_TERM_RATES), key=lambda row: row["mjd"]):
+            if row["ltid"] in sources:
+                rates.setdefault(sources[row["ltid"]], []).append(row)
+    return rates
+
+
 def read_report(job: Job) -> Report:
     """All tables that the pages show."""
     settings: PagesSettings = job.settings
     recovery: Path | None = next(iter(several(job, "recovery")), None)
-    figures = {
-        folder.name: sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-        for folder in several(job, "figures")
-    }
+    figures = {obsid: [path.name for path in paths] for obsid, paths in observation_figures(job).items()}
     return Report(
         project=job.wildcards.project,
         observations=observed(job.input.events),
@@ -138,6 +152,8 @@ def read_report(job: Job) -> Report:
         candidates=rows_of(job.input.candidates, CANDIDATES),
         figures=figures,
         matches=matches_of(several(job, "matches")),
+        rates=rates_of(job),
+        changes=[row for path in several(job, "changes") for row in rows_of(path, LONG_TERM_SOURCES)],
         catalogues=[json.loads(path.read_text(encoding="utf-8")) for path in several(job, "status")],
         selections=selections_of(job),
         sample=sample_figures(job)[0],
@@ -183,6 +199,15 @@ def pages_of(report: Report, files: Mapping[str, Path]) -> Iterator[tuple[str, s
         yield f"filter/{combination['combination']}.html", page_lists.filter_page(report, combination)
 
 
+def observation_figures(job: Job) -> dict[str, list[Path]]:
+    """Files of the figures of every observation: those of the search, and spectra of bursts."""
+    found: dict[str, list[Path]] = {}
+    for folder in [*several(job, "figures"), *several(job, "spectra")]:
+        files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        found.setdefault(folder.name.split(".", 1)[0], []).extend(files)
+    return found
+
+
 def sample_figures(job: Job) -> tuple[list[dict[str, str]], list[Path]]:
     """Captions of the figures of the sample, and their files: the sample's, completeness, false alarms."""
     captions: list[dict[str, str]] = []
@@ -190,6 +215,10 @@ def sample_figures(job: Job) -> tuple[list[dict[str, str]], list[Path]]:
     for folder in several(job, "sample"):
         captions += json.loads((folder / CAPTIONS).read_text(encoding="utf-8"))
         files += [folder / row["file"] for row in captions]
+    for path in several(job, "matrix"):
+        text = "Which detections of a run (row) another run (column) has too: shares and numbers."
+        captions.append({"section": "Runs compared", "file": path.name, "caption": text})
+        files.append(path)
     for folder in several(job, "completeness"):
         for path in sorted(folder.glob("*.png")):
             text = COMPLETENESS.get(path.stem, path.stem)
@@ -203,12 +232,16 @@ def sample_figures(job: Job) -> tuple[list[dict[str, str]], list[Path]]:
 
 
 def write_report(
-    report: Report, curves: Mapping[str, Path], figures: Sequence[Path], sample: Sequence[Path], folder: Path
+    report: Report,
+    curves: Mapping[str, Path],
+    figures: Mapping[str, Sequence[Path]],
+    sample: Sequence[Path],
+    folder: Path,
 ) -> int:
     """Write all pages, with copies of the figures that they show, into a new folder; returns their number.
 
-    `curves` are the files of light curves by observation, `figures` the folders of figures of observations,
-    `sample` the figures of the sample.
+    `curves` are the files of light curves by observation, `figures` those of figures, `sample` the figures of
+    the sample.
     """
     remove(folder)  # half a report that a killed job left
     folder.mkdir(parents=True)
@@ -218,12 +251,13 @@ def write_report(
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
         number += 1
-    for source in figures:
-        shutil.copytree(source, folder / "figures" / source.name, ignore=shutil.ignore_patterns(".*"))
-    if sample:
-        (folder / "sample").mkdir()
-    for path in sample:
-        shutil.copyfile(path, folder / "sample" / path.name)
+    for place, files in {
+        **{f"figures/{obsid}": paths for obsid, paths in figures.items()},
+        "sample": sample,
+    }.items():
+        for path in files:
+            (folder / place).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / place / path.name)
     return number
 
 
@@ -231,5 +265,6 @@ def main(job: Job) -> None:
     """Write the report of one project."""
     curves = {path.name.split(".", 1)[0]: path for path in job.input.light_curves}
     _, sample = sample_figures(job)
-    number = write_report(read_report(job), curves, several(job, "figures"), sample, job.output.pages)
+    figures = observation_figures(job)
+    number = write_report(read_report(job), curves, figures, sample, job.output.pages)
     log.info("%d pages", number)

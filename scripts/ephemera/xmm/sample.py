@@ -27,7 +27,7 @@ from ephemera.xmm.crossmatch_columns import CHANCE
 from ephemera.xmm.detector_positions import rotated
 from ephemera.xmm.hot_regions import LEGACY_PIVOT, ROTATED, detector_coordinates
 from ephemera.xmm.observation import EPIC
-from ephemera.xmm.sample_columns import HOT_REGIONS
+from ephemera.xmm.sample_columns import HOT_REGIONS, OTYPES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -126,6 +126,18 @@ def draw_catalogues(album: Album, chance: Sequence[Path], matches: Sequence[Path
                 album.draw("Catalogues", "hr_diagram.png", words, 3.6, diagram, stars, columns=1)
 
 
+def draw_types(album: Album, otypes: Sequence[Path]) -> None:
+    """Types and classes of the sources beside those of other populations."""
+    for path in otypes:
+        rows = read(path, OTYPES).to_pylist()
+        for level, words in (("class", "Classes"), ("otype", "SIMBAD types")):
+            n = min(len({row["value"] for row in rows if row["level"] == level}), 20)
+            if n:
+                words += " of the sources beside those of other populations."
+                drawing = sample_catalogues.types
+                album.draw("Catalogues", f"{level}.png", words, 1.4 + 0.3 * n, drawing, rows, level)
+
+
 def main(job: Job) -> None:
     """Draw the sample of one project."""
     folder = job.output.figures
@@ -139,5 +151,6 @@ def main(job: Job) -> None:
         draw_detectors(album, table, detections, read(job.input.hot_regions, HOT_REGIONS).to_pylist())
     draw_numbers(album, detections)
     draw_catalogues(album, job.input.chance, job.input.matches)
+    draw_types(album, job.input.otypes)
     write_text(folder / CAPTIONS, json.dumps(album.captions, indent=1) + "\n")
     log.info("%d figures", len(album.captions))

@@ -1,4 +1,4 @@
-"""Figures of a sample beside catalogues: separations and chance, subsets compared, types, the HR diagram."""
+"""Figures of a sample beside catalogues: separations and chance, types, the HR diagram."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ephemera.figures.axes import colour_bar, steps
-from ephemera.figures.style import COLOURS, SEQUENTIAL, SERIES, margins, plain
+from ephemera.figures.axes import steps
+from ephemera.figures.style import COLOURS, SERIES, margins, plain
 from ephemera.xmm.observation import FloatArray
 
 if TYPE_CHECKING:
@@ -53,34 +53,6 @@ def separations(figure: Figure, chance: Rows, name: str) -> None:
     share.set_ylabel("Share of false matches")
     handles = [*axes.get_legend_handles_labels()[0], *share.get_legend_handles_labels()[0]]
     figure.legend(handles=handles, loc="lower center", ncols=4)
-
-
-def matrix(figure: Figure, rows: Rows) -> None:
-    """Share of the detections of one run (row) that another one (column) has too, with the numbers."""
-    runs = sorted({(row["t_bin_a"], row["e_min_a"], row["e_max_a"]) for row in rows})
-    place = {run: number for number, run in enumerate(runs)}
-    share = np.full((len(runs), len(runs)), np.nan)
-    text: dict[tuple[int, int], str] = {}
-    for row in rows:
-        a = place[row["t_bin_a"], row["e_min_a"], row["e_max_a"]]
-        b = place.get((row["t_bin_b"], row["e_min_b"], row["e_max_b"]))
-        if b is None:
-            continue
-        share[a, b] = np.nan if row["fraction"] is None else row["fraction"]
-        text[a, b] = f"{row['n_matched']}"
-    labels = [f"{t:g} s\n{low:g}-{high:g}" for t, low, high in runs]
-    space = margins(figure, left=0.85, right=0.9, bottom=0.85, top=0.15)
-    axes = figure.add_subplot(figure.add_gridspec(1, 1, **space)[0])
-    drawn = axes.imshow(share, origin="upper", cmap=SEQUENTIAL, vmin=0, vmax=1, aspect="auto")
-    for (a, b), number in text.items():
-        colour = "white" if not share[a, b] > 0.6 else "black"
-        axes.text(b, a, number, ha="center", va="center", fontsize="small", color=colour)
-    axes.set_xticks(range(len(runs)), labels, fontsize="x-small")
-    axes.set_yticks(range(len(runs)), labels, fontsize="x-small")
-    axes.tick_params(which="both", length=0)
-    axes.set_xlabel("is also a detection of [keV]")
-    axes.set_ylabel("A detection of [keV]")
-    colour_bar(figure, axes, drawn, "right", "Share; numbers: detections matched")
 
 
 def types(figure: Figure, rows: Rows, level: str) -> None:

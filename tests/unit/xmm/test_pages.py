@@ -31,7 +31,7 @@ def written(products, tmp_path_factory):
     folder, made, report = products
     pages = tmp_path_factory.mktemp("pages") / "pages"
     curves = {OBSID: folder / "light_curves.parquet"}
-    number = write_report(report, curves, [made.figures], [], pages)
+    number = write_report(report, curves, {OBSID: sorted(made.figures.iterdir())}, [], pages)
     assert number == len(list(pages.rglob("*.html")))
     return pages
 

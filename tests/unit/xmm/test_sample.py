@@ -58,7 +58,7 @@ def job(folder, n: int, chance=(), matches=()) -> Job:
         write(table, declaration, folder / f"{name}.parquet")
     inputs = {name: folder / f"{name}.parquet" for name in tables}
     return Job(
-        input=SimpleNamespace(**inputs, chance=list(chance), matches=list(matches)),
+        input=SimpleNamespace(**inputs, chance=list(chance), matches=list(matches), otypes=[]),
         output=SimpleNamespace(figures=folder / "figures"), settings=None,
         wildcards=SimpleNamespace(project="test"), recipe={}, threads=1,
     )  # fmt: skip
@@ -143,17 +143,15 @@ def test_bins_hold_all_values_that_can_be_shown(values, logarithmic):
     assert np.histogram(good, edges)[0].sum() == len(good)
 
 
-def test_the_matrix_shows_shares_and_numbers():
-    names = ("t_bin", "e_min", "e_max")
-    runs = [(5.0, 0.2, 2.0), (50.0, 0.2, 2.0)]
+def test_types_are_bars_of_each_population():
     rows = [
-        dict(zip([f"{n}_a" for n in names] + [f"{n}_b" for n in names], (*a, *b), strict=True))
-        | {"n_a": 4, "n_matched": 4 if a == b else 1, "fraction": 1.0 if a == b else 0.25}
-        for a in runs
-        for b in runs
+        {"population": p, "level": "class", "value": v, "n": n, "percent": float(n)}
+        for p, counts in (("simbad", (60, 40)), ("ours", (25, 75)))
+        for v, n in zip(("Star", "no match"), counts, strict=True)
     ]
-    with figure(2, height=5.0) as page:
-        sample_catalogues.matrix(page, rows)
+    with figure(2, height=3.0) as page:
+        sample_catalogues.types(page, rows, "class")
         axes = page.axes[0]
-        assert axes.images[0].get_array().tolist() == [[1.0, 0.25], [0.25, 1.0]]
-        assert sorted(text.get_text() for text in axes.texts) == ["1", "1", "4", "4"]
+        widths = [[bar.get_width() for bar in bars] for bars in axes.containers]
+        assert widths == [[40.0, 60.0], [75.0, 25.0]]
+        assert [label.get_text() for label in axes.get_yticklabels()] == ["no match", "Star"]
