@@ -63,6 +63,14 @@ SURVEY_SEARCH = RECIPES.step(
     also=survey_plugins("quality", "finder"),
     tables=survey_plugin_tables("quality", "finder"),
 )
+SURVEY_TEMPLATES = RECIPES.step(
+    "survey.templates",
+    also={
+        name: value
+        for name, value in SURVEY.search.finder.settings().items()
+        if name in ("shape", "min_width", "max_width", "overlap")
+    },
+)
 SURVEY_FEATURES = RECIPES.step("survey.features", reads=[SURVEY_REDUCE, SURVEY_SEARCH])
 SURVEY_INJECT = RECIPES.step(
     "survey.inject",
@@ -104,6 +112,8 @@ def survey_targets():
         return []
     UNITS["survey"] = len(SURVEYS)
     targets = [SURVEY_REPORT.output(f"{PROJECT}")]
+    if SURVEY.search.finder.method == "matched":
+        targets.append(SURVEY_TEMPLATES.output("bank.nc"))
     if SURVEY.export_postgres.enabled:
         targets.append(SURVEY_EXPORT_POSTGRES.output(f"{PROJECT}.json"))
     return targets
@@ -415,6 +425,24 @@ rule survey_search:
         recipe=SURVEY_SEARCH.document,
     message:
         "Looking for events in {wildcards.survey} batch {wildcards.batch}"
+    script:
+        "../scripts/step.py"
+
+
+rule survey_templates:
+    output:
+        bank=SURVEY_TEMPLATES.output("bank.nc"),
+    log:
+        SURVEY_TEMPLATES.log("bank"),
+    benchmark:
+        SURVEY_TEMPLATES.benchmark("bank")
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        recipe=SURVEY_TEMPLATES.document,
+    message:
+        "Writing the bank of templates"
     script:
         "../scripts/step.py"
 

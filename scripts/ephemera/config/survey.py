@@ -375,4 +375,16 @@ class Survey(Section):
         if strange and self.plugins.survey is None:
             message = f"survey.surveys: {', '.join(strange)} is none of {', '.join(sorted(known))}"
             raise ValueError(message)
+        by_survey: dict[str, dict[str, Any]] = {
+            "reduce.bad_bits": self.reduce.bad_bits,
+            "search.finder.max_gap_days": self.search.finder.max_gap_days,
+            "inject.gain": self.inject.gain,
+        }
+        for where, values in by_survey.items():
+            strange = sorted(set(values) - known - set(self.surveys))
+            if strange:
+                message = (
+                    f"survey.{where}: {', '.join(strange)} is no survey; allowed: {', '.join(sorted(known))}"
+                )
+                raise ValueError(message)
         return self

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ephemera.survey import text_layouts
@@ -70,16 +71,35 @@ def read_file(path: Path, layout: str, told: Mapping[str, str], time: str | None
     if layout == "antares":
         time = time or "mjd"
     elif layout == "kepler":
-        time = time or "BJD-2454833"
+        table, split = _with_whole_times(path, table)
+        time = time or ("bjd" if split else "BJD-2454833")
     elif layout == "alerce":
         columns = {n: table[n].to_numpy(zero_copy_only=False) for n in table.column_names}
         table = pa.table(text_layouts.alerce(columns))
-    table = _first_of_pairs(table)
+    table = _plain_columns(table)
     metadata["meanings"] = meanings(table.column_names, told)
     return Raw(table, {**metadata, "time_told": time})
 
 
-def _first_of_pairs(table: pa.Table) -> pa.Table:
+def _with_whole_times(path: Path, table: pa.Table) -> tuple[pa.Table, bool]:
+    """The table with its times, where the file keeps Julian dates as two numbers to be added, and whether.
+
+    So astropy writes times: TCTYP names the scale, the two numbers stand in one column.
+    """
+    if "time" in {name.lower() for name in table.column_names}:
+        return table, False
+    from astropy.io import fits
+
+    with fits.open(path, memmap=False) as hdus:
+        hdu = next(h for h in hdus if isinstance(h, fits.BinTableHDU))
+        name = next((n for n in hdu.data.names if n.lower() == "time"), None)
+        values = None if name is None else np.asarray(hdu.data[name], np.float64)
+    if values is None or values.ndim != 2:
+        return table, False
+    return table.append_column("time", pa.array(values.sum(axis=1))), True
+
+
+def _plain_columns(table: pa.Table) -> pa.Table:
     """Columns of plain numbers and texts; those of arrays are left out."""
     plain = [n for n in table.column_names if not pa.types.is_nested(table[n].type)]
     return table.select(plain)

@@ -4,6 +4,8 @@ Width is the full width at half maximum: a gaussian of width w has sigma = w / 2
 templates is their normalised inner product. With widths a < b = r a it is sqrt(2 r / (1 + r^2)) for
 gaussians, sqrt(1 / r) for boxes, 2 sqrt(r) / (1 + r) for flares. A bank has the fewest widths, even in log
 and with both ends, whose neighbours overlap by at least what is asked.
+
+As a step: writes the bank of the finder, in which the kernel numbers of detections count.
 """
 
 from __future__ import annotations
@@ -12,10 +14,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from ephemera.job import Job
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -172,3 +177,10 @@ def save(templates: Bank, path: Path, cadence: float, exposure: float = 0.0) -> 
         write_array(handle, "time", time, ("time",), unit="d", description="Time from the reference moment")
         write_array(handle, "template", kernels.astype(np.float32), ("width", "time"), compress=True)
         write_array(handle, "norm", norm, ("width",), description="sqrt(sum t^2)")
+
+
+def main(job: Job) -> None:
+    """Write the bank of the matched filter."""
+    found = job.settings
+    templates = bank(found.shape, found.min_width, found.max_width, found.overlap)
+    save(templates, job.output.bank, cadence=found.min_width / LEAST_SAMPLES)

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import Table
 
 from ephemera.survey.judging import Search, search_curve
 from ephemera.survey.outcomes import SourceError
@@ -90,6 +91,16 @@ def test_alerce(shared_data):
 def test_kepler(shared_data):
     raw = read(shared_data / "survey/tess/HAT-P-11_Kepler_Q0_snippet.fits", "kepler", flux="pdcsap_flux")
     assert len(raw.table) == 10
+    (curve,) = curves_of(raw, gap_days=None)
+    assert curve.time_bjd_tdb[0] == pytest.approx(2454953.538475, abs=1e-5)
+    assert curve.mjd[0] == pytest.approx(54953.038475, abs=1e-5)
+
+
+def test_kepler_times_by_themselves_are_counted_from_2454833(tmp_path):
+    table = Table({"time": [120.5, 121.5], "pdcsap_flux": [1.0, 2.0], "pdcsap_flux_err": [0.1, 0.1]})
+    table.write(tmp_path / "k.fits")
+    (curve,) = curves_of(read(tmp_path / "k.fits", "kepler"))
+    assert curve.mjd.tolist() == [54953.0, 54954.0]
 
 
 def test_a_peers_hdf5(shared_data):

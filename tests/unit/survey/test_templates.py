@@ -4,7 +4,17 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ephemera.survey.templates import SHAPES, bank, grid, largest_ratio, overlap, profile, save
+from ephemera.survey.templates import (
+    SHAPES,
+    bank,
+    grid,
+    largest_ratio,
+    main,
+    overlap,
+    profile,
+    save,
+)
+from survey_data import job, settings_of
 
 
 def test_banks_of_the_specification():
@@ -64,6 +74,13 @@ def test_the_bank_is_stored_as_netcdf(tmp_path):
         assert float(found.time[-1]) == pytest.approx(4.0, abs=step)
         norm = np.sqrt((found.template.values.astype(float) ** 2).sum(axis=1))
         assert found.norm.values == pytest.approx(norm, rel=1e-6)
+
+
+def test_the_step_writes_the_bank_of_the_finder(tmp_path):
+    main(job(settings_of("search").finder, {}, {"bank": tmp_path / "bank.nc"}))
+    with xr.open_dataset(tmp_path / "bank.nc", engine="h5netcdf") as found:
+        assert found.width.values == pytest.approx(bank("gaussian", 0.01, 30.0, 0.95).width)
+        assert found.attrs["shape"] == "gaussian"
 
 
 @pytest.mark.parametrize("arguments", [("gaussian", 0, 1), ("box", 2, 1), ("saw", 1, 2), ("box", 1, 2, 1.0)])
