@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -145,7 +146,8 @@ def test_sources_that_failed_are_tried_again(repository, tmp_path):
     settings = {
         "project": "again",
         "survey": {
-            "surveys": ["ZTF"],
+            "surveys": ["ZTF", "ZTFFORCED"],
+            "gaia": {"enabled": True},
             "catalogue": {"default": "test", "test_sources": 2, "range": "dec > -30 AND mag < 20"},
             "batch_degrees": 360,
             "network": {"offline": True},
@@ -158,7 +160,23 @@ def test_sources_that_failed_are_tried_again(repository, tmp_path):
     statuses = pq.read_table(tables / "raw.parquet")["status"].to_pylist()
     assert statuses
     assert set(statuses) == {"missing"}
+    assert set(pq.read_table(tables / "raw.parquet")["survey"].to_pylist()) == {"ZTF", "ZTFFORCED"}
     assert not checkout.planned(*OPTIONS)
     settings["survey"]["network"]["offline"] = False
     (checkout.root / "test.yaml").write_text(json.dumps(settings))
-    assert checkout.planned(*OPTIONS)["survey_fetch"] == 1
+    assert checkout.planned(*OPTIONS)["survey_fetch"] == 2
+
+
+def test_the_file_of_a_plugin_is_part_of_the_keys_of_what_uses_it(run):
+    plugin = "resources/survey/plugins/edge_quality.py"
+    options = ("--config", f"survey={{plugins: {{quality: '{plugin}:EdgeQuality'}}}}")
+    keys = []
+    for _ in range(2):
+        answer = run.snakemake("--dry-run", *OPTIONS, *options)
+        keys.append(dict(re.findall(r"results/survey/(\w+)/([0-9a-f]{10})/", answer.stdout + answer.stderr)))
+        text = (run.root / plugin).read_text()
+        (run.root / plugin).write_text(text + "# A remark.\n")
+    (run.root / plugin).write_text(text.replace("# A remark.\n", ""))
+    changed = {step for step in keys[0] if keys[0][step] != keys[1][step]}
+    assert {"search", "inject", "features", "tables"} <= changed
+    assert not changed & {"catalogue", "fetch", "reduce"}

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: How a raw file comes back.
+FETCH_AGAIN = "fetch it again: add --forcerun survey_fetch to the command"
 USABLE = (Status.OK.value, Status.STALE.value)
 
 
@@ -34,10 +36,10 @@ def reduce_source(entry: Mapping[str, Any], row: Mapping[str, Any], settings: An
     """Light curves of one source. Raises SourceError or ValueError when its rows cannot be used."""
     path = Path(entry["path"])
     if not path.exists():
-        msg = f"{path} is not there any more: fetch it again"
+        msg = f"{path} is not there any more; {FETCH_AGAIN}"
         raise SourceError(msg)
     if sha256_of(path) != entry["sha256"]:
-        msg = f"{path} is not the file that was recorded: its checksum differs"
+        msg = f"{path} is not the file that was recorded: its checksum differs; remove it and {FETCH_AGAIN}"
         raise SourceError(msg)
     return reduce_raw(entry["survey"], read_raw(path), row, settings)
 
