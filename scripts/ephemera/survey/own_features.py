@@ -47,11 +47,12 @@ def prepared(time: FloatArray, flux: FloatArray, error: FloatArray) -> Prepared:
     first = np.concatenate(([True], np.diff(time) > 0)) if len(time) else np.zeros(0, bool)
     if not np.all(first):
         group = np.cumsum(first) - 1
-        with np.errstate(all="ignore"):  # errors may be too small for their weights
-            weight = error**-2 if weighted else np.ones(len(time))
-            total = np.bincount(group, weight)
-            flux = np.bincount(group, weight * flux) / total
-            time, error = time[first], np.asarray(total**-0.5, np.float64)
+        # Relative to the smallest error of each time, so that no weight outgrows all numbers.
+        best = np.minimum.reduceat(error, np.flatnonzero(first)) if weighted else np.ones(int(first.sum()))
+        weight = (best[group] / error) ** 2 if weighted else np.ones(len(time))
+        total = np.bincount(group, weight)
+        flux = np.bincount(group, weight * flux) / total
+        time, error = time[first], np.asarray(best / np.sqrt(total), np.float64)
     return Prepared(time, flux, error if weighted else None)
 
 

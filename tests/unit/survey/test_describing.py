@@ -88,6 +88,7 @@ def test_many_at_once_are_the_same_as_one_by_one(curves):
     for one, other in zip(many, one_by_one, strict=True):
         assert one.time.tolist() == other.time.tolist()
         assert one.flux.tolist() == other.flux.tolist()
+        assert np.isfinite(one.flux).all()
         assert (one.error is None) == (other.error is None)
     found = own_numbers(one_by_one)
     for k, one in enumerate(one_by_one):
