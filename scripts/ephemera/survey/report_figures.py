@@ -150,7 +150,7 @@ def score_histograms(drawn: Figure, histogram: Histogram, panels: Sequence[Panel
         axes.set_xlabel(LABELS.get(score, plain(score)))
         axes.set_ylabel("Epochs per bin")
         axes.set_title(f"threshold {threshold:g}; {outside} epochs outside")
-        axes.legend(loc="upper right")
+        axes.legend(loc="lower center")  # under the bell, where no line is
 
 
 def efficiency_curves(drawn: Figure, rows: Sequence[Mapping[str, Any]], title: str, unit: str) -> None:
