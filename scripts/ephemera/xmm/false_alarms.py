@@ -54,6 +54,9 @@ def drawn_rows(
 ) -> list[Row]:
     """Rows of one run for Poisson draws: significant cells before the clean-up, regions after it.
 
+    The cells are judged by Bayes factors, whatever the detector: cells have no events, and only Bayes factors
+    say how many chance gives.
+
     Raises ValueError when `draws` is not positive.
     """
     settings = options.false_alarms
@@ -63,7 +66,7 @@ def drawn_rows(
     cells, regions = Counter[float](), Counter[float]()
     cubes = [draw_cube(cube, expectation, rng) for _ in range(settings.draws)]
     for sigma in settings.sigmas:
-        at = SimpleNamespace(**{**vars(options.detect), "threshold_sigma": sigma})
+        at = SimpleNamespace(**{**vars(options.detect), "threshold_sigma": sigma, "detector": "bayes"})
         for drawn in cubes:
             found = detect(drawn, expectation, at, count_false=False)  # type: ignore[arg-type]
             cells[sigma] += len(found.cells)

@@ -51,11 +51,14 @@ class Searched:
 def in_mode(options: Xmm, mode: Mode) -> Any:
     """The options with shifted grids, second pass and smoothing as `mode` says, all others as they are.
 
-    Raises ValueError for another mode.
+    Raises ValueError for another mode, and for a second pass of another detector than Bayes factors.
     """
     grids = {"main": "none", "time": "time", "all": "all", "second_pass": "none", "smooth_few": "none"}
     if mode not in grids:
         msg = f"mode must be one of {', '.join(grids)}, got {mode!r}"
+        raise ValueError(msg)
+    if mode == "second_pass" and options.detect.detector != "bayes":
+        msg = f"mode second_pass needs the detector bayes, got {options.detect.detector}"
         raise ValueError(msg)
     changed = dict(vars(options))
     changed["cube"] = SimpleNamespace(**{**vars(options.cube), "shifted_grids": grids[mode]})

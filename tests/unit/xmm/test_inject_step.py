@@ -259,6 +259,13 @@ def test_options_that_make_no_sense_are_refused(wrong, message):
         load({"xmm": wrong})
 
 
+def test_a_second_pass_of_another_detector_is_refused():
+    options = options_of(OPTIONS | {"detect": {"detector": "varimage"}})
+    assert in_mode(options, "time").detect.detector == "varimage"
+    with pytest.raises(ValueError, match="mode second_pass needs the detector bayes, got varimage"):
+        in_mode(options, "second_pass")
+
+
 def test_an_unknown_way_to_search_is_refused():
     with pytest.raises(ValueError, match="mode must be one of main, time, all, second_pass, got 'fast'"):
         in_mode(options_of(OPTIONS), "fast")
