@@ -36,6 +36,7 @@ CAPTIONS = (
     ("templates_", "What the expectation is made of, and what it leaves."),
     ("flare_curve_", "Background above 10 keV, its threshold, and the bad times."),
     ("outcome", "How lists and runs ended."),
+    ("bright_", "Light curve of a bright source, varying or not."),
     ("raw_", "Events in raw pixels of each CCD."),
     ("frames_", "Frames around a detection, one after the other."),
     ("pixels_", "Light curves of the pixels around a detection."),
