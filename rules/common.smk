@@ -1,6 +1,7 @@
 """What all branches share: the validated configuration, recipes, sample sheets, versions."""
 
 import gc
+import json
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -79,8 +80,11 @@ def units_of(branch, sheet, unit, pattern, optional=None):
 
 
 def simulator_digest(branch):
-    """Digest of the code that simulates units of a branch."""
-    return code_digest(RECIPES.sources.digests(f"ephemera.{branch}.simulate"))
+    """Digest of the code that simulates units of a branch, and of its options."""
+    section = getattr(getattr(CONFIGURATION, branch), "simulate", None)
+    options = {"seed": CONFIGURATION.seed} | (section.settings() if section else {})
+    digests = RECIPES.sources.digests(f"ephemera.{branch}.simulate")
+    return code_digest(digests | {"options": json.dumps(options, sort_keys=True)})
 
 
 def require_writable(folder):

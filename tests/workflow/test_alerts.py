@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from builders.alerts import container, packet
-from ephemera.alerts.light_curves import invented_cepheids, read_fake
+from ephemera.alerts.light_curves import invented_cepheids, invented_fake
 from ephemera.alerts.simulate import simulate_survey
 from ephemera.seeds import generator
 from workflow_checkout import copy_checkout
@@ -60,8 +60,7 @@ def digests(checkout):
 @pytest.fixture(scope="module")
 def survey(repository):
     """A survey of the fake source and a few stars: nights 60000, 60002, 60004."""
-    fake = read_fake(repository / "resources" / "alerts" / "fake.csv")
-    sources = [*invented_cepheids(8, generator(3)), fake]
+    sources = [*invented_cepheids(8, generator(3)), invented_fake()]
     return simulate_survey(
         sources, {"seed": 3, "epochs": 3, "visits": 1, "background": 3, "start_mjd": 60000.0}
     ).alerts
@@ -198,9 +197,10 @@ def test_damaged_packets_among_good_ones(repository, tmp_path):
     assert "at import" in page
 
 
-def test_the_notebooks_survey_flags_the_fake_source_once(repository, tmp_path):
+def test_the_notebooks_survey_flags_the_fake_source_once(repository, shared_data, tmp_path):
     checkout = copy_checkout(repository, tmp_path / "checkout")
-    checkout.snakemake("--configfile", "config/test/alerts.yaml", "--quiet", "all")
+    fake = f"alerts={{simulate: {{fake: {shared_data / 'alerts/antares/fake.csv'}}}}}"
+    checkout.snakemake("--configfile", "config/test/alerts.yaml", "--config", fake, "--quiet", "all")
     truth = pq.read_table(checkout.root / "raw/alerts/survey/truth.parquet").to_pylist()
     by_key = {row["alert_key"]: row for row in truth}
     folder = checkout.root / "results/current/alerts/filter/alerts-test"

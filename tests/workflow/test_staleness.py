@@ -106,3 +106,17 @@ def test_a_new_observation_is_searched_alone(stale):
     with (stale.root / "sheet.tsv").open("a") as sheet:
         sheet.write("0000000003\tfolder\tdata/0000000003\n")
     assert stale.plan() == jobs("download", *ALL_STEPS, n=1)
+
+
+def test_options_of_a_simulation_and_the_seed_make_its_units_stale(checkout):
+    (checkout.root / "nights.tsv").write_text("delivery\tsource\tlocation\nsurvey\tsimulate\tsurvey\n")
+    note = checkout.root / "raw/alerts/survey/source.json"
+    seen = set()
+    for options in ("{samples: nights.tsv}", "{samples: nights.tsv, simulate: {epochs: 3}}"):
+        for seed in (1, 2):
+            checkout.snakemake("--dry-run", "--config", f"seed={seed}", f"alerts={options}")
+            seen.add(note.read_text())
+            age = note.stat().st_mtime_ns
+            checkout.snakemake("--dry-run", "--config", f"seed={seed}", f"alerts={options}")
+            assert note.stat().st_mtime_ns == age
+    assert len(seen) == 4

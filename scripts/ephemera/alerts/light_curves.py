@@ -16,6 +16,10 @@ FloatArray = npt.NDArray[np.float64]
 
 #: The fake source of the teaching notebook.
 FAKE_ID, FAKE_RA, FAKE_DEC = "999999", 220.3020406, 0.8037915
+#: What stands for a fake source of our own, where a file could be named.
+INVENTED = "invented"
+#: When the invented one erupts, d after the start: before the eighth epoch of the default clock.
+ERUPTION = 14.3
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def curve(time: npt.ArrayLike, mag: npt.ArrayLike, error: npt.ArrayLike) -> Curv
 
 
 def read_fake(path: Path) -> Source:
-    """The notebook's fake source: columns t, V, I."""
+    """The notebook's fake source, or another in a table of its form: columns t, V, I."""
     rows = np.array(
         [
             [float(cell) for cell in line.split(",")]
@@ -77,6 +81,20 @@ def read_fake(path: Path) -> Source:
     curves = {band: curve(rows[:, 0], rows[:, k], nothing) for k, band in ((1, "V"), (2, "I"))}
     as_filed = {band: Curve(rows[:, 0], rows[:, k], nothing) for k, band in ((1, "V"), (2, "I"))}
     return Source(FAKE_ID, "fake", FAKE_RA, FAKE_DEC, curves, injected=True, zero=0.0, as_filed=as_filed)
+
+
+def invented_fake() -> Source:
+    """A fake source of our own: it erupts once, by 3.4 mag in V and 2.2 mag in I, and fades in days."""
+    time = np.arange(0.0, 40.0, 0.1)
+    since = np.maximum(time - ERUPTION, 0.0)
+    risen = np.where(time < ERUPTION, 0.0, np.exp(-since / 3.0))
+    ripple = 0.2 * np.sin(2 * np.pi * time / 9.0)
+    nothing = np.zeros(len(time))
+    curves = {
+        band: Curve(time, quiet + ripple - height * risen, nothing)
+        for band, quiet, height in (("V", 19.4, 3.7), ("I", 20.0, 2.3))
+    }
+    return Source(FAKE_ID, "fake", FAKE_RA, FAKE_DEC, curves, injected=True, zero=0.0)
 
 
 def sexagesimal(text: str, hours: bool) -> float:

@@ -19,7 +19,15 @@ import numpy as np
 import pyarrow as pa
 
 from ephemera.alerts.columns import AB_ZERO_NJY, MAG_ERR_OF_RELATIVE
-from ephemera.alerts.light_curves import Source, injected, invented_cepheids, read_fake, read_sources
+from ephemera.alerts.light_curves import (
+    INVENTED,
+    Source,
+    injected,
+    invented_cepheids,
+    invented_fake,
+    read_fake,
+    read_sources,
+)
 from ephemera.alerts.match import ARCSEC
 from ephemera.alerts.schema import ALERTS, EXTRA, EXTRA_TYPE
 from ephemera.alerts.times import night_of
@@ -258,7 +266,8 @@ def sources_of(options: Mapping[str, Any], seed: int) -> list[Source]:
     if not options["light_curves"]:
         sources = invented_cepheids(options["cepheids"], generator(seed, "cepheids"))
     if options["fake"]:
-        sources.append(read_fake(Path(options["fake"])))
+        invented = options["fake"] == INVENTED
+        sources.append(invented_fake() if invented else read_fake(Path(options["fake"])))
     span = 2.0 * options["epochs"] + 2.0
     return sources + injected(options["inject"], generator(seed, "injected"), options["bands"], span)
 

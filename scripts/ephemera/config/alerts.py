@@ -35,7 +35,10 @@ class Simulate(Section):
         [], "Light curves to draw from: an OGLE folder, PyTables, CSV or Parquet; none invents Cepheids."
     )
     cepheids: int = option(60, "Number of invented Cepheids.", ge=1, le=100_000)
-    fake: str | None = option("resources/alerts/fake.csv", "The fake source in each packet; null for none.")
+    fake: str | None = option(
+        "invented",
+        "The fake source in each packet: invented, or a table with columns t, V, I; null for none.",
+    )
     inject: dict[InjectedClass, Annotated[int, Ge(0)]] = option(
         {}, "Number of sources of each injected class."
     )

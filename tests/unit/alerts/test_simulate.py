@@ -18,6 +18,7 @@ from ephemera.alerts.light_curves import (
     curve,
     injected,
     invented_cepheids,
+    invented_fake,
     read_csv,
     read_fake,
     read_ogle,
@@ -31,8 +32,8 @@ from ephemera.sky.sphere import separation_arcsec
 
 
 @pytest.fixture(scope="module")
-def fake(repository):
-    return read_fake(repository / "resources" / "alerts" / "fake.csv")
+def fake(shared_data):
+    return read_fake(shared_data / "alerts" / "antares" / "fake.csv")
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,15 @@ def jumps(fake, config):
             for k, (a, b) in enumerate(itertools.pairwise(mags))
         ]
     return found
+
+
+def test_the_invented_fake_source_jumps_once_as_the_notebooks_does():
+    found = jumps(invented_fake(), SimulationConfig())
+    sizes = sorted(found["V"])
+    assert sizes[0][1:3] == (8, 1)
+    assert sizes[0][0] < -3.1
+    assert max(abs(size) for size, *_ in sizes[1:]) < 2.9
+    assert max(abs(size) for size, *_ in found["I"]) < 2.9
 
 
 @pytest.mark.parametrize(
