@@ -124,6 +124,23 @@ def xmm_front():
             ("DS9 regions", "regions", "reg"),
         )
     ]
+    for product, text, recipe, name in (
+        ("export", "sources with their matches", XMM_EXPORT, "sources.parquet"),
+        (
+            "filters",
+            "combinations of filters",
+            XMM_FILTERS,
+            "combinations.parquet",
+        ),
+        (
+            "long_term",
+            "rates between observations",
+            XMM_LONG_TERM,
+            "sources.parquet",
+        ),
+    ):
+        if product in XMM.sample_products:
+            tables.append(Product(text, recipe, f"{PROJECT}/{name}"))
     tables += xmm_completeness_products()
     return Entry(
         "X-ray bursts and eclipses",

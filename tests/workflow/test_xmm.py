@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections import Counter
+from urllib.parse import unquote
 
 import numpy as np
 from astropy.io import fits
@@ -96,7 +97,19 @@ def test_simulated_observations_become_a_catalogue(checkout):
     front = checkout.root / "results/current/index.html"
     links = re.findall(r'href="([^"]+)"', front.read_text())
     assert f"xmm/catalogue/{project}/detections.fits" in links
+    assert f"xmm/pages/{project}/index.html" in links
     assert all((front.parent / link).is_file() for link in links)
+    pages = checkout.root / "results/current/xmm/pages" / project
+    for page in pages.rglob("*.html"):
+        for link in re.findall(r'(?:href|src)="([^"]+)"', page.read_text()):
+            local = (page.parent / unquote(link)).is_file()
+            assert local or link.startswith("https://aladin.cds.unistra.fr/"), (page, link)
+    assert {path.name for path in pages.iterdir()} >= {"observation", "source", "figures", "sample"}
+    found = sum(recovery["found"].to_pylist())
+    assert (
+        f"{found} of {len(recovery)} simulated bursts and eclipses found"
+        in (pages / "index.html").read_text()
+    )
 
 
 def test_bad_observations_among_good_ones_end_with_a_name_and_the_rest_is_complete(checkout, tmp_path):
