@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ephemera.alerts.night import check
 from ephemera.alerts.outcomes import AccountError
-from ephemera.pages import Cell, Heading, Markup, escape, link, page, section, table
+from ephemera.pages import Cell, Heading, Markup, address, escape, link, page, section, table
 from ephemera.pages.drawing import STYLE
 
 if TYPE_CHECKING:
@@ -285,7 +284,7 @@ def main(job: Job) -> None:
     verdicts = pq.read_table(job.input.verdicts)
     errors = verdicts.filter(pc.equal(verdicts["outcome"], "errored")).slice(0, 50).to_pylist()
     job.output.json.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    target = Path(os.path.relpath(job.input.pages / "index.html", job.output.page.parent)).as_posix()
+    target = address(job.input.pages / "index.html", job.output.page)
     job.output.page.write_text(
         report_page(report, before, _json(job.input.times), errors, target), encoding="utf-8"
     )

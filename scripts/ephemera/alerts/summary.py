@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ephemera.pages import Heading, Markup, link, page, section, table
+from ephemera.pages import Heading, Markup, address, link, page, section, table
 
 if TYPE_CHECKING:
     from ephemera.job import Job
@@ -68,8 +66,8 @@ def main(job: Job) -> None:
     reports = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     links = [
         (
-            _relative(path.with_suffix(".html"), job.output.page),
-            _relative(folder / "index.html", job.output.page),
+            address(path.with_suffix(".html"), job.output.page),
+            address(folder / "index.html", job.output.page),
         )
         for path, folder in zip(paths, pages, strict=True)
     ]
@@ -78,7 +76,3 @@ def main(job: Job) -> None:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(row_of(report) for report in reports)
-
-
-def _relative(target: Path, page_path: Path) -> str:
-    return Path(os.path.relpath(target, page_path.parent)).as_posix()

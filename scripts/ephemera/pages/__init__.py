@@ -8,13 +8,14 @@ the page forbids it to ask any host for anything. Pages read well in light and d
 and with the keyboard alone.
 """
 
-from ephemera.pages.page import Markup, embed_json, escape, figure_tag, link, page, section
+from ephemera.pages.page import Markup, address, embed_json, escape, figure_tag, link, page, section
 from ephemera.pages.table import Cell, Heading, table
 
 __all__ = [
     "Cell",
     "Heading",
     "Markup",
+    "address",
     "embed_json",
     "escape",
     "figure_tag",

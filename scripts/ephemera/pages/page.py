@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import html
 import json
+import os
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
+
+from ephemera.files import final_path
 
 #: Nothing is loaded from anywhere: what a page needs is in it, or in files beside it.
 POLICY = (
@@ -83,6 +87,17 @@ def link(target: str, text: object) -> Markup:
         message = f"a link goes to a file or an anchor, not to {target!r}"
         raise ValueError(message)
     return Markup(f'<a href="{escape(target)}">{escape(text)}</a>')
+
+
+def address(target: Path, page_path: Path) -> str:
+    """Address of the output `target` of another step of a branch, from a page that is written at `page_path`.
+
+    It goes by the folder of all results, one above what the two share, so that it leads to the same file from
+    the page itself and through the links of `results/current`, which lie as deep.
+    """
+    here, there = final_path(page_path).absolute().parent, target.absolute()
+    root = Path(os.path.commonpath([here, there])).parent
+    return "../" * len(here.relative_to(root).parts) + there.relative_to(root).as_posix()
 
 
 def figure_tag(image: bytes | str, caption: str, *, alt: str | None = None) -> Markup:

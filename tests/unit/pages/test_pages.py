@@ -1,13 +1,28 @@
 """Pages are safe whatever the data say."""
 
 import json
+import os
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ephemera.pages import Cell, Heading, Markup, embed_json, escape, figure_tag, link, page, section, table
+from ephemera.files import begin_attempt
+from ephemera.pages import (
+    Cell,
+    Heading,
+    Markup,
+    address,
+    embed_json,
+    escape,
+    figure_tag,
+    link,
+    page,
+    section,
+    table,
+)
 
 NASTY = "</script><script>alert('x')</script>"
 
@@ -58,3 +73,18 @@ def test_missing_values_are_empty_cells():
 def test_a_row_of_another_length_is_refused():
     with pytest.raises(ValueError, match="2 cells, the table 1"):
         table([Heading("a")], [["x", "y"]])
+
+
+def test_an_address_leads_to_the_same_file_from_the_page_and_through_the_links_of_the_last_run(tmp_path):
+    target = tmp_path / "results/alerts/report/aaaa/demo/1.html"
+    target.parent.mkdir(parents=True)
+    target.write_text("x")
+    step = tmp_path / "results/alerts/summary/bbbb"
+    written = begin_attempt(step / "demo" / "index.html")
+    found = address(target, written)
+    link_of_step = tmp_path / "results/current/alerts/summary"
+    link_of_step.parent.mkdir(parents=True)
+    link_of_step.symlink_to(step)
+    for folder in (step / "demo", link_of_step / "demo"):
+        # Browsers take .. off the address, they do not follow links.
+        assert Path(os.path.normpath(folder / found)) == target
