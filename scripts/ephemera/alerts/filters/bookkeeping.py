@@ -10,6 +10,7 @@ import numpy as np
 
 from ephemera.alerts.filters.contract import Filter, Tag, Verdict
 from ephemera.alerts.filters.locus import Locus
+from ephemera.alerts.filters.moments import BoolArray, Moments
 from ephemera.alerts.outcomes import Kind
 
 
@@ -26,6 +27,10 @@ class LongLived(Filter):
         """Number of nights."""
         self.nights = config.get("nights", 30)
 
+    def screen(self, moments: Moments) -> BoolArray:
+        """Where there are more detections than nights are asked for."""
+        return np.asarray(moments.count(np.isfinite(moments.detections("night"))) > self.nights)
+
     def run(self, locus: Locus) -> Verdict | None:
         """Count nights."""
         return Verdict(["long_lived"]) if len(np.unique(locus.light_curve().night)) > self.nights else None
@@ -40,6 +45,10 @@ class SinglePoint(Filter):
     min_detections = 1
     output_tags = (Tag("single_point", "One detection so far"),)
 
+    def screen(self, moments: Moments) -> BoolArray:
+        """Where there is one detection."""
+        return np.asarray(moments.count(np.isfinite(moments.detections("night"))) == 1)
+
     def run(self, locus: Locus) -> Verdict | None:
         """Count detections."""
         return Verdict(["single_point"]) if locus.n_detections == 1 else None
@@ -53,6 +62,10 @@ class NegativeOnly(Filter):
     known_options = ()
     min_detections = 1
     output_tags = (Tag("negative_only", "All detections are negative"),)
+
+    def screen(self, moments: Moments) -> BoolArray:
+        """Where the largest sign is negative."""
+        return np.asarray(moments.largest(moments.detections("sign")) == -1)
 
     def run(self, locus: Locus) -> Verdict | None:
         """Compare signs."""

@@ -10,9 +10,13 @@ import numpy as np
 
 from ephemera.alerts.filters.contract import Filter, Property, Tag, Verdict
 from ephemera.alerts.filters.locus import LightCurve, Locus
+from ephemera.alerts.filters.moments import BoolArray, Moments
 from ephemera.alerts.match import arcsec
 from ephemera.alerts.outcomes import Kind
 from ephemera.sky.sphere import unit_vectors
+
+#: A weighted mean of magnitudes may leave their span by less than this.
+_ROUNDING_MAG = 1e-6
 
 
 class NightlyBrightening(Filter):
@@ -29,6 +33,14 @@ class NightlyBrightening(Filter):
     def setup(self, config: Mapping[str, Any], files: Mapping[str, Path]) -> None:  # noqa: ARG002
         """Thresholds."""
         self.mag, self.sigma = config.get("brightening_mag", 0.5), config.get("sigma", 5.0)
+
+    def screen(self, moments: Moments) -> BoolArray:
+        """Where magnitudes of two nights span the threshold: means lie between the extremes."""
+        mag, nights = moments.detections("mag"), moments.columns.array("night")
+        span = moments.largest(mag) - moments.smallest(mag)
+        return np.asarray(
+            (moments.smallest(nights) < moments.newest("night")) & (span >= self.mag - _ROUNDING_MAG)
+        )
 
     def run(self, locus: Locus) -> Verdict | None:
         """Compare weighted means of two nights."""
@@ -68,6 +80,13 @@ class Young(Filter):
         self.age, self.gap = config.get("age_d", 5.0), config.get("gap_d", 5.0)
         self.depth = config.get("depth_mag", 0.5)
 
+    def screen(self, moments: Moments) -> BoolArray:
+        """Where the first detection is young enough, and there is a limit at all."""
+        known = np.isfinite(moments.detections("mag"))
+        first = moments.smallest(np.where(known, moments.columns.array("mjd_utc"), np.nan))
+        limits = moments.count(moments.columns.array("kind") == Kind.LIMIT)
+        return np.asarray((moments.newest("mjd_utc") - first < self.age) & (limits > 0))
+
     def run(self, locus: Locus) -> Verdict | None:
         """Tag when both hold."""
         seen, limits = locus.light_curve(), locus.light_curve(kind=Kind.LIMIT)
@@ -95,6 +114,15 @@ class MovingObject(Filter):
         self.within = config.get("within_arcsec", 5.0)
         self.slowest, self.fastest = config.get("slowest", 0.05), config.get("fastest", 100.0)
         self.radius = config.get("radius_arcsec", 2.0)
+
+    def screen(self, moments: Moments) -> BoolArray:
+        """Where the newest alert has a name or a known object, or a night has two detections."""
+        distance = moments.newest("extra.ssdistnr")
+        named = moments.columns.known("ss_id")[moments.row]
+        own = moments.columns.segment_of_rows() * 1e7 + moments.detections("night")
+        _, which, number = np.unique(own, return_inverse=True, return_counts=True)
+        twice = number[which][moments.row] > 1
+        return np.asarray(named | ((distance >= 0) & (distance < self.within)) | twice)
 
     def run(self, locus: Locus) -> Verdict | None:
         """Tag by name, by distance, or by motion."""

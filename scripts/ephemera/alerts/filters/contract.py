@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ephemera.alerts.filters.locus import Locus
+    from ephemera.alerts.filters.moments import Moments
 
 Value = float | int | str
 
@@ -100,6 +101,14 @@ class Filter:
 
     def setup(self, config: Mapping[str, Any], files: Mapping[str, Path]) -> None:
         """Prepare for a night: options of this filter, and files that it may read."""
+
+    def screen(self, moments: Moments) -> Any:
+        """Whether `run` may say something at each moment, as an array; where it is False `run` says nothing.
+
+        Optional, for speed: where it is not written, `run` is called everywhere. It must hold wherever
+        `run` answers more than None, and may hold elsewhere.
+        """
+        raise NotImplementedError
 
     def run(self, locus: Locus) -> Verdict | Mapping[str, Any] | Sequence[str] | None:
         """Judge one locus by its alerts up to `locus.newest`."""

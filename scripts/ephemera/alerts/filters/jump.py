@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ephemera.alerts.filters.contract import Filter, Property, Tag, Verdict
 from ephemera.alerts.filters.locus import Locus
+from ephemera.alerts.filters.moments import BoolArray, Moments
 from ephemera.alerts.outcomes import Kind
 
 
@@ -25,6 +28,12 @@ class Jump(Filter):
     def setup(self, config: Mapping[str, Any], files: Mapping[str, Path]) -> None:  # noqa: ARG002
         """Threshold."""
         self.threshold = config.get("threshold_mag", 3.0)
+
+    def screen(self, moments: Moments) -> BoolArray:
+        """Where the newest alert is a detection, and all magnitudes span the threshold."""
+        mag = moments.detections("mag")
+        span = moments.largest(mag) - moments.smallest(mag)
+        return np.asarray(moments.is_detection() & ~(span < self.threshold))
 
     def size(self, locus: Locus) -> float | None:
         """Last minus previous magnitude in the band of the newest alert."""
@@ -85,6 +94,10 @@ class Oddball(Filter):
         self.jump.setup(config, files)
         self.not_star.setup(config, files)
         self.required_catalogues = self.not_star.required_catalogues
+
+    def screen(self, moments: Moments) -> BoolArray:
+        """Where there may be a jump."""
+        return self.jump.screen(moments)
 
     def run(self, locus: Locus) -> Verdict | None:
         """Tag when both tests agree on this alert."""

@@ -16,6 +16,8 @@ from ephemera.alerts.loci import value_of
 from ephemera.alerts.outcomes import Kind
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 
 class AlertColumns:
@@ -27,13 +29,24 @@ class AlertColumns:
         self.table = alerts.take(order).combine_chunks()
         self.lists: dict[str, list[Any]] = {}
         self.arrays: dict[str, FloatArray] = {}
-        self.names = self.table["locus_id"].to_pylist()
+
+    def segments(self) -> tuple[IntArray, IntArray, pa.Array]:
+        """First row, row after the last, and name of each locus, in order."""
+        names = self.table["locus_id"].combine_chunks()
+        codes = np.asarray(names.dictionary_encode(null_encoding="encode").indices, np.int64)
+        starts = np.flatnonzero(np.append(True, codes[1:] != codes[:-1])) if len(codes) else codes
+        return starts, np.append(starts, len(codes))[1:], names.take(pa.array(starts))
+
+    def segment_of_rows(self) -> IntArray:
+        """Number of the locus of each row."""
+        first, end, _ = self.segments()
+        return np.repeat(np.arange(len(first)), end - first)
 
     def spans(self) -> dict[str, tuple[int, int]]:
         """First row and row after the last of each locus."""
-        starts = [k for k, name in enumerate(self.names) if k == 0 or name != self.names[k - 1]]
-        ends = [*starts, len(self.names)][1:]
-        return {self.names[a]: (a, b) for a, b in zip(starts, ends, strict=True) if self.names[a] is not None}
+        first, end, names = self.segments()
+        rows = zip(names.to_pylist(), first.tolist(), end.tolist(), strict=True)
+        return {name: (a, b) for name, a, b in rows if name is not None}
 
     def _column(self, name: str) -> Any:
         column, _, field = name.partition(".")
@@ -48,6 +61,15 @@ class AlertColumns:
         if name not in self.lists:
             self.lists[name] = self._column(name).to_pylist()
         return self.lists[name]
+
+    def known(self, name: str) -> BoolArray:
+        """Where a column or field is neither null nor NaN; nowhere when there is no such field."""
+        try:
+            column = self._column(name).combine_chunks()
+        except (AttributeError, pa.ArrowException):
+            return np.zeros(len(self.table), bool)
+        return np.asarray(column.is_valid() if not pa.types.is_floating(column.type) else pc.invert(
+            column.is_null(nan_is_null=True)), bool)  # fmt: skip
 
     def array(self, name: str) -> FloatArray:
         """A numeric column, NaN for null, read-only."""

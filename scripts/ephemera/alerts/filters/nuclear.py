@@ -8,8 +8,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from ephemera.alerts.filters.contract import Filter, Property, Tag, Verdict
 from ephemera.alerts.filters.locus import Locus
+from ephemera.alerts.filters.moments import BoolArray, Moments
 from ephemera.alerts.outcomes import Kind
 
 
@@ -32,6 +35,12 @@ class NuclearTransient(Filter):
         self.distnr, self.distpsnr = config.get("distnr", 0.6), config.get("distpsnr1", 1.0)
         self.sgscore, self.difference = config.get("sgscore1", 0.3), config.get("difference_mag", 1.5)
         self.brighter = config.get("brighter", True)
+
+    def screen(self, moments: Moments) -> BoolArray:
+        """Where the newest alert is near a nucleus."""
+        near = moments.newest("extra.distnr") < self.distnr
+        near &= moments.newest("extra.distpsnr1") < self.distpsnr
+        return np.asarray(near & (moments.newest("extra.sgscore1") < self.sgscore))
 
     def run(self, locus: Locus) -> Verdict | None:
         """Tag by the newest alert."""
@@ -67,6 +76,12 @@ class VariableStar(Filter):
     def setup(self, config: Mapping[str, Any], files: Mapping[str, Path]) -> None:  # noqa: ARG002
         """Thresholds."""
         self.distance, self.sgscore = config.get("distance_arcsec", 1.0), config.get("sgscore1", 0.4)
+
+    def screen(self, moments: Moments) -> BoolArray:
+        """Where the smallest distances and the largest score allow medians that pass."""
+        near = moments.smallest(moments.detections("extra.distpsnr1")) < self.distance
+        near &= moments.smallest(moments.detections("extra.distnr")) < self.distance
+        return np.asarray(near & (moments.largest(moments.detections("extra.sgscore1")) > self.sgscore))
 
     def run(self, locus: Locus) -> Verdict | None:
         """Tag, and correct the newest magnitude."""

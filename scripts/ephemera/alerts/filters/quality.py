@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ephemera.alerts.filters.contract import Filter, Tag, Verdict
 from ephemera.alerts.filters.locus import Alert, Locus
+from ephemera.alerts.filters.moments import BoolArray, Moments
 
 
 class QualityBasic(Filter):
@@ -23,6 +26,11 @@ class QualityBasic(Filter):
         """Thresholds."""
         self.rb, self.magdiff = config.get("rb", 0.55), config.get("magdiff", 1.0)
         self.fwhm, self.elong = config.get("fwhm", 5.0), config.get("elong", 1.2)
+
+    def screen(self, moments: Moments) -> BoolArray:
+        """Where the newest alert passes."""
+        rb, nbad, magdiff = (moments.newest(f"extra.{name}") for name in ("rb", "nbad", "magdiff"))
+        return np.asarray((rb >= self.rb) & (nbad == 0) & (np.abs(magdiff) <= self.magdiff))
 
     def good(self, alert: Alert) -> bool:
         """Whether the alert passes."""
@@ -42,6 +50,11 @@ class QualityStrict(QualityBasic):
     known_options = ("rb", "magdiff", "fwhm", "elong")
     required_fields = (*QualityBasic.required_fields, "extra.fwhm", "extra.elong")
     output_tags = (Tag("quality_strict", "The newest alert passes the strict cuts"),)
+
+    def screen(self, moments: Moments) -> BoolArray:
+        """Where the newest alert passes."""
+        fwhm, elong = moments.newest("extra.fwhm"), moments.newest("extra.elong")
+        return np.asarray(super().screen(moments) & (fwhm <= self.fwhm) & (elong <= self.elong))
 
     def good(self, alert: Alert) -> bool:
         """Whether the alert passes."""

@@ -3,85 +3,42 @@
 Loci are gone through by identifier and, inside a locus, alerts by time and filters by their order; so the
 result depends on neither batches nor processes. An error never stops the stream. A filter that fails on
 more than a fraction of the loci is switched off for the rest of the night.
+
+What a filter requires of the newest alert, and where a shipped filter cannot say anything (its `screen`),
+is found for all loci at once; only what is left is a call of `run`.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ephemera.alerts.filters.alarm import Alarm
-from ephemera.alerts.filters.contract import (
-    Filter,
-    RequirementMissingError,
-    Verdict,
-    check_declaration,
-    check_options,
-    checked,
-)
+from ephemera.alerts.filters.contract import Filter, Verdict, checked
 from ephemera.alerts.filters.features import Anomaly
-from ephemera.alerts.filters.load import load_filter
-from ephemera.alerts.filters.locus import AlertColumns, Locus, by_catalogue, plain_properties
+from ephemera.alerts.filters.locus import AlertColumns, Locus, by_catalogue
+from ephemera.alerts.filters.moments import missing_requirement, missing_requirements, moments_of
+from ephemera.alerts.filters.prepare import Limits, Prepared, Tally, prepare
 from ephemera.alerts.filters.process import ProcessFilter
-from ephemera.alerts.loci import LOCI, as_value
-from ephemera.alerts.outcomes import FilterOutcome, Kind
-from ephemera.tables.nested import F8, FLAG, TEXT, nested_schema
+from ephemera.alerts.filters.verdicts import ERRORED, SKIPPED, SUCCEEDED, Grid
+from ephemera.alerts.loci import LOCI
+from ephemera.alerts.tagging import properties_of, property_column, tag_column, tags_of
 
-VERDICTS = nested_schema(
-    "verdicts",
-    "How each filter ended on each locus.",
-    (
-        ("filter", TEXT, None, "meta.id", "Filter"),
-        ("version", TEXT, None, "meta.version", "Its version"),
-        ("locus_id", TEXT, None, "meta.id;meta.main", "Locus"),
-        ("alert_key", TEXT, None, "meta.id", "Newest alert of the locus"),
-        ("mjd_utc", F8, "d", "time.epoch", "Time of that alert"),
-        ("outcome", TEXT, None, "meta.code.status", "succeeded, skipped or errored"),
-        ("passed", FLAG, None, "meta.code", "Whether it set a tag"),
-        ("tags", pa.list_(TEXT), None, "meta.code", "Tags it set"),
-        ("missing", TEXT, None, "meta.note", "Requirement that was missing, for skipped"),
-        ("error", TEXT, None, "meta.code.error", "Name of the exception, for errored"),
-        ("message", TEXT, None, "meta.note", "Its message"),
-        ("traceback", TEXT, None, "meta.note", "The end of its traceback"),
-    ),
-)
+log = logging.getLogger(__name__)
+BoolArray = npt.NDArray[np.bool_]
+
 #: Loci after which the fraction of errors counts.
 ENOUGH = 20
 _TRACEBACK = 2000
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Seconds a locus may take, fraction of errors that switches a filter off, and when filters run.
-
-    `trigger` is "night" (once, at the newest alert of the night) or "alert" (at each alert of the night).
-    """
-
-    seconds: float = 1.0
-    max_error_fraction: float = 0.05
-    trigger: str = "night"
-    memory_mb: int = 2000
-
-
-@dataclass
-class Tally:
-    """Counts of one filter over a night, and the time it took."""
-
-    version: str = ""
-    input: int = 0
-    succeeded: int = 0
-    skipped: int = 0
-    errored: int = 0
-    passed: int = 0
-    seconds: float = 0.0
-    switched_off: bool = False
-    problem: str | None = None
+_OFF = "switched off after too many errors"
 
 
 @dataclass
@@ -118,249 +75,188 @@ def run_filters(
             one.close()
 
 
-class Prepared:
-    """A filter that is set up, or why it cannot run."""
-
-    def __init__(
-        self, name: str, candidate: Filter | None, problem: str | None, *, skip: bool = False
-    ) -> None:
-        self.name, self.filter, self.skip = name, candidate, skip
-        self.tally = Tally(getattr(candidate, "version", "") or "", problem=problem)
-
-    def close(self) -> None:
-        """End a process of its own."""
-        if isinstance(self.filter, ProcessFilter):
-            self.filter.close()
-
-
-def prepare(filters: Sequence[str | Filter], config: Mapping[str, Any], limits: Limits) -> list[Prepared]:
-    """Filters set up and in order; those that cannot be loaded stay in the list with their problem."""
-    prepared = []
-    for given in filters:
-        label = given if isinstance(given, str) else given.name
-        try:
-            candidate = (
-                load_filter(given, limits.seconds, limits.memory_mb) if isinstance(given, str) else given
-            )
-            check_declaration(candidate)
-            files = {k: Path(v) for k, v in config.get("files", {}).get(candidate.name, {}).items()}
-            check_options(candidate, config.get(candidate.name, {}))
-            candidate.setup(config.get(candidate.name, {}), files)
-            check_declaration(candidate)
-            if isinstance(candidate, Anomaly):
-                candidate.train(config.get("before", []))
-        except RequirementMissingError as error:
-            prepared.append(Prepared(candidate.name, candidate, str(error), skip=True))
-        except Exception as error:  # noqa: BLE001  a filter of a user may raise anything
-            prepared.append(Prepared(label, None, f"{type(error).__name__}: {error}"))
-        else:
-            prepared.append(Prepared(candidate.name, candidate, None))
-    return ordered(prepared)
-
-
-def ordered(prepared: Sequence[Prepared]) -> list[Prepared]:
-    """Topological order by required tags, properties and `order_after`, then by name.
-
-    Raises ValueError for filters that wait for each other and for two of one name.
-    """
-    names = [one.name for one in prepared]
-    if len(set(names)) != len(names):
-        message = f"filters must have names of their own, got {', '.join(sorted(names))}"
-        raise ValueError(message)
-    makers: dict[str, set[str]] = {}
-    for one in prepared:
-        for output in (
-            *getattr(one.filter, "output_tags", ()),
-            *getattr(one.filter, "output_properties", ()),
-        ):
-            makers.setdefault(output.name, set()).add(one.name)
-    waits = {}
-    for one in prepared:
-        f = one.filter
-        needed = (*getattr(f, "required_tags", ()), *getattr(f, "required_properties", ()))
-        before = {maker for name in needed for maker in makers.get(name, ())} | set(
-            getattr(f, "order_after", ())
-        )
-        waits[one.name] = (before & set(names)) - {one.name}
-    done: list[str] = []
-    while len(done) < len(names):
-        ready = sorted(n for n in names if n not in done and waits[n] <= set(done))
-        if not ready:
-            message = f"filters wait for each other: {', '.join(sorted(set(names) - set(done)))}"
-            raise ValueError(message)
-        done.append(ready[0])
-    by_name = {one.name: one for one in prepared}
-    return [by_name[name] for name in done]
-
-
 class _Night:
     """One run of all filters over all loci."""
 
     def __init__(
-        self,
-        loci: pa.Table,
-        alerts: pa.Table,
-        prepared: Sequence[Prepared],
-        config: Mapping[str, Any],
-        limits: Limits,
-        alarm: Alarm,
-    ) -> None:
+        self, loci: pa.Table, alerts: pa.Table, prepared: Sequence[Prepared], config: Mapping[str, Any],
+        limits: Limits, alarm: Alarm,
+    ) -> None:  # fmt: skip
         self.prepared, self.limits, self.alarm = prepared, limits, alarm
         self.loci = loci.take(pa.compute.sort_indices(loci["locus_id"]))
         self.columns = AlertColumns(alerts)
-        self.night = config.get("night")
+        self.names = self.loci["locus_id"].combine_chunks()
+        self.moments = moments_of(
+            self.columns, self.names, night=config.get("night"), new_keys=config.get("new_alerts"),
+            each=limits.trigger == "alert",
+        )  # fmt: skip
         self.catalogues = frozenset(config.get("catalogues", ()))
-        self.rows: list[tuple[Any, ...]] = []
-        self.new_keys = config.get("new_alerts")
+        self.grid = Grid(len(self.moments), len(prepared))
+        self.tags, self.properties = tags_of(self.loci["tags"]), properties_of(self.loci["properties"])
         for one in prepared:
             if isinstance(one.filter, ProcessFilter):
                 one.filter.send_night(self.loci, self.columns.table)
 
     def run(self) -> FilterRun:
         """All loci in order of their identifiers."""
-        spans = self.columns.spans()
-        names = self.loci["locus_id"].to_pylist()
-        facts = {
-            name: self.loci[name].to_pylist()
-            for name in ("ra", "dec", "n_det", "scatter", "sep99", "mjd_first", "mjd_last")
-        }
-        tags = [{t["name"]: t for t in row or ()} for row in self.loci["tags"].to_pylist()]
-        properties = [plain_properties(row) for row in self.loci["properties"].to_pylist()]
-        matches = self.loci["matches"].to_pylist()
-        for k, name in enumerate(names):
-            if name not in spans:
-                continue
-            known = {"locus_id": name, **{fact: values[k] for fact, values in facts.items()}}
-            catalogues = by_catalogue(matches[k])
-            first, end = spans[name]
-            for row in self._triggers(first, end):
-                for one in self.prepared:
-                    locus = Locus(
-                        self.columns,
-                        first,
-                        row,
-                        known,
-                        self.columns.get("night")[row],
-                        tags[k],
-                        properties[k],
-                        catalogues,
-                    )
-                    self._one(one, locus, k, row, tags[k], properties[k])
-        self._finish(names, properties)
-        table = self.loci.set_column(LOCI.names.index("tags"), LOCI.field("tags"), pa.array(
-            [[tag[n] for n in sorted(tag)] for tag in tags], LOCI.field("tags").type))  # fmt: skip
-        stored = [[(n, as_value(p[n])) for n in sorted(p)] for p in properties]
-        kind = LOCI.field("properties")
-        table = table.set_column(LOCI.names.index("properties"), kind, pa.array(stored, kind.type))
-        columns = list(zip(*self.rows, strict=True)) or [()] * len(VERDICTS)
-        verdicts = pa.Table.from_arrays(
-            [pa.array(list(c), f.type) for c, f in zip(columns, VERDICTS, strict=True)], schema=VERDICTS
-        )
+        visits = [self._plan(one, column) for column, one in enumerate(self.prepared)]
+        visited = np.argwhere(np.stack(visits, axis=1)) if visits else np.zeros((0, 2), np.int64)
+        self.facts = _Facts(self.loci, self.columns, anything=len(visited) > 0)
+        for row, column in visited.tolist():
+            self._one(self.prepared[column], row, column)
+        for column, one in enumerate(self.prepared):
+            self._count(one.tally, column)
+        self._finish()
+        table = self.loci
+        for name, values in (
+            ("tags", tag_column(self.tags)),
+            ("properties", property_column(self.properties)),
+        ):
+            table = table.set_column(LOCI.names.index(name), LOCI.field(name), values)
+        verdicts = self.grid.table(self.moments, self.names, self.prepared)
         return FilterRun(verdicts, table, {one.name: one.tally for one in self.prepared})
 
-    def _triggers(self, first: int, end: int) -> list[int]:
-        """Rows at which filters run: alerts of the night, or only the newest of them."""
-        nights, kinds = self.columns.get("night"), self.columns.get("kind")
-        rows = list(range(first, end))
-        if self.new_keys is not None:
-            keys = self.columns.get("alert_key")
-            rows = [row for row in rows if keys[row] in self.new_keys]
-        if self.night is not None:
-            own = [row for row in rows if nights[row] == self.night]
-            rows = own or rows
-        detections = [row for row in rows if kinds[row] == Kind.DETECTION]
-        rows = detections or rows
-        return rows if self.limits.trigger == "alert" else rows[-1:]
-
-    def _one(
-        self,
-        one: Prepared,
-        locus: Locus,
-        index: int,
-        row: int,
-        tags: dict[str, Any],
-        properties: dict[str, Any],
-    ) -> None:
-        tally = one.tally
-        tally.input += 1
-        outcome, verdict, missing, error = FilterOutcome.SKIPPED, Verdict(), None, None
+    def _plan(self, one: Prepared, column: int) -> BoolArray:
+        """Moments at which a filter is called; what becomes of it at the others is written down."""
+        number, grid = len(self.moments), self.grid
+        one.tally.input = number
         if one.filter is None or one.skip:
-            missing = tally.problem
-            outcome = FilterOutcome.SKIPPED if one.skip else FilterOutcome.ERRORED
-            error = None if one.skip else ("FilterNotLoaded", tally.problem or "", "")
-        elif tally.switched_off:
-            missing = "switched off after too many errors"
-        elif (missing := missing_requirement(one.filter, locus, self.catalogues)) is None:
-            outcome, verdict, error = self._call(one, locus, index, row)
-        passed = bool(verdict.tags) or bool(verdict.properties)
-        setattr(tally, outcome.value, getattr(tally, outcome.value) + 1)
-        tally.passed += passed
-        time_set = locus.newest.mjd_utc
-        for tag in verdict.tags:
-            tags.setdefault(
-                tag, {"name": tag, "filter": one.name, "version": tally.version, "mjd_set": time_set}
-            )
-        properties.update(verdict.properties)
-        self.rows.append(
-            (one.name, tally.version, locus.locus_id, locus.newest.alert_key, time_set, outcome.value, passed,
-             list(verdict.tags), missing, *(error or (None, None, None)))
-        )  # fmt: skip
+            grid.outcome[:, column] = SKIPPED if one.skip else ERRORED
+            grid.missing[column] = pa.repeat(pa.scalar(one.tally.problem, pa.string()), number)
+            if not one.skip:
+                error = "FilterNotLoaded", one.tally.problem or "", ""
+                grid.errors |= {(row, column): error for row in range(number)}
+            return np.zeros(number, bool)
+        one.changing = bool(one.filter.required_tags or one.filter.required_properties)
+        grid.missing[column] = missing_requirements(
+            one.filter, self.moments, self.catalogues, counts=not one.changing
+        )
+        able = np.asarray(grid.missing[column].is_null(), bool)
+        grid.outcome[~able, column] = SKIPPED
+        one.tried = np.cumsum(able)
+        return able if one.changing else able & self._screened(one)
 
-    def _call(
-        self, one: Prepared, locus: Locus, index: int, row: int
-    ) -> tuple[FilterOutcome, Verdict, tuple[str, str, str] | None]:
+    def _screened(self, one: Prepared) -> BoolArray:
+        """Where the filter may say something, and where its fraction of errors begins to count.
+
+        Only a screen of the class itself is asked: one that is inherited knows nothing of a changed `run`.
+        """
+        everywhere = np.ones(len(self.moments), bool)
+        if "screen" not in vars(type(one.filter)):
+            return everywhere
         assert one.filter is not None
         start = time.perf_counter()
-        error = None
+        try:
+            found = np.array(one.filter.screen(self.moments), bool)
+        except Exception:
+            log.warning("the screen of filter %s failed; it is called at each locus", one.name, exc_info=True)
+            return everywhere
+        one.tally.seconds += time.perf_counter() - start
+        return np.asarray(found | (one.tried == ENOUGH))
+
+    def _one(self, one: Prepared, row: int, column: int) -> None:
+        """Call one filter at one moment."""
+        if one.tally.switched_off:
+            return
+        k, newest = int(self.moments.locus[row]), int(self.moments.row[row])
+        tags, properties = self.tags[k], self.properties[k]
+        locus = Locus(
+            self.columns, int(self.moments.first[row]), newest, self.facts.of(k),
+            self.facts.nights[newest], tags, properties, self.facts.matches_of(k),
+        )  # fmt: skip
+        assert one.filter is not None
+        if one.changing:
+            missing = missing_requirement(one.filter, locus, self.catalogues)
+            if missing is not None:
+                self.grid.skip(row, column, missing)
+                one.not_tried += 1
+                return
+        verdict = self._call(one, locus, k, row, column)
+        if verdict.tags:
+            self.grid.tags[row, column] = verdict.tags
+            time_set = locus.newest.mjd_utc
+            for tag in verdict.tags:
+                tags.setdefault(
+                    tag,
+                    {"name": tag, "filter": one.name, "version": one.tally.version, "mjd_set": time_set},
+                )
+        properties.update(verdict.properties)
+        self.grid.passed[row, column] = bool(verdict.tags) or bool(verdict.properties)
+
+    def _call(self, one: Prepared, locus: Locus, index: int, row: int, column: int) -> Verdict:
+        assert one.filter is not None
+        start = time.perf_counter()
         verdict = Verdict()
         try:
             if isinstance(one.filter, ProcessFilter):
-                answer = one.filter.ask(index, row, locus.tags, locus.properties)
+                newest = int(self.moments.row[row])
+                answer = one.filter.ask(index, newest, locus.tags, locus.properties)
             else:
                 answer = self.alarm.call(one.filter.run, locus)
             verdict = checked(one.filter, answer)
-            outcome = FilterOutcome.SUCCEEDED
         except Exception as problem:  # noqa: BLE001  a filter may raise anything, and never stops the stream
-            outcome = FilterOutcome.ERRORED
             tail = getattr(problem, "remote_traceback", None) or "".join(traceback.format_exception(problem))
             name = getattr(problem, "remote_name", None) or type(problem).__name__
-            error = name, str(problem)[:500], tail[-_TRACEBACK:]
+            self.grid.outcome[row, column] = ERRORED
+            self.grid.errors[row, column] = name, str(problem)[:500], tail[-_TRACEBACK:]
+            one.errors += 1
         one.tally.seconds += time.perf_counter() - start
-        tried = one.tally.succeeded + one.tally.errored + 1
-        errors = one.tally.errored + (outcome is FilterOutcome.ERRORED)
-        if tried >= ENOUGH and errors > self.limits.max_error_fraction * tried:
-            one.tally.switched_off = True
-        return outcome, verdict, error
+        tried = int(one.tried[row]) - one.not_tried
+        if tried >= ENOUGH and one.errors > self.limits.max_error_fraction * tried:
+            self._switch_off(one, row + 1, column)
+        return verdict
 
-    def _finish(self, names: Sequence[str], properties: list[dict[str, Any]]) -> None:
+    def _switch_off(self, one: Prepared, row: int, column: int) -> None:
+        """Skip a filter at all later moments."""
+        one.tally.switched_off = True
+        self.grid.outcome[row:, column] = SKIPPED
+        known = self.grid.missing[column]
+        off = pa.repeat(pa.scalar(_OFF, pa.string()), len(known) - row)
+        self.grid.missing[column] = pa.concat_arrays([known.slice(0, row), off])
+
+    def _count(self, tally: Tally, column: int) -> None:
+        outcomes = np.bincount(self.grid.outcome[:, column], minlength=3)
+        tally.succeeded, tally.skipped, tally.errored = (
+            int(outcomes[kind]) for kind in (SUCCEEDED, SKIPPED, ERRORED)
+        )
+        tally.passed = int(self.grid.passed[:, column].sum())
+
+    def _finish(self) -> None:
         """Properties that compare all loci of the night, such as ranks."""
+        names = self.names.to_pylist()
         for one in self.prepared:
             if isinstance(one.filter, Anomaly) and not one.skip:
                 start = time.perf_counter()
-                found = one.filter.finish(dict(zip(names, properties, strict=True)))
+                found = one.filter.finish(dict(zip(names, self.properties, strict=True)))
                 for k, name in enumerate(names):
-                    properties[k].update(found.get(name, {}))
+                    self.properties[k].update(found.get(name, {}))
                 one.tally.passed += len(found)
                 one.tally.seconds += time.perf_counter() - start
 
 
-def missing_requirement(candidate: Filter, locus: Locus, catalogues: frozenset[str]) -> str | None:
-    """What a filter needs and the locus does not have; None when all is there."""
-    newest = locus.newest
-    if candidate.surveys and newest.survey not in candidate.surveys:
-        return f"survey {newest.survey}"
-    if candidate.bands and newest.band not in candidate.bands:
-        return f"band {newest.band}"
-    for name in candidate.required_fields:
-        value = newest.get(name)
-        if value is None or value != value:
-            return name
-    needed = (
-        *(("catalogue", name) for name in candidate.required_catalogues if name not in catalogues),
-        *(("tag", name) for name in candidate.required_tags if name not in locus.tags),
-        *(("property", n) for n in candidate.required_properties if locus.properties.get(n) is None),
-    )
-    if needed:
-        return " ".join(needed[0])
-    few = candidate.min_detections and locus.n_detections < candidate.min_detections
-    return f"{candidate.min_detections} detections" if few else None
+class _Facts:
+    """Facts and matches of loci as filters see them, made when a locus is first looked at."""
+
+    def __init__(self, loci: pa.Table, columns: AlertColumns, *, anything: bool) -> None:
+        names = ("locus_id", "ra", "dec", "n_det", "scatter", "sep99", "mjd_first", "mjd_last")
+        self.columns = {name: loci[name].to_pylist() for name in names} if anything else {}
+        self.nights = columns.get("night")
+        some = pa.compute.list_value_length(loci["matches"])
+        self.matches = loci["matches"].to_pylist() if pa.compute.sum(some).as_py() else None
+        self.last, self.known, self.by_catalogue = -1, {}, {}  # type: ignore[var-annotated]
+
+    def _look(self, k: int) -> None:
+        if k != self.last:
+            self.last = k
+            self.known = {name: values[k] for name, values in self.columns.items()}
+            self.by_catalogue = {} if self.matches is None else by_catalogue(self.matches[k])
+
+    def of(self, k: int) -> Mapping[str, Any]:
+        """Identifier, position, counts and times of a locus."""
+        self._look(k)
+        return self.known
+
+    def matches_of(self, k: int) -> Mapping[str, Any]:
+        """Its matches by catalogue."""
+        self._look(k)
+        return self.by_catalogue
