@@ -16,13 +16,13 @@ import pyarrow.parquet as pq
 from ephemera.config.survey import Catalogue, Histogram
 from ephemera.job import namespace
 from ephemera.survey.catalogue import load
-from ephemera.survey.curve_files import read_curves, write_curves
-from ephemera.survey.describing import NAMES, Extractor, feature_table, usable_epochs
+from ephemera.survey.curve_files import read_photometry, write_curves
+from ephemera.survey.describing import NAMES, Extractor, feature_table
 from ephemera.survey.histogram import histogram_of
 from ephemera.survey.judging import Search, search_curve
 from ephemera.survey.light_curve import LightCurve
 from ephemera.survey.nearest import Sky
-from ephemera.survey.own_features import asymmetry, autocorrelation, own_numbers, prepare, stetson_j
+from ephemera.survey.own_features import asymmetry, autocorrelation, in_parts, lay_out, own_numbers, stetson_j
 from ephemera.survey.parquet_tables import write_table
 from ephemera.survey.periods import Series, frequencies, periodogram
 from ephemera.survey.robust import robust_mean_rms
@@ -120,7 +120,8 @@ def bench_features() -> list[tuple[str, float, str, str]]:
     """28 features by light-curve and by feets, where they are installed; our own; all of it with files."""
     made = curves() * 5  # what a batch of 200 sources has with five light curves each
     n = len(made)
-    plain = prepare([usable_epochs(c) for c in made])
+    parts = [lay_out(made[part]) for part in in_parts([len(c) for c in made])]
+    plain = [curve for part in parts for curve in part.curves()]
     extractor = Extractor()
     rows = []
     if extractor.version is not None:
@@ -129,14 +130,14 @@ def bench_features() -> list[tuple[str, float, str, str]]:
         rows.append(("survey: features, library", 1 / each, "curves/s", note))
     signs: list[list[int]] = [[]] * n
     together = best_of(lambda: feature_table(made, signs, extractor)) / n
-    alone = best_of(lambda: own_numbers(plain)) / n
+    alone = best_of(lambda: [own_numbers(part) for part in parts]) / n
     twin = best_of(lambda: [(stetson_j(p), autocorrelation(p.flux), asymmetry(p.flux)) for p in plain]) / n
     with tempfile.TemporaryDirectory() as folder:
         path, out = Path(folder, "curves.parquet"), Path(folder, "features.parquet")
         write_curves(made, path)
 
         def step() -> None:
-            write_table(feature_table(read_curves(path), signs, extractor), "features", out)
+            write_table(feature_table(read_photometry(path), signs, extractor), "features", out)
 
         files = best_of(step) / n
     rows.append(("survey: features, all", 1 / together, "curves/s", "library and our own; wanted 8000"))

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ephemera.survey.light_curve import LightCurve
-from ephemera.survey.own_features import Prepared, own_numbers, prepare
+from ephemera.survey.light_curve import Photometry
+from ephemera.survey.own_features import NUMBERS, Prepared, in_parts, lay_out, own_numbers
 from ephemera.survey.parquet_tables import table_of
 from ephemera.survey.photometry import mag_of
 from ephemera.tables import Column, TableDeclaration
@@ -167,27 +167,33 @@ class Extractor:
         return np.asarray(found, np.float64)
 
 
-def number_columns(curves: Sequence[Prepared], extractor: Extractor) -> dict[str, Any]:
-    """Columns of the table `features` that come from plain arrays: the library's and our own."""
-    library = extractor.many(curves)
-    own = own_numbers(curves)
-    columns: dict[str, Any] = {
-        "n_used": np.array([len(curve) for curve in curves], np.int32),
-        "weighted": np.array([curve.error is not None for curve in curves], bool),
-        "library": pa.array([extractor.version] * len(curves), pa.string()),
-        **own,
-        **{name: library[:, k] for k, name in enumerate(NAMES)},
-    }
+def number_columns(curves: Sequence[Photometry], extractor: Extractor) -> dict[str, Any]:
+    """Columns of the table `features` that come from the epochs: the library's and our own.
+
+    A few light curves at a time go through all of it, while their epochs are in the processor's cache.
+    """
+    n = len(curves)
+    library = np.full((n, len(NAMES)), np.nan)
+    own = {name: np.full(n, np.nan) for name in NUMBERS}
+    used, weighted = np.zeros(n, np.int32), np.zeros(n, bool)
+    for part in in_parts([len(curve.mjd) for curve in curves]):
+        epochs = lay_out(curves[part])
+        used[part], weighted[part] = epochs.n, epochs.weighted
+        library[part] = extractor.many(epochs.curves())
+        for name, values in own_numbers(epochs).items():
+            own[name][part] = values
+    library[~np.isfinite(library)] = np.nan
     return {
-        name: np.where(np.isfinite(values), values, np.nan)
-        if isinstance(values, np.ndarray) and values.dtype.kind == "f"
-        else values
-        for name, values in columns.items()
+        "n_used": used,
+        "weighted": weighted,
+        "library": pa.array([extractor.version] * n, pa.string()),
+        **{name: np.where(np.isfinite(values), values, np.nan) for name, values in own.items()},
+        **dict(zip(NAMES, library.T, strict=True)),
     }
 
 
 def feature_table(
-    curves: Sequence[LightCurve],
+    curves: Sequence[Photometry],
     signs: Sequence[Sequence[int]],
     extractor: Extractor,
     injections: Sequence[str] | None = None,
@@ -199,7 +205,7 @@ def feature_table(
     columns of the period search where there was one.
     """
     n = len(curves)
-    columns = number_columns(prepare([usable_epochs(curve) for curve in curves]), extractor)
+    columns = number_columns(curves, extractor)
     median = columns.pop("median_flux")
     zero_points = np.array([curve.zero_point for curve in curves], np.float64)
     columns["median_mag"] = mag_of(median, np.full(n, np.nan), zero_points)[0]
@@ -215,10 +221,7 @@ def feature_table(
     return table_of(FEATURES, columns)
 
 
-def usable_epochs(curve: LightCurve) -> tuple[FloatArray, FloatArray, FloatArray]:
+def usable_epochs(curve: Photometry) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Time, flux and error of the usable epochs."""
     usable = curve.usable
-    if usable.all():
-        return curve.mjd, curve.flux, curve.flux_err
-    rows = np.flatnonzero(usable)  # once, where a mask would be counted for each array
-    return curve.mjd.take(rows), curve.flux.take(rows), curve.flux_err.take(rows)
+    return curve.mjd[usable], curve.flux[usable], curve.flux_err[usable]

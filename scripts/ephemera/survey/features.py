@@ -10,10 +10,10 @@ import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from ephemera.survey.curve_files import read_curves
+from ephemera.survey.curve_files import read_photometry
 from ephemera.survey.describing import Extractor, feature_table, usable_epochs
 from ephemera.survey.judging import finite
-from ephemera.survey.light_curve import LightCurve
+from ephemera.survey.light_curve import Photometry
 from ephemera.survey.own_features import prepared
 from ephemera.survey.parquet_tables import read_table, write_table
 from ephemera.survey.periods import Series, find_boxes, find_period
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def period_columns(curve: LightCurve, shortest: float, longest: float, n_terms: int = 1) -> dict[str, Any]:
+def period_columns(curve: Photometry, shortest: float, longest: float, n_terms: int = 1) -> dict[str, Any]:
     """Columns of the period search of one light curve."""
     epochs = prepared(*usable_epochs(curve))
     series = Series(epochs.time, epochs.flux, epochs.error)
@@ -46,7 +46,7 @@ def main(job: Job) -> None:
     """Describe one batch of one survey."""
     settings: Settings = job.settings
     searched = set(read_table(job.input.searched, ["curve_id"])["curve_id"].to_pylist())
-    curves = [curve for curve in read_curves(job.input.curves) if curve.curve_id in searched]
+    curves = [curve for curve in read_photometry(job.input.curves) if curve.curve_id in searched]
     signs: dict[str, list[int]] = defaultdict(list)
     for row in read_table(job.input.detections, ["curve_id", "sign"]).to_pylist():
         signs[row["curve_id"]].append(row["sign"])

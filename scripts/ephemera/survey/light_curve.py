@@ -28,14 +28,11 @@ DAY = 86400.0
 
 
 @dataclass(frozen=True)
-class LightCurve:
-    """Epochs of equal length in parallel arrays, and what is known of them all.
+class Photometry:
+    """Times and fluxes of one light curve, and which light curve they are.
 
-    `mjd` (d) in the scale of the survey: UTC for ZTF, TDB at the barycentre for TESS, where
-    `time_bjd_tdb` (d) is set too. `flux`, `flux_err` in `flux_unit`; `zero_point` is the magnitude of
-    flux 1. `flag` are the survey's bits, untouched; `bad` says that an epoch must not be used. `live` (s)
-    is how long each epoch collected light, `exptime` (s) its median length. `x`, `y` are positions: ICRS
-    degrees (`position` "sky"), pixels ("pixel") or absent (None).
+    `mjd` (d) in the scale of the survey: UTC for ZTF, TDB at the barycentre for TESS. `flux`, `flux_err` are
+    in a unit in which flux 1 has the magnitude `zero_point`. `bad` says that an epoch must not be used.
     """
 
     source: str
@@ -43,21 +40,11 @@ class LightCurve:
     object_id: str
     filter: str
     season: int
-    season_of: int
-    flux_unit: str
     zero_point: float
     mjd: FloatArray
     flux: FloatArray
     flux_err: FloatArray
-    flag: IntArray
     bad: BoolArray
-    live: FloatArray
-    exptime: float
-    zero_point_measured: float = float("nan")
-    time_bjd_tdb: FloatArray | None = None
-    x: FloatArray | None = None
-    y: FloatArray | None = None
-    position: str | None = None
 
     def __len__(self) -> int:
         return len(self.mjd)
@@ -71,6 +58,27 @@ class LightCurve:
     def usable(self) -> BoolArray:
         """Epochs that count: finite time and flux, not bad."""
         return ~self.bad & np.isfinite(self.flux) & np.isfinite(self.mjd)
+
+
+@dataclass(frozen=True)
+class LightCurve(Photometry):
+    """Epochs of equal length in parallel arrays, and what is known of them all.
+
+    Of TESS `time_bjd_tdb` (d) is set too. `flag` are the survey's bits, untouched. `live` (s) is how long
+    each epoch collected light, `exptime` (s) its median length. `x`, `y` are positions: ICRS degrees
+    (`position` "sky"), pixels ("pixel") or absent (None).
+    """
+
+    season_of: int
+    flux_unit: str
+    flag: IntArray
+    live: FloatArray
+    exptime: float
+    zero_point_measured: float = float("nan")
+    time_bjd_tdb: FloatArray | None = None
+    x: FloatArray | None = None
+    y: FloatArray | None = None
+    position: str | None = None
 
     @cached_property
     def magnitudes(self) -> tuple[FloatArray, FloatArray]:

@@ -1,7 +1,7 @@
 """Three numbers of our own that describe a light curve, and the same for many light curves at once.
 
 Stetson's J of pairs of epochs, the correlation of successive epochs, and the asymmetry of the extremes. The
-functions of one light curve are the definition; `own_numbers` gives the same for a batch, in sums over pieces
+functions of one light curve are the definition; `own_numbers` gives the same for many, in sums over pieces
 of one long array, whichever light curves stand beside each other.
 """
 
@@ -10,19 +10,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from ephemera.survey.light_curve import Photometry
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 #: Pairs of epochs closer than this (d) enter Stetson's J.
 PAIR_DAYS = 0.1
 #: Share of epochs called brightest, and faintest, by the asymmetry.
 EXTREME = 0.05
-#: Epochs worked on at once, few enough for the processor's cache.
-AT_ONCE = 1 << 14
+#: What `own_numbers` gives.
+NUMBERS = ("stetson_J", "autocorrelation", "asymmetry", "median_flux")
+#: Epochs worked on at once: few enough for the processor's cache, enough that calls do not count.
+AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -56,32 +62,71 @@ def prepared(time: FloatArray, flux: FloatArray, error: FloatArray) -> Prepared:
     return Prepared(time, flux, error if weighted else None)
 
 
-def prepare(curves: Sequence[tuple[FloatArray, FloatArray, FloatArray]]) -> list[Prepared]:
-    """`prepared` of many light curves (time, flux, error); those without any flaw are taken as they are."""
-    found: list[Prepared] = []
-    for part in _parts([len(time) for time, _, _ in curves]):
-        some = [curves[k] for k in part]
-        filled = [k for k, (time, _, _) in enumerate(some) if len(time)]
-        clean = dict(zip(filled, _without_flaw([some[k] for k in filled]), strict=True))
-        found += [
-            Prepared(*curve) if clean.get(number, False) else prepared(*curve)
-            for number, curve in enumerate(some)
-        ]
-    return found
+@dataclass(frozen=True)
+class Epochs:
+    """Epochs of some light curves as `Prepared` has them, laid end to end.
+
+    `n` is how many each light curve has; `error` is 1 in those that are not `weighted`.
+    """
+
+    time: FloatArray
+    flux: FloatArray
+    error: FloatArray
+    n: IntArray
+    weighted: BoolArray
+
+    def curves(self) -> list[Prepared]:
+        """Each light curve, without a copy."""
+        found, first = [], 0
+        for n, weighted in zip(self.n.tolist(), self.weighted.tolist(), strict=True):
+            rows = slice(first, first + n)
+            found.append(Prepared(self.time[rows], self.flux[rows], self.error[rows] if weighted else None))
+            first += n
+        return found
 
 
-def _without_flaw(curves: Sequence[tuple[FloatArray, FloatArray, FloatArray]]) -> list[bool]:
-    """Whether all is finite, times ascend and errors are positive, for light curves with epochs."""
-    if not curves:
-        return []
-    time, flux, error = (np.concatenate([curve[k] for curve in curves]) for k in range(3))
-    n = np.array([len(curve[0]) for curve in curves])
-    start = np.cumsum(n) - n
-    good = np.isfinite(time) & np.isfinite(flux) & np.isfinite(error) & (error > 0)
-    with np.errstate(invalid="ignore"):
-        later = np.concatenate(([True], time[1:] > time[:-1]))
-    later[start] = True
-    return list(np.logical_and.reduceat(good & later, start).tolist())
+def lay_out(curves: Sequence[Photometry]) -> Epochs:
+    """`prepared` of many light curves without their bad epochs; those without a flaw stay as they are."""
+    time = np.concatenate([curve.mjd for curve in curves])
+    flux = np.concatenate([curve.flux for curve in curves])
+    error = np.concatenate([curve.flux_err for curve in curves])
+    use = np.isfinite(time)
+    use &= np.isfinite(flux)
+    use &= ~np.concatenate([curve.bad for curve in curves])
+    edges = np.concatenate(([0], np.cumsum([len(curve.mjd) for curve in curves])))
+    rows = np.flatnonzero(use)
+    if len(rows) < len(time):  # by number, where a mask would be counted for each array
+        time, flux, error = time.take(rows), flux.take(rows), error.take(rows)
+        edges = np.searchsorted(rows, edges)
+    n = np.diff(edges)
+    flawed = _flawed(time, error, edges)
+    if not len(flawed):
+        return Epochs(time, flux, error, n, n > 0)
+    parts = [Prepared(time[a:b], flux[a:b], error[a:b]) for a, b in pairwise(edges.tolist())]
+    for number in flawed.tolist():
+        part = parts[number]
+        assert part.error is not None  # until here
+        parts[number] = prepared(part.time, part.flux, part.error)
+    return Epochs(
+        np.concatenate([part.time for part in parts]),
+        np.concatenate([part.flux for part in parts]),
+        np.concatenate([np.ones(len(part)) if part.error is None else part.error for part in parts]),
+        np.array([len(part) for part in parts]),
+        np.array([part.error is not None for part in parts]),
+    )
+
+
+def _flawed(time: FloatArray, error: FloatArray, edges: IntArray) -> IntArray:
+    """Light curves, between two edges each, that are out of order or not weighted throughout, or empty."""
+    good = (error > 0) & (error < np.inf)
+    later = np.ones(len(time), bool)
+    np.greater(time[1:], time[:-1], out=later[1:])
+    later[edges[:-1][edges[:-1] < len(time)]] = True
+    good &= later
+    if good.all() and np.all(edges[1:] > edges[:-1]):
+        return np.zeros(0, np.int64)
+    wrong = np.searchsorted(edges, np.flatnonzero(~good), side="right") - 1
+    return np.union1d(wrong, np.flatnonzero(edges[1:] == edges[:-1]))
 
 
 def stetson_j(one: Prepared) -> float:
@@ -119,46 +164,39 @@ def asymmetry(flux: FloatArray) -> float:
     return float((both.mean() - np.median(ordered)) / ordered.std())
 
 
-def own_numbers(curves: Sequence[Prepared]) -> dict[str, FloatArray]:
+def own_numbers(epochs: Epochs) -> dict[str, FloatArray]:
     """stetson_J, autocorrelation, asymmetry and the median flux of each light curve; NaN where undefined."""
-    names = ("stetson_J", "autocorrelation", "asymmetry", "median_flux")
-    found = {name: np.full(len(curves), np.nan) for name in names}
-    for part in _parts([len(curve) for curve in curves]):
-        some = [k for k in part if len(curves[k])]
-        if some:
-            with np.errstate(all="ignore"):
-                pieces = _Pieces([curves[k] for k in some])
-                for name, values in zip(names, pieces.numbers(), strict=True):
-                    found[name][some] = values
+    found = {name: np.full(len(epochs.n), np.nan) for name in NUMBERS}
+    filled = np.flatnonzero(epochs.n)
+    if len(filled):
+        with np.errstate(all="ignore"):
+            for name, values in zip(NUMBERS, _Pieces(epochs, filled).numbers(), strict=True):
+                found[name][filled] = values
     return found
 
 
-def _parts(lengths: Sequence[int]) -> Iterator[range]:
-    """Numbers of successive light curves whose epochs are worked on together."""
+def in_parts(lengths: Sequence[int]) -> Iterator[slice]:
+    """Successive light curves whose epochs are worked on together."""
     first = total = 0
     for k, length in enumerate(lengths):
         if total and total + length > AT_ONCE:
-            yield range(first, k)
+            yield slice(first, k)
             first, total = k, 0
         total += length
     if first < len(lengths):
-        yield range(first, len(lengths))
+        yield slice(first, len(lengths))
 
 
 class _Pieces:
-    """Light curves with epochs, laid end to end."""
+    """Sums over the light curves that have epochs."""
 
-    def __init__(self, curves: Sequence[Prepared]) -> None:
-        self.n = np.array([len(curve) for curve in curves])
+    def __init__(self, epochs: Epochs, filled: IntArray) -> None:
+        self.time, self.flux, self.error = epochs.time, epochs.flux, epochs.error
+        self.n, self.weighted = epochs.n[filled], epochs.weighted[filled]
         self.start = np.cumsum(self.n) - self.n
-        self.flux = np.concatenate([curve.flux for curve in curves])
-        self.time = np.concatenate([curve.time for curve in curves])
-        self.weighted = np.array([curve.error is not None for curve in curves])
         self.mean = self._sums(self.flux) / self.n
         self.away = self.flux - np.repeat(self.mean, self.n)
         self.power = self._sums(self.away**2)
-        given = [np.ones(len(c)) if c.error is None else c.error for c in curves]
-        self.error = np.concatenate(given)
 
     def numbers(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """The four numbers of each light curve."""
@@ -168,28 +206,31 @@ class _Pieces:
     def _sums(self, values: FloatArray) -> FloatArray:
         return np.asarray(np.add.reduceat(values, self.start), np.float64)
 
-    def _of_pairs(self, values: FloatArray) -> FloatArray:
-        """Sum over pairs of neighbours in one light curve; `values` is one shorter than the epochs."""
-        padded = np.append(values, 0.0)
-        padded[self.start[1:] - 1] = 0.0
-        return self._sums(padded)
-
     def _autocorrelation(self) -> FloatArray:
-        lagged = self._of_pairs(self.away[1:] * self.away[:-1])
+        product = np.zeros(len(self.flux))
+        np.multiply(self.away[1:], self.away[:-1], out=product[:-1])
+        product[self.start[1:] - 1] = 0.0
+        lagged = self._sums(product)
         return np.where((self.n >= 3) & (self.power > 0), lagged / self.power, np.nan)
 
     def _stetson(self) -> FloatArray:
-        close = np.append(np.diff(self.time) <= PAIR_DAYS, False)
+        close = np.zeros(len(self.time), bool)
+        np.less_equal(self.time[1:] - self.time[:-1], PAIR_DAYS, out=close[:-1])
         close[self.start[1:] - 1] = False
-        pairs = np.add.reduceat(close.astype(np.int64), self.start)
-        weight = 1 / (self.error * self.error)  # 1 where there are no errors
-        mean = self._sums(weight * self.flux) / self._sums(weight)
+        left = np.flatnonzero(close)
+        pairs = np.diff(np.searchsorted(left, np.append(self.start, len(self.time))))
+        weight = self.error * self.error
+        np.divide(1, weight, out=weight)  # 1 where there are no errors
+        of_weights = self._sums(weight)
+        weight *= self.flux
+        mean = self._sums(weight) / of_weights
         spread = np.where(self.weighted, 1.0, np.sqrt(self.power / (self.n - 1)))
         spread = np.where((self.n > 1) & (spread > 0), spread, np.nan)
-        scale = np.sqrt(self.n / (self.n - 1)) / spread
-        delta = (self.flux - np.repeat(mean, self.n)) / self.error * np.repeat(scale, self.n)
-        left = np.flatnonzero(close)
-        product = delta[left] * delta[left + 1]
+        delta = self.flux - np.repeat(mean, self.n)
+        delta /= self.error
+        delta *= np.repeat(np.sqrt(self.n / (self.n - 1)) / spread, self.n)
+        product = delta.take(left)
+        product *= delta.take(left + 1)
         terms = np.zeros(len(self.flux))
         terms[left] = np.copysign(np.sqrt(np.abs(product)), product)
         return np.where(pairs > 0, self._sums(terms) / np.maximum(pairs, 1), np.nan)

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ephemera.survey.describing import NAMES, Extractor, feature_table, number_columns
+from ephemera.survey.describing import NAMES, Extractor, feature_table, number_columns, usable_epochs
 from ephemera.survey.features import period_columns
 from ephemera.survey.own_features import (
     Prepared,
     asymmetry,
     autocorrelation,
+    lay_out,
     own_numbers,
-    prepare,
     prepared,
     stetson_j,
 )
@@ -29,9 +29,13 @@ def extractor():
     return Extractor()
 
 
+def curve_of(time, flux, error):
+    return made_up(mjd=time, flux=flux, flux_err=error, bad=np.zeros(len(time), bool))
+
+
 def numbers_of(time, flux, error, extractor):
     """Numbers of one light curve as a row; undefined ones are null in tables, NaN here."""
-    return {k: v[0] for k, v in number_columns(prepare([(time, flux, error)]), extractor).items()}
+    return {k: v[0] for k, v in number_columns([curve_of(time, flux, error)], extractor).items()}
 
 
 def plain(value):
@@ -76,21 +80,28 @@ def test_pairs_that_vary_together():
 
 
 EPOCH = st.tuples(
-    st.floats(0, 3) | st.just(math.nan), st.floats(-1e6, 1e6) | st.just(math.inf), st.floats(-0.1, 10)
+    st.floats(0, 3) | st.just(math.nan),
+    st.floats(-1e6, 1e6) | st.just(math.inf),
+    st.floats(-0.1, 10),
+    st.booleans(),
 )
 
 
-@given(st.lists(st.lists(EPOCH, max_size=12), max_size=6))
+@given(
+    st.lists(st.lists(EPOCH, max_size=12) | st.lists(EPOCH, max_size=12).map(sorted), min_size=1, max_size=6)
+)
 def test_many_at_once_are_the_same_as_one_by_one(curves):
-    arrays = [tuple(np.array([p[k] for p in points], float) for k in range(3)) for points in curves]
-    many = prepare(arrays)
-    one_by_one = [prepared(*curve) for curve in arrays]
-    for one, other in zip(many, one_by_one, strict=True):
+    columns = [[np.array([p[k] for p in points], float) for k in range(4)] for points in curves]
+    made = [made_up(mjd=t, flux=f, flux_err=e, bad=b == 1) for t, f, e, b in columns]
+    many = lay_out(made)
+    one_by_one = [prepared(*usable_epochs(curve)) for curve in made]
+    for one, other in zip(many.curves(), one_by_one, strict=True):
         assert one.time.tolist() == other.time.tolist()
         assert one.flux.tolist() == other.flux.tolist()
         assert np.isfinite(one.flux).all()
         assert (one.error is None) == (other.error is None)
-    found = own_numbers(one_by_one)
+        assert one.error is None or one.error.tolist() == other.error.tolist()
+    found = own_numbers(many)
     for k, one in enumerate(one_by_one):
         with np.errstate(all="ignore"):
             expected = [stetson_j(one), autocorrelation(one.flux), asymmetry(one.flux)]
@@ -100,7 +111,7 @@ def test_many_at_once_are_the_same_as_one_by_one(curves):
             # Where all but rounding cancels, neither way of summing is the better one.
             if np.ptp(one.flux) > 1e-6 * size if len(one) else True:
                 assert values[k] == pytest.approx(value, rel=1e-6, abs=1e-6, nan_ok=True), name
-        alone = own_numbers([one])
+        alone = own_numbers(lay_out([made[k]]))
         assert all(np.array_equal(alone[n][0], found[n][k], equal_nan=True) for n in found)
 
 
