@@ -272,7 +272,7 @@ def main(job: Job) -> None:
     previous = getattr(job.input, "previous", None)
     check_previous(previous, settings)
     alerts = pq.read_table(job.input.alerts, schema=ALERTS)
-    ledger = Path(job.recipe["folder"]) / job.wildcards.project / "ledger"
+    ledger = Path(job.recipe["folder"]) / job.wildcards.project / ".ledger"
     digest = digest_of(alerts)
     check_late(ledger, night, digest, job.recipe.get("rebuild_from"))
     cells = store.cells_of_alerts(alerts)

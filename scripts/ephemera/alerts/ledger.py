@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ephemera.alerts.outcomes import LateNightError
 from ephemera.alerts.schema import PROVENANCE
+from ephemera.files import write_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,5 +57,4 @@ def check_late(ledger: Path, night: int, digest: str, rebuild_from: int | None) 
 
 def close_night(ledger: Path, night: int, digest: str) -> None:
     """Note that a night is complete."""
-    ledger.mkdir(parents=True, exist_ok=True)
-    (ledger / f"{night}.digest").write_text(digest + "\n", encoding="utf-8")
+    write_text(ledger / f"{night}.digest", digest + "\n")
