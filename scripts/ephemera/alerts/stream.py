@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ephemera.alerts.loci import value_of
+from ephemera.alerts.stream_columns import json_lines, stream_table
 from ephemera.tables.nested import F4, F8, FLAG, I8, TEXT, nested_schema
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def stream_rows(
     *,
     once: bool,
 ) -> list[dict[str, Any]]:
-    """Rows of all streams of a night, by tag and locus.
+    """Rows of all streams of a night, by tag and locus: what `stream_table` must equal, written for reading.
 
     The alert is the one at which the tag was given tonight, else the newest at which filters ran.
     """
@@ -161,25 +162,22 @@ _AFTER_PROPERTIES = tuple(sorted(name for name in STREAM.names if name > "proper
 
 
 def json_line(row: Mapping[str, Any]) -> str:
-    """A row as one line of JSON, names in order; properties, which are JSON already, are an object."""
+    """A row as one line of JSON: what `json_lines` must equal, written for reading."""
     start = _ENCODER.encode({name: row[name] for name in _BEFORE_PROPERTIES})
     end = _ENCODER.encode({name: row[name] for name in _AFTER_PROPERTIES})
     return f'{start[:-1]}, "properties": {row["properties"]}, {end[1:]}'
 
 
-def write_streams(rows: list[dict[str, Any]], folder: Path) -> dict[str, int]:
+def write_streams(table: pa.Table, folder: Path) -> dict[str, int]:
     """Write a Parquet file and JSON lines for each tag; returns the number of rows of each."""
     import pyarrow.parquet as pq
 
     folder.mkdir(parents=True)
     counts = {}
-    by_tag: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        by_tag.setdefault(row["tag"], []).append(row)
-    for tag, mine in sorted(by_tag.items()):
-        pq.write_table(pa.Table.from_pylist(mine, STREAM), folder / f"{tag}.parquet")
-        lines = "".join(json_line(row) + "\n" for row in mine)
-        (folder / f"{tag}.jsonl").write_text(lines, encoding="utf-8")
+    for tag in sorted(pc.unique(table["tag"]).to_pylist()):
+        mine = table.filter(pc.equal(table["tag"], tag)).combine_chunks()
+        pq.write_table(mine, folder / f"{tag}.parquet")
+        (folder / f"{tag}.jsonl").write_text(json_lines(mine), encoding="utf-8")
         counts[tag] = len(mine)
     return counts
 
@@ -204,9 +202,9 @@ def main(job: Job) -> None:
     loci, verdicts = pq.read_table(job.input.loci), pq.read_table(job.input.verdicts)
     alerts, aliases = pq.read_table(job.input.alerts), pq.read_table(job.input.aliases)
     names = dict(zip(aliases["old"].to_pylist(), aliases["new"].to_pylist(), strict=True))
-    rows = stream_rows(loci, verdicts, alerts, names, once=settings.once)
-    rows += past_rows(pq.read_table(job.input.past))
-    counts = write_streams(rows, job.output.streams)
+    rows = stream_table(STREAM, loci, verdicts, alerts, names, once=settings.once)
+    past = pa.Table.from_pylist(past_rows(pq.read_table(job.input.past)), STREAM)
+    counts = write_streams(pa.concat_tables([rows, past]), job.output.streams)
     if settings.kafka_servers:
         from ephemera.alerts.kafka import send_folder
 
