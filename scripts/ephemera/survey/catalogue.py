@@ -14,7 +14,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -109,50 +109,17 @@ def sources_of(
     without a name are rejected. Raises CatalogueError for duplicate names.
     """
     names = names_of(columns["name"])
-    n = len(names)
     ra, dec = to_icrs(
         degrees(columns["ra"], hours=settings.frame != "galactic"),
         degrees(columns["dec"], hours=False),
         settings.frame,
     )
-    named = pc.fill_null(pc.not_equal(names, ""), fill_value=False).to_numpy(zero_copy_only=False)
-    reasons = {
-        "no name": ~named,
-        "no position": ~(np.isfinite(ra) & np.isfinite(dec)),
-        "declination beyond +-90": np.isfinite(dec) & (np.abs(dec) > 90),
-    }
-    rejected = []
-    use = np.ones(n, bool)
-    for reason, which in reasons.items():
-        rejected += [(int(k), str(names[int(k)].as_py() or ""), reason) for k in np.flatnonzero(which & use)]
-        use &= ~which
-    picked = np.flatnonzero(use)
-    kept = names.take(pa.array(picked))
-    counts = pc.value_counts(kept)
-    twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
-    if twice:
-        msg = f"{len(twice)} names are in the catalogue more than once: {', '.join(sorted(twice)[:LISTED])}"
-        raise CatalogueError(msg)
+    picked, rejected = _usable(names, ra, dec)
+    rows = pa.array(picked)
+    kept = names.take(rows)
+    _refuse_names_given_twice(kept)
     ra = np.mod(ra[picked], 360.0)
     ra[ra >= 360.0] = 0.0
-
-    def numbers(key: str) -> Any:
-        if columns.get(key) is None:
-            return pa.nulls(len(picked), pa.float64())
-        values = columns[key]
-        array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-        return array.take(pa.array(picked)).cast(pa.float64(), safe=False)
-
-    bands = {key.removeprefix("mags."): numbers(key) for key in columns if key.startswith("mags.")}
-    mags: list[Any] = [{} for _ in picked] if bands else [None] * len(picked)
-    for name, values in bands.items():
-        for at, value in enumerate(values.to_pylist()):
-            if value is not None and value == value:
-                mags[at][name] = value
-    alias: Any = [None] * len(picked)
-    if columns.get("alias") is not None:
-        texts = names_of(columns["alias"]).take(pa.array(picked)).to_pylist()
-        alias = [{"alias": text} if text else None for text in texts]
     table = table_of(
         SOURCE,
         {
@@ -161,13 +128,65 @@ def sources_of(
             "ra": ra,
             "dec": dec[picked],
             "epoch": np.full(len(picked), epoch),
-            **{key: numbers(key) for key in ("pmra", "pmdec", "parallax", "mag", "mag_err")},
+            **{k: _numbers(columns.get(k), rows) for k in ("pmra", "pmdec", "parallax", "mag", "mag_err")},
             "mag_band": pa.array([band] * len(picked), pa.string()),
-            "mags": mags,
-            "local_ids": alias,
+            "mags": _magnitudes(columns, rows),
+            "local_ids": _aliases(columns.get("alias"), rows),
         },
     )
     return Sources(table, sorted(rejected))
+
+
+def _usable(
+    names: pa.Array, ra: npt.NDArray[np.float64], dec: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.intp], list[tuple[int, str, str]]]:
+    """Rows that can be used, and the others with name and the first reason why not."""
+    named = pc.fill_null(pc.not_equal(names, ""), fill_value=False).to_numpy(zero_copy_only=False)
+    reasons = {
+        "no name": ~named,
+        "no position": ~(np.isfinite(ra) & np.isfinite(dec)),
+        "declination beyond +-90": np.isfinite(dec) & (np.abs(dec) > 90),
+    }
+    rejected = []
+    use = np.ones(len(names), bool)
+    for reason, which in reasons.items():
+        rejected += [(int(k), str(names[int(k)].as_py() or ""), reason) for k in np.flatnonzero(which & use)]
+        use &= ~which
+    return np.flatnonzero(use), rejected
+
+
+def _refuse_names_given_twice(names: pa.Array) -> None:
+    counts = pc.value_counts(names)
+    twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
+    if twice:
+        msg = f"{len(twice)} names are in the catalogue more than once: {', '.join(sorted(twice)[:LISTED])}"
+        raise CatalogueError(msg)
+
+
+def _numbers(values: pa.ChunkedArray | None, rows: pa.Array) -> pa.Array:
+    """Some rows of a column as numbers; null throughout where there is no such column."""
+    if values is None:
+        return pa.nulls(len(rows), pa.float64())
+    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    return array.take(rows).cast(pa.float64(), safe=False)
+
+
+def _magnitudes(columns: Mapping[str, pa.ChunkedArray], rows: pa.Array) -> list[dict[str, float] | None]:
+    """Magnitudes of each source in further bands, by band; None where the catalogue has no such bands."""
+    bands = {k.removeprefix("mags."): _numbers(columns[k], rows) for k in columns if k.startswith("mags.")}
+    if not bands:
+        return [None] * len(rows)
+    mags: list[dict[str, float] | None] = []
+    for values in zip(*(numbers.to_pylist() for numbers in bands.values()), strict=True):
+        known = zip(bands, values, strict=True)
+        mags.append({band: value for band, value in known if value is not None and value == value})
+    return mags
+
+
+def _aliases(values: pa.ChunkedArray | None, rows: pa.Array) -> list[dict[str, str] | None]:
+    if values is None:
+        return [None] * len(rows)
+    return [{"alias": text} if text else None for text in names_of(values).take(rows).to_pylist()]
 
 
 def with_gaia(table: pa.Table, matches: pa.Table) -> pa.Table:

@@ -19,7 +19,7 @@ from ephemera.survey.light_curve import LightCurve, faulty
 from ephemera.survey.outcomes import SourceError
 from ephemera.survey.photometry import MICROJANSKY, flux_of
 from ephemera.survey.raw_rows import column, floats
-from ephemera.survey.seasons import seasons
+from ephemera.survey.seasons import in_seasons
 
 if TYPE_CHECKING:
     from ephemera.config.survey import Demo as Settings
@@ -107,33 +107,24 @@ def light_curves(
     bad = flag != 0
     for which in faulty(mjd, flux, flux_err).values():
         bad |= which
-    live = floats(table, "exptime", n)
-    parts = seasons(mjd, gap_days)
-    curves = []
-    for number, part in enumerate(parts, 1):
-        kept = part[~bad[part]] if drop_bad else part
-        if len(kept) == 0:
-            continue
-        curves.append(
-            LightCurve(
-                source=str(row["name"]),
-                survey="DEMO",
-                object_id=str(row["name"]),
-                filter="R",
-                season=number,
-                season_of=len(parts),
-                flux_unit="uJy",
-                zero_point=MICROJANSKY,
-                mjd=mjd[kept],
-                flux=flux[kept],
-                flux_err=flux_err[kept],
-                flag=flag[kept],
-                bad=bad[kept],
-                live=live[kept],
-                exptime=float(np.median(live[kept])),
-                x=ra[kept],
-                y=dec[kept],
-                position="sky",
-            )
-        )
-    return curves
+    whole = LightCurve(
+        source=str(row["name"]),
+        survey="DEMO",
+        object_id=str(row["name"]),
+        filter="R",
+        season=1,
+        season_of=1,
+        flux_unit="uJy",
+        zero_point=MICROJANSKY,
+        mjd=mjd,
+        flux=flux,
+        flux_err=flux_err,
+        flag=flag,
+        bad=bad,
+        live=floats(table, "exptime", n),
+        exptime=EXPOSURE,
+        x=ra,
+        y=dec,
+        position="sky",
+    )
+    return in_seasons(whole, gap_days, drop_bad=drop_bad)

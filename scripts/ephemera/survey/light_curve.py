@@ -103,7 +103,7 @@ class LightCurve(Photometry):
         low, high = np.quantile(self.steps, [0.05, 0.95])
         return bool((high - low) * DAY / self.cadence < 0.01) if self.cadence > 0 else False
 
-    def take(self, rows: BoolArray) -> LightCurve:
+    def take(self, rows: BoolArray | IntArray) -> LightCurve:
         """Some of the epochs."""
         names = ("mjd", "flux", "flux_err", "flag", "bad", "live", "time_bjd_tdb", "x", "y")
         parts: dict[str, Any] = {name: getattr(self, name) for name in names}

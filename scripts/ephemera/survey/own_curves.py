@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from ephemera.survey.light_curve import LightCurve, faulty
 from ephemera.survey.photometry import MICROJANSKY, flux_of
 from ephemera.survey.raw_rows import column, floats
-from ephemera.survey.seasons import seasons
+from ephemera.survey.seasons import in_seasons
 from ephemera.survey.time_columns import find_time
 
 if TYPE_CHECKING:
@@ -31,59 +32,57 @@ def light_curves(
     if n == 0:
         return []
     means: Mapping[str, str] = metadata["meanings"]
+    whole = _all_epochs(table, metadata, str(row["name"]), getattr(settings.bad_bits, "FILES", -1))
+    filters = column(table, means["filter"]).astype(str) if "filter" in means else np.full(n, NAMELESS)
+    names = {**vars(settings.filter_map)}
+    curves: list[LightCurve] = []
+    for filter_name in np.unique(filters):
+        mine = whole.take(np.flatnonzero(filters == filter_name))
+        mine = replace(mine, filter=names.get(str(filter_name), str(filter_name)))
+        curves += in_seasons(mine, settings.gap_days, drop_bad=settings.drop_bad)
+    return curves
+
+
+def _all_epochs(table: pa.Table, metadata: Mapping[str, Any], source: str, bad_bits: int) -> LightCurve:
+    """All rows of a file, whatever their filter."""
+    n = len(table)
+    means: Mapping[str, str] = metadata["meanings"]
     name, kind = find_time(table.column_names, metadata.get("time_told"), means.get("time"))
     mjd = kind.mjd(column(table, name))
     flux, flux_err, zero_point, unit = _flux(table, means, float(metadata.get("zero_point", MICROJANSKY)))
     flag = np.zeros(n, np.int64)
     if "flag" in means:
         flag = np.nan_to_num(floats(table, means["flag"], n)).astype(np.int64)
-    bits = getattr(settings.bad_bits, "FILES", -1)
-    bad = (flag & bits) != 0
+    bad = (flag & bad_bits) != 0
     for what, which in faulty(mjd, flux, flux_err).items():
         if np.any(which):
-            log.info("%s: %d rows where %s", row["name"], np.count_nonzero(which), what)
+            log.info("%s: %d rows where %s", source, np.count_nonzero(which), what)
         bad |= which
-    flux_err = np.where(flux_err > 0, flux_err, np.nan)
     given = float(metadata.get("exptime_s", 30.0))
     live = floats(table, means["exptime"], n) if "exptime" in means else np.full(n, given)
-    live = np.where(np.isfinite(live) & (live > 0), live, given)
     place = "ra" in means and "dec" in means
     ra, dec = (floats(table, means[k], n) if place else None for k in ("ra", "dec"))
-    filters = column(table, means["filter"]).astype(str) if "filter" in means else np.full(n, NAMELESS)
-    names = {**vars(settings.filter_map)}
-    curves = []
-    for filter_name in np.unique(filters):
-        mine = np.flatnonzero(filters == filter_name)
-        parts = seasons(mjd[mine], settings.gap_days)
-        for number, part in enumerate(parts, 1):
-            rows = mine[part]
-            rows = rows[~bad[rows]] if settings.drop_bad else rows
-            if len(rows) == 0:
-                continue
-            curves.append(
-                LightCurve(
-                    source=str(row["name"]),
-                    survey="FILES",
-                    object_id=str(row["name"]),
-                    filter=names.get(str(filter_name), str(filter_name)),
-                    season=number,
-                    season_of=len(parts),
-                    flux_unit=unit,
-                    zero_point=zero_point,
-                    mjd=mjd[rows],
-                    time_bjd_tdb=mjd[rows] + 2400000.5 if kind.barycentric else None,
-                    flux=flux[rows],
-                    flux_err=flux_err[rows],
-                    flag=flag[rows],
-                    bad=bad[rows],
-                    live=live[rows],
-                    exptime=float(np.median(live[rows])),
-                    x=None if ra is None else ra[rows],
-                    y=None if dec is None else dec[rows],
-                    position="sky" if place else None,
-                )
-            )
-    return curves
+    return LightCurve(
+        source=source,
+        survey="FILES",
+        object_id=source,
+        filter=NAMELESS,
+        season=1,
+        season_of=1,
+        flux_unit=unit,
+        zero_point=zero_point,
+        mjd=mjd,
+        time_bjd_tdb=mjd + 2400000.5 if kind.barycentric else None,
+        flux=flux,
+        flux_err=np.where(flux_err > 0, flux_err, np.nan),
+        flag=flag,
+        bad=bad,
+        live=np.where(np.isfinite(live) & (live > 0), live, given),
+        exptime=given,
+        x=ra,
+        y=dec,
+        position="sky" if place else None,
+    )
 
 
 def _flux(table: pa.Table, means: Mapping[str, str], zero_point: float) -> tuple[Any, Any, float, str]:

@@ -18,7 +18,7 @@ from ephemera.survey.light_curve import LightCurve, faulty, to_frame
 from ephemera.survey.photometry import MICROJANSKY, flux_of
 from ephemera.survey.quality import judge
 from ephemera.survey.raw_rows import column, column_names, field_of, floats
-from ephemera.survey.seasons import seasons
+from ephemera.survey.seasons import in_seasons
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,38 +155,28 @@ def _cut(
         if np.any(which):
             log.info("oid %s: %d rows where %s", oid, np.count_nonzero(which), what)
             bad |= which
-    flux_err = np.where(flux_err > 0, flux_err, np.nan)
-    live, ra, dec = rows["exptime"], rows["ra"], rows["dec"]
-    live = np.where(np.isfinite(live), live, EXPOSURE)
-    parts = seasons(mjd, gap_days)
-    curves = []
-    for number, part in enumerate(parts, 1):
-        kept = part[~bad[part]] if drop_bad else part
-        if len(kept) == 0:
-            continue
-        curves.append(
-            LightCurve(
-                source=str(field_of(source, "name", "source")),
-                survey="ZTF",
-                object_id=oid,
-                filter=filter_name,
-                season=number,
-                season_of=len(parts),
-                flux_unit="uJy",
-                zero_point=MICROJANSKY,
-                mjd=mjd[kept],
-                flux=flux[kept],
-                flux_err=flux_err[kept],
-                flag=flags[kept],
-                bad=bad[kept],
-                live=live[kept],
-                exptime=float(np.median(live[kept])),
-                x=ra[kept],
-                y=dec[kept],
-                position="sky",
-            )
-        )
-    return curves
+    live = rows["exptime"]
+    whole = LightCurve(
+        source=str(field_of(source, "name", "source")),
+        survey="ZTF",
+        object_id=oid,
+        filter=filter_name,
+        season=1,
+        season_of=1,
+        flux_unit="uJy",
+        zero_point=MICROJANSKY,
+        mjd=mjd,
+        flux=flux,
+        flux_err=np.where(flux_err > 0, flux_err, np.nan),
+        flag=flags,
+        bad=bad,
+        live=np.where(np.isfinite(live), live, EXPOSURE),
+        exptime=EXPOSURE,
+        x=rows["ra"],
+        y=rows["dec"],
+        position="sky",
+    )
+    return in_seasons(whole, gap_days, drop_bad=drop_bad)
 
 
 def reduce(

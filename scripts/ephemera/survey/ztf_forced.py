@@ -19,7 +19,7 @@ import pyarrow as pa
 from ephemera.survey.light_curve import LightCurve, faulty
 from ephemera.survey.photometry import MICROJANSKY
 from ephemera.survey.raw_rows import column, floats
-from ephemera.survey.seasons import seasons
+from ephemera.survey.seasons import in_seasons
 from ephemera.survey.time_columns import MJD_ZERO
 
 SURVEY = "ZTFFORCED"
@@ -87,31 +87,26 @@ def light_curves(
     live = np.where(np.isfinite(live), live, EXPOSURE)
     parts = [floats(table, name, n).astype(np.int64) for name in ("field", "ccdid", "qid")]
     kinds = list(zip([str(f) for f in column(table, "filter")], *(p.tolist() for p in parts), strict=True))
-    curves = []
+    flux_err = np.where(flux_err > 0, flux_err, np.nan)
+    curves: list[LightCurve] = []
     for kind in sorted(set(kinds)):
         mine = np.array([k for k, other in enumerate(kinds) if other == kind])
-        found = seasons(mjd[mine], gap_days)
-        for number, part in enumerate(found, 1):
-            rows = mine[part]
-            rows = rows[~bad[rows]] if drop_bad else rows
-            if len(rows):
-                curves.append(
-                    LightCurve(
-                        source=str(row["name"]),
-                        survey=SURVEY,
-                        object_id="-".join(map(str, kind[1:])),
-                        filter=filters.get(kind[0], kind[0]),
-                        season=number,
-                        season_of=len(found),
-                        flux_unit="uJy",
-                        zero_point=MICROJANSKY,
-                        mjd=mjd[rows],
-                        flux=flux[rows],
-                        flux_err=np.where(flux_err[rows] > 0, flux_err[rows], np.nan),
-                        flag=flag[rows],
-                        bad=bad[rows],
-                        live=live[rows],
-                        exptime=float(np.median(live[rows])),
-                    )
-                )
+        whole = LightCurve(
+            source=str(row["name"]),
+            survey=SURVEY,
+            object_id="-".join(map(str, kind[1:])),
+            filter=filters.get(kind[0], kind[0]),
+            season=1,
+            season_of=1,
+            flux_unit="uJy",
+            zero_point=MICROJANSKY,
+            mjd=mjd[mine],
+            flux=flux[mine],
+            flux_err=flux_err[mine],
+            flag=flag[mine],
+            bad=bad[mine],
+            live=live[mine],
+            exptime=EXPOSURE,
+        )
+        curves += in_seasons(whole, gap_days, drop_bad=drop_bad)
     return curves
