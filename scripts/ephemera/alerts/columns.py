@@ -7,29 +7,26 @@ m = 31.4 - 2.5 log10 |f|; a limit is the magnitude of five times the noise.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ephemera.alerts.attributes import MISSING, extra_of, floats, score_of
 from ephemera.alerts.mapping import PacketMapping, Paths, Photometry
 from ephemera.alerts.outcomes import Kind, Reason
-from ephemera.alerts.schema import EXTRA
 from ephemera.alerts.times import JD_OF_MJD_0, night_of, utc_from_tai
-from ephemera.tables.nested import F8, TEXT
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 Record = Mapping[str, Any]
 
-#: Surveys write this, or less, where they have no value.
-MISSING = -998.0
 AB_ZERO_NJY = 31.4
 MAG_ERR_OF_RELATIVE = 2.5 / math.log(10)
 #: Times of real alerts lie between 1900 and 2100.
@@ -90,13 +87,23 @@ def pick(records: Sequence[Record], paths: Paths) -> dict[str, list[Any]]:
             if record not in nested:
                 nested[record] = [_record(r.get(record)) for r in records]
             if values is None:
-                values = [r.get(leaf) for r in nested[record]]
+                values = _leaves(nested[record], leaf)
             elif None in values:
                 values = [
                     r.get(leaf) if v is None else v for v, r in zip(values, nested[record], strict=True)
                 ]
         columns[name] = values if values is not None else [None] * len(records)
     return columns
+
+
+def _leaves(records: Sequence[Record], leaf: str) -> list[Any]:
+    """A field of all records, None where it is not; packets of one schema all have it, or none has."""
+    if not records or leaf not in records[0]:
+        return [r.get(leaf) for r in records]
+    try:
+        return list(map(itemgetter(leaf), records))
+    except KeyError:
+        return [r.get(leaf) for r in records]
 
 
 def _record(value: Any) -> Record:
@@ -146,17 +153,17 @@ def _rows(
     columns["ra"], columns["dec"] = _positions(values, kind, refusals)
     columns |= _brightness(values, kind, photometry, context, refusals)
     band = _bands(values.get("band", [None] * n), context.mapping)
-    extra = _extra(values, context.mapping)
-    objects = [_name(v) for v in values.get("object", [None] * n)]
+    extra = extra_of(values, context.mapping)
+    objects = _names(values.get("object", [None] * n))
     survey = context.mapping.survey
     columns |= {
         "alert_key": _keys(survey, kind, ids, objects, band, mjd, values.get("pid", [None] * n)),
         "alert_id": [i if isinstance(i, int) else None for i in ids],
         "alert_id_text": [None if i is None else str(i) for i in ids],
         "object_id": objects,
-        "ss_id": [_name(v) for v in values.get("ss", [None] * n)],
+        "ss_id": _names(values.get("ss", [None] * n)),
         "band": band,
-        "score": _score(extra),
+        "score": score_of(extra),
         "extra": extra,
         "survey": [survey] * n,
         "schema_version": [context.version] * n,
@@ -194,30 +201,20 @@ def _identifiers(
     return ids
 
 
+def _names(values: Sequence[Any]) -> list[str | None]:
+    """Names of objects; texts that come again are looked at once."""
+    if not set(map(type, values)) <= {str, type(None)}:
+        return [_name(value) for value in values]
+    known = {value: _name(value) for value in set(values)}
+    return [known[value] for value in values]
+
+
 def _name(value: Any) -> str | None:
     """Name of an object; 0, -1 and empty text are none."""
     if value is None or isinstance(value, float | bool):
         return None
     text = str(value).strip()
     return None if text in ("", "0", "-1", "null", "None") else text
-
-
-def floats(values: Sequence[Any]) -> tuple[FloatArray, BoolArray]:
-    """Numbers with NaN for null and for the surveys' missing-value mark, and where a value is no number."""
-    try:
-        array, wrong = np.array(values, float), np.zeros(len(values), bool)
-    except (TypeError, ValueError):
-        array, wrong = np.full(len(values), np.nan), np.zeros(len(values), bool)
-        for k, value in enumerate(values):
-            if value is None or (isinstance(value, str) and value.strip().lower() in ("", "nan", "null")):
-                continue
-            try:
-                array[k] = float(value)
-            except (TypeError, ValueError):
-                wrong[k] = True
-    if array.ndim != 1:
-        return np.full(len(values), np.nan), np.ones(len(values), bool)
-    return array, wrong
 
 
 def _measured(values: Sequence[Any], refusals: _Refusals, name: str) -> FloatArray:
@@ -339,63 +336,23 @@ def _bands(values: Sequence[Any], mapping: PacketMapping) -> list[str | None]:
     return [None if v is None or v == "" else known[str(v)] for v in values]
 
 
-def _extra(values: Mapping[str, Sequence[Any]], mapping: PacketMapping) -> dict[str, Any]:
-    extra: dict[str, Any] = {}
-    for name, kind in EXTRA.items():
-        given = values.get(name)
-        if given is None or all(v is None for v in given):
-            extra[name] = None
-        elif kind == TEXT:
-            extra[name] = [_text(v) for v in given]
-        else:
-            array, _ = floats(given)
-            array = np.where(array <= MISSING, np.nan, array) * mapping.scale.get(name, 1.0)
-            extra[name] = array if kind == F8 else _integers(array, given)
-    return extra
-
-
-def _text(value: Any) -> str | None:
-    """Text as it is; records of a broker as JSON of their plain values."""
-    if not isinstance(value, Mapping):
-        return None if value is None else str(value)
-    flat: dict[str, Any] = {}
-    for name, item in value.items():
-        inner = item.items() if isinstance(item, Mapping) else ((None, item),)
-        for key, plain in inner:
-            if isinstance(plain, str | bool | int) or (isinstance(plain, float) and math.isfinite(plain)):
-                flat[name if key is None else f"{name}.{key}"] = plain
-    return json.dumps(flat, sort_keys=True) if flat else None
-
-
-def _integers(array: FloatArray, given: Sequence[Any]) -> list[int | None]:
-    return [int(v) if isinstance(v, int) and f == f else (int(f) if f == f else None)
-            for v, f in zip(given, array.tolist(), strict=True)]  # fmt: skip
-
-
-def _score(extra: Mapping[str, Any]) -> FloatArray | None:
-    """The survey's best score: deep real-bogus, else real-bogus, else Rubin's reliability."""
-    score = None
-    for name in ("drb", "rb", "reliability"):
-        if extra[name] is not None:
-            score = extra[name] if score is None else np.where(np.isfinite(score), score, extra[name])
-    return score
-
-
 def _keys(
     survey: str, kind: npt.NDArray[np.int8], ids: Sequence[int | str | None], objects: Sequence[str | None],
     band: Sequence[str | None], mjd: FloatArray, pid: Sequence[Any],
 ) -> list[str]:  # fmt: skip
     """Keys of alerts; limits by object and exposure, forced photometry by object, band and time to 1e-5 d."""
+    detection, limit = int(Kind.DETECTION), int(Kind.LIMIT)
     keys = []
-    for k, (number, name) in enumerate(zip(ids, objects, strict=True)):
-        if kind[k] == Kind.DETECTION and number is not None:
+    rows = zip(kind.tolist(), ids, objects, band, mjd.tolist(), pid, strict=True)
+    for of, number, name, in_band, time, exposure in rows:
+        if of == detection and number is not None:
             keys.append(f"{survey}:{number}")
-        elif kind[k] == Kind.LIMIT and number is not None:
+        elif of == limit and number is not None:
             keys.append(f"{survey}:limit:{number}" if isinstance(number, str) else f"{survey}:{number}")
-        elif kind[k] == Kind.LIMIT and pid[k] is not None:
-            keys.append(f"{survey}:limit:{name}-{pid[k]}")
+        elif of == limit and exposure is not None:
+            keys.append(f"{survey}:limit:{name}-{exposure}")
         else:
-            what = "limit" if kind[k] == Kind.LIMIT else "forced"
-            moment = round(mjd[k] * 1e5) if math.isfinite(mjd[k]) else "?"
-            keys.append(f"{survey}:{what}:{name}:{band[k]}:{moment}")
+            what = "limit" if of == limit else "forced"
+            moment = round(time * 1e5) if math.isfinite(time) else "?"
+            keys.append(f"{survey}:{what}:{name}:{in_band}:{moment}")
     return keys
