@@ -10,7 +10,13 @@ export PYTHONHASHSEED := 0
 # Certificates of the system: many institutes have their own.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help install install-slurm install-web lock demo test slurm-test lint format docs bench clean
+# What only some users need, by what for; declared in pyproject.toml.
+EXTRAS := anomaly features kafka periods postgres slurm web
+# The locks that hold these packages, with hashes. Slurm has its own: with the plugin every start of Snakemake
+# asks Slurm for its configuration.
+lock_of = envs/requirements-$(if $(filter slurm,$(1)),slurm,dev).txt
+
+.PHONY: help install install-extra install-slurm install-web lock demo test slurm-test lint format docs bench clean
 
 help:
 	@echo "make demo    simulate observations, search them, show what was found (results in demo/)"
@@ -20,18 +26,22 @@ help:
 	@echo "make docs    the documentation as pages that open from disk, in site/"
 	@echo "make bench   time the fast paths beside their readable twins"
 	@echo "make install only install into .venv; then: source .venv/bin/activate"
-	@echo "make install-slurm  the same with the plugin for --profile slurm"
-	@echo "make install-web    the same with what ephemera jwst serve needs"
+	@echo "make install-extra EXTRA=name  the same with more packages; name: $(EXTRAS)"
+	@echo "make install-slurm  short for EXTRA=slurm: the plugin for --profile slurm"
+	@echo "make install-web    short for EXTRA=web: what ephemera jwst serve needs"
 
 install: $(RUNTIME)
 
-# With the plugin every start of Snakemake asks Slurm for its configuration: only for those who use it.
-install-slurm: $(RUNTIME)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r envs/requirements-slurm.txt
+# In the versions that are tested: a lock as constraint fixes each version and its hashes.
+install-extra: $(RUNTIME)
+	@test -n "$(filter $(EXTRAS),$(EXTRA))" || { echo "EXTRA must be one of: $(EXTRAS)" >&2; exit 2; }
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --no-build-isolation --constraint $(call lock_of,$(EXTRA)) -e '.[$(EXTRA)]'
 
-# What `ephemera jwst serve` needs, in the versions that are tested.
-install-web: $(RUNTIME)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --no-build-isolation --constraint envs/requirements-dev.txt -e '.[web]'
+install-slurm:
+	@$(MAKE) --no-print-directory install-extra EXTRA=slurm
+
+install-web:
+	@$(MAKE) --no-print-directory install-extra EXTRA=web
 
 # Everything is byte-compiled while it is installed: jobs are many and short, and a Python start that
 # has to compile its libraries takes several times as long.

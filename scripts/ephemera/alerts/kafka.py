@@ -41,7 +41,7 @@ def client() -> Any:
     try:
         return import_module("confluent_kafka")
     except ImportError:
-        message = "Kafka needs the package confluent-kafka: pip install 'ephemera[kafka]'"
+        message = "confluent-kafka is not installed: run make install-extra EXTRA=kafka in the checkout"
         raise KafkaMissingError(message) from None
 
 

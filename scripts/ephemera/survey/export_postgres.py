@@ -139,8 +139,12 @@ def load(conninfo: str, folder: Path, project: str, key: str) -> dict[str, int]:
 
     A project loaded before with the same recipe `key` and tables is replaced too, by the same rows.
     """
-    import psycopg
-    from psycopg import sql
+    try:
+        import psycopg
+        from psycopg import sql
+    except ModuleNotFoundError as error:
+        msg = f"{error.name} is not installed: run make install-extra EXTRA=postgres in the checkout"
+        raise RuntimeError(msg) from error
 
     schema = schema_name(project)
     with psycopg.connect(conninfo) as connection, connection.cursor() as cursor:
