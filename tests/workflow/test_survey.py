@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from ephemera.command import main
 from ephemera.survey.database import connect
 from ephemera.survey.histogram import load
 from workflow.conftest import copy_checkout
@@ -123,6 +124,21 @@ def test_nothing_is_left_to_do_and_bytes_repeat(run, tmp_path):
             if one.is_file():
                 assert one.read_bytes() == two.read_bytes(), name
     run.snakemake(*OPTIONS, "--quiet", "all")
+
+
+def test_a_raw_file_cut_in_the_store_is_named(run, monkeypatch, capsys):
+    monkeypatch.chdir(run.root)
+    assert main(("verify",)) == 0
+    found = re.search(r", (\d+) raw files: all as they were made", capsys.readouterr().out)
+    assert found is not None
+    assert int(found[1]) >= 2000
+    path = next(Path("raw").rglob("DEMO_photometry_*.parquet"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert main(("verify", "--sizes-only")) == 1
+    told = capsys.readouterr().out
+    assert f"damaged     {path}  raw file: {len(whole) - 1} bytes instead of {len(whole)}" in told
+    path.write_bytes(whole)
 
 
 def test_a_changed_threshold_makes_the_search_new_and_the_reduction_not(run):

@@ -171,7 +171,7 @@ def problems(folder: str | os.PathLike[str], record: Record, *, content: bool = 
     return [
         problem
         for path, checksum in sorted(record.files(folder).items())
-        if (problem := _compare(path, checksum, content=content)) is not None
+        if (problem := compare(path, checksum, content=content)) is not None
     ]
 
 
@@ -188,24 +188,25 @@ def verify(
             yield from problems(folder, record, content=content)
 
 
-def forget(folder: str | os.PathLike[str], unit: str) -> None:
-    """Remove the record of a unit."""
-    remove(record_path(folder, unit))
-    remove(Path(folder, GUESTS, unit))
-
-
-def _compare(path: Path, checksum: Checksum, *, content: bool) -> Problem | None:
+def compare(path: Path, checksum: Checksum, *, content: bool) -> Problem | None:
+    """What is wrong with a file, if anything is; without `content` only its size is compared."""
     try:
         size = path.stat().st_size
         if size != checksum.size:
             return Problem(path, "damaged", f"{size} bytes instead of {checksum.size}")
         if content and sha256_of(path) != checksum.sha256:
-            return Problem(path, "damaged", "other content than when it was made")
+            return Problem(path, "damaged", "other content than was noted")
     except FileNotFoundError:
-        return Problem(path, "missing", f"{checksum.size} bytes were made")
+        return Problem(path, "missing", f"{checksum.size} bytes were noted")
     except OSError as error:
         return Problem(path, "unreadable", str(error.strerror))
     return None
+
+
+def forget(folder: str | os.PathLike[str], unit: str) -> None:
+    """Remove the record of a unit."""
+    remove(record_path(folder, unit))
+    remove(Path(folder, GUESTS, unit))
 
 
 def _parsed(path: Path) -> Record | None:

@@ -1,7 +1,7 @@
 """From a file back to the raw files: which job made it, what that job read, and so on.
 
 Read from the records that every job leaves beside its outputs, and at the end of the chain from the
-manifests of raw units (JSON with `files`: path, size, sha256, url).
+manifests of raw units (JSON with `files`: path, size, sha256, url) or the tables of what was fetched.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from typing import Any
 from ephemera.recipes import checksums
 from ephemera.recipes.checksums import Checksum, Record
 from ephemera.versions.store import Store
+
+#: Names of manifests, and of the steps whose tables list raw files.
+MANIFEST, FETCH = "manifest.json", "fetch"
 
 
 @dataclass(frozen=True)
@@ -154,8 +157,15 @@ def _note_outsider(path: Path, found: Lineage) -> None:
         found.raw[str(path)] = RawFile(str(path), checksum.size, checksum.sha256, None)
 
 
+def lists_raw_files(path: Path) -> bool:
+    """Whether a file is, by its name, a list of raw files: a manifest, or a table of the step `fetch`."""
+    return path.name == MANIFEST or (path.suffix == ".parquet" and FETCH in path.parts)
+
+
 def manifest_files(path: Path) -> list[RawFile]:
-    """Raw files of a manifest; none when `path` is something else."""
+    """Raw files of a manifest or of a table of fetched files; none when `path` is something else."""
+    if path.suffix == ".parquet" and lists_raw_files(path):
+        return _fetched_files(path)
     if path.suffix != ".json" or not path.is_file():
         return []
     try:
@@ -166,6 +176,18 @@ def manifest_files(path: Path) -> list[RawFile]:
     if not isinstance(entries, list):
         return []
     return [_raw_file(entry) for entry in entries if isinstance(entry, dict) and "path" in entry]
+
+
+def _fetched_files(path: Path) -> list[RawFile]:
+    """Files in a store, from a table with `path`, `bytes` and `sha256` (null where nothing was got)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        rows = pq.read_table(path, columns=["path", "bytes", "sha256"], partitioning=None).to_pylist()
+    except (OSError, KeyError, pa.ArrowException):
+        return []
+    return [RawFile(r["path"], r["bytes"], r["sha256"], None) for r in rows if r["sha256"]]
 
 
 def _raw_file(entry: Mapping[str, Any]) -> RawFile:

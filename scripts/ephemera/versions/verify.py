@@ -1,4 +1,4 @@
-"""Compare every output of a version with the checksum noted when it was made.
+"""Compare every output of a version, and the raw files behind it, with the checksums that were noted.
 
 Names what is missing, damaged, or in a key's folder without a record. The exit code is 0 when all is as it
 was made, 1 otherwise. Run it in the folder in which the workflow runs.
@@ -16,7 +16,8 @@ from pathlib import Path
 
 from ephemera.command import CommandError
 from ephemera.recipes import checksums
-from ephemera.recipes.checksums import Problem
+from ephemera.recipes.checksums import Checksum, Problem
+from ephemera.versions.lineage import lists_raw_files, manifest_files
 from ephemera.versions.store import Store, add_store_argument, files_in, open_store
 from ephemera.versions.text import number, size
 
@@ -46,17 +47,22 @@ def run(arguments: Namespace) -> int:
         sys.stdout.write(f"{problem.kind:10}  {problem.path}  {problem.detail}\n")
     verdict = number(len(found.problems), "problem") if found.problems else "all as they were made"
     counts = f"{number(len(keys), 'step')}, {number(found.n_files, 'file')}, {size(found.n_bytes)}"
+    counts += f", {number(found.n_raw, 'raw file')}" if found.n_raw else ""
     sys.stdout.write(f"{counts}: {verdict}\n")
     return 1 if found.problems else 0
 
 
 @dataclass(frozen=True)
 class Found:
-    """Problems in order of steps and units, and how many files of how many bytes were recorded."""
+    """Problems in order of steps and units, and how many files of how many bytes were recorded.
+
+    `n_raw` is the number of raw files, whose problems come last.
+    """
 
     problems: tuple[Problem, ...]
     n_files: int
     n_bytes: int
+    n_raw: int
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,8 @@ def verify(store: Store, keys: Mapping[str, str], *, content: bool = True, cores
             jobs += [(folder, unit) for unit in checksums.units(folder)]
     with ThreadPoolExecutor(cores) as pool:
         checked = list(pool.map(lambda job: _check(*job, content=content), jobs))
+        raw = _raw_files(checked)
+        of_raw = list(pool.map(lambda item: checksums.compare(*item, content=content), raw.items()))
     files: dict[Path, int] = {}
     for record in checked:
         problems += record.problems
@@ -91,7 +99,8 @@ def verify(store: Store, keys: Mapping[str, str], *, content: bool = True, cores
         problems += _without_record(store.folders[key], files)
     named = {problem.path for problem in problems}
     problems += [p for p in _read_but_gone(store, checked) if p.path not in named]
-    return Found(tuple(problems), len(files), sum(files.values()))
+    problems += [Problem(p.path, p.kind, f"raw file: {p.detail}") for p in of_raw if p is not None]
+    return Found(tuple(problems), len(files), sum(files.values()), len(raw))
 
 
 def _check(folder: Path, unit: str, *, content: bool) -> _Checked:
@@ -102,6 +111,17 @@ def _check(folder: Path, unit: str, *, content: bool) -> _Checked:
     inputs = [name for names in record.inputs.values() for name in names]
     problems = checksums.problems(folder, record, content=content)
     return _Checked(problems, files, inputs, f"{record.step} {record.name}")
+
+
+def _raw_files(checked: Iterable[_Checked]) -> dict[Path, Checksum]:
+    """Raw files named by the manifests and tables that jobs made or read, in order of path."""
+    lists = {path for record in checked for path in record.files if lists_raw_files(path)}
+    lists |= {path for record in checked for name in record.inputs if lists_raw_files(path := Path(name))}
+    found = {}
+    for file in (file for path in sorted(lists) for file in manifest_files(path)):
+        if file.size is not None and file.sha256 is not None:
+            found[Path(file.path)] = Checksum(file.size, file.sha256)
+    return dict(sorted(found.items()))
 
 
 def _without_record(folder: Path, recorded: Mapping[Path, int]) -> Iterator[Problem]:

@@ -32,6 +32,22 @@ def test_a_damaged_file_is_named(results, ephemera):
     assert ephemera("verify", "1")[0] == 0
 
 
+def test_a_damaged_raw_file_is_named(results, ephemera):
+    assert ", 2 raw files: all as they were made" in ephemera("verify")[1]
+    (entry,) = json.loads((results.raw / "u1" / "manifest.json").read_text())["files"]
+    path = Path(entry["path"])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    code, text, _ = ephemera("verify", "--sizes-only")
+    assert code == 1
+    assert f"damaged     {path}  raw file: {len(whole) - 1} bytes instead of {len(whole)}" in text
+    path.write_bytes(whole[:-1] + b"\x00")
+    assert ephemera("verify", "--sizes-only")[0] == 0
+    assert f"damaged     {path}  raw file: other content" in ephemera("verify")[1]
+    path.unlink()
+    assert f"missing     {path}  raw file: {len(whole)} bytes were noted" in ephemera("verify")[1]
+
+
 def test_a_missing_file_is_named_also_without_its_record(results, ephemera):
     folder = Path(results.second["find"].folder)
     (folder / "u2.found.txt").unlink()
