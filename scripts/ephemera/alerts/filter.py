@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,6 +26,7 @@ from ephemera.alerts.filters.runner import FilterRun, run_filters
 from ephemera.alerts.filters.watch import WatchDynamic
 from ephemera.alerts.loci import LOCI, as_value
 from ephemera.alerts.outcomes import AccountError
+from ephemera.alerts.tagging import Tags, properties_of, property_column, tag_column, tags_of
 from ephemera.tables.nested import TEXT, nested_schema
 
 if TYPE_CHECKING:
@@ -59,34 +62,39 @@ class Past:
 
 def with_state(loci: pa.Table, tagged: pa.Table, matches: pa.Table, aliases: dict[str, str]) -> pa.Table:
     """Loci with the tags, properties and matches that they have; those of merged loci go to the survivor."""
-    tags: dict[str, dict[str, Any]] = {}
+    tags: dict[str, Tags] = {}
     properties: dict[str, dict[str, Any]] = {}
-    for row in tagged.to_pylist():
-        name = aliases.get(row["locus_id"], row["locus_id"])
-        for tag in row["tags"] or ():
-            mine = tags.setdefault(name, {})
+    columns = tagged["locus_id"].to_pylist(), tags_of(tagged["tags"]), properties_of(tagged["properties"])
+    for own_name, own_tags, own_properties in zip(*columns, strict=True):
+        name = aliases.get(own_name, own_name)
+        mine = tags.setdefault(name, {})
+        for tag in own_tags.values():
             if tag["name"] not in mine or tag["mjd_set"] < mine[tag["name"]]["mjd_set"]:
                 mine[tag["name"]] = tag
-        properties.setdefault(name, {}).update(dict(row["properties"] or ()))
-    matched = dict(zip(matches["locus_id"].to_pylist(), matches["matches"].to_pylist(), strict=True))
+        properties.setdefault(name, {}).update(own_properties)
     names = loci["locus_id"].to_pylist()
-    columns = {
-        "tags": [[tags.get(n, {})[t] for t in sorted(tags.get(n, {}))] for n in names],
-        "properties": [sorted(properties.get(n, {}).items()) for n in names],
-        "matches": [matched.get(n, []) for n in names],
+    found = {
+        "tags": tag_column([tags.get(name, {}) for name in names]),
+        "properties": property_column([properties.get(name, {}) for name in names]),
+        "matches": _matches_of(loci, matches),
     }
-    for name, values in columns.items():
-        field = LOCI.field(name)
-        loci = loci.set_column(LOCI.names.index(name), field, pa.array(values, field.type))
+    for name, values in found.items():
+        loci = loci.set_column(LOCI.names.index(name), LOCI.field(name), values)
     return loci
+
+
+def _matches_of(loci: pa.Table, matches: pa.Table) -> pa.Array:
+    """Matches of each locus, an empty list for those that were not matched."""
+    none = pa.array([[]], LOCI.field("matches").type)
+    known = pa.concat_arrays([matches["matches"].combine_chunks(), none])
+    place = pc.index_in(loci["locus_id"].combine_chunks(), value_set=matches["locus_id"].combine_chunks())
+    return known.take(place.fill_null(len(matches)))
 
 
 def past_matches(
     filters: dict[str, WatchDynamic], state: Path, after: float, until: float, touched: set[str]
 ) -> list[Past]:
     """Loci of the last days inside regions that are new tonight."""
-    import numpy as np
-
     from ephemera.sky.sphere import positions
 
     found = []
@@ -197,11 +205,8 @@ def _past(job: Job, run: FilterRun, previous: Path | None, night: int, touched: 
 
 
 def _tag_counts(run: FilterRun) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for tags in run.loci["tags"].to_pylist():
-        for tag in tags or ():
-            counts[tag["name"]] = counts.get(tag["name"], 0) + 1
-    return dict(sorted(counts.items()))
+    names = pc.struct_field(pc.list_flatten(run.loci["tags"]), "name")
+    return dict(sorted((one["values"], one["counts"]) for one in pc.value_counts(names).to_pylist()))
 
 
 def _write_state(
@@ -210,20 +215,51 @@ def _write_state(
 ) -> None:  # fmt: skip
     """Write tags and properties of the cells that the night touched, and link the others."""
     target.mkdir(parents=True)
-    cells = set(old)
-    fresh = run.loci.select(TAGGED.names)
-    rows: dict[int, dict[str, Any]] = {}
-    for cell, table in old.items():
-        kept = {row["locus_id"]: row for row in table.to_pylist() if row["locus_id"] not in renamed}
-        rows.setdefault(cell, {}).update(kept)
-    for row in fresh.to_pylist():
-        if row["tags"] or row["properties"]:
-            rows.setdefault(home[row["locus_id"]], {})[row["locus_id"]] = row
-    _add_past(rows, past, previous, cells)
-    changed = {cell: pa.Table.from_pylist([r[n] for n in sorted(r)], TAGGED) for cell, r in rows.items()}
+    changed = dict.fromkeys(old, TAGGED.empty_table()) | state_by_cell(run.loci, old, renamed, home)
+    rows = {
+        cell: {row["locus_id"]: row for row in changed[cell].to_pylist()}
+        for cell in {one.cell for one in past}
+        if cell in changed
+    }
+    _add_past(rows, past, previous, set(old))
+    changed |= {cell: pa.Table.from_pylist([r[n] for n in sorted(r)], TAGGED) for cell, r in rows.items()}
     store.advance(previous and previous / "tagged", target / "tagged", changed)
     night = int(pc.max(run.loci["night_updated"]).as_py() or 0) if len(run.loci) else 0
     (target / "night.json").write_text(json.dumps({"night": night}) + "\n", encoding="utf-8")
+
+
+def state_by_cell(
+    loci: pa.Table, old: dict[int, pa.Table], renamed: dict[str, str], home: dict[str, int]
+) -> dict[int, pa.Table]:
+    """Rows of the state by cell and locus: those of before, and instead of them those that filters made.
+
+    A locus without tags and properties is not written; what it had stays.
+    """
+    said = [pc.greater(pc.list_value_length(loci["tags"]), 0), _map_length(loci["properties"]) > 0]
+    fresh = loci.select(TAGGED.names).filter(pc.or_(said[0].fill_null(False), pa.array(said[1])))
+    fresh = pa.Table.from_arrays(fresh.columns, schema=TAGGED)
+    fresh_cells = np.array([home[name] for name in fresh["locus_id"].to_pylist()], np.int64)
+    before = store.joined(old, TAGGED)
+    cells = np.repeat(np.array(sorted(old), np.int64), [len(old[cell]) for cell in sorted(old)])
+    names = before["locus_id"].combine_chunks()
+    place = pc.index_in(names, value_set=fresh["locus_id"].combine_chunks())
+    again = np.append(fresh_cells, -1)[np.asarray(place.fill_null(-1))] == cells
+    gone = np.asarray(pc.is_in(names, value_set=pa.array(list(renamed), pa.string())), bool)
+    kept = ~(again | gone)
+    rows = pa.concat_tables([before.filter(pa.array(kept)), fresh]).combine_chunks()
+    cells = np.concatenate([cells[kept], fresh_cells])
+    order = np.asarray(pc.sort_indices(rows["locus_id"]))
+    order = order[np.argsort(cells[order], kind="stable")]
+    numbers, starts = np.unique(cells[order], return_index=True)
+    spans = zip(numbers.tolist(), starts.tolist(), [*starts[1:].tolist(), len(order)], strict=False)
+    # Each cell is taken by itself: the file of a slice would hold words of the cells beside it.
+    return {cell: rows.take(pa.array(order[start:end])) for cell, start, end in spans}
+
+
+def _map_length(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Number of entries in each map; none in a null."""
+    one = column.combine_chunks()
+    return np.asarray(np.diff(np.asarray(one.offsets)) * np.asarray(one.is_valid(), bool), np.int64)
 
 
 def _add_past(
