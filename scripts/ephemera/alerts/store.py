@@ -27,6 +27,9 @@ ORDER = 5
 _DIRECTIONS = 24
 #: Cells around a night's alerts are read this far, beyond any radius, arcsec.
 REACH = 120.0
+#: Cells are small: to hand each of their columns to a thread costs more than to compress it.
+_READ = pa.ipc.IpcReadOptions(use_threads=False)
+_WRITE = pa.ipc.IpcWriteOptions(compression="lz4", unify_dictionaries=True, use_threads=False)
 
 
 def cells_near(vectors: FloatArray, reach_arcsec: float) -> IntArray:
@@ -89,7 +92,7 @@ def _table(path: Path, schema: pa.Schema) -> pa.Table:
     """Rows of a cell. Raises ValueError for a file of another schema and one that is damaged."""
     try:
         with pa.OSFile(str(path)) as source:
-            table = pa.ipc.open_file(source).read_all()
+            table = pa.ipc.open_file(source, options=_READ).read_all()
     except pa.ArrowException as error:
         message = f"{path} is damaged ({error}): remove {path.parents[1]} and run again"
         raise ValueError(message) from None
@@ -127,8 +130,7 @@ def advance(previous: Path | None, target: Path, changed: Mapping[int, pa.Table]
 
 
 def _write(table: pa.Table, path: Path) -> None:
-    options = pa.ipc.IpcWriteOptions(compression="lz4", unify_dictionaries=True)
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema, options=options) as writer:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema, options=_WRITE) as writer:
         writer.write_table(table)
 
 
