@@ -171,21 +171,21 @@ def _numbers(values: pa.ChunkedArray | None, rows: pa.Array) -> pa.Array:
     return array.take(rows).cast(pa.float64(), safe=False)
 
 
-def _magnitudes(columns: Mapping[str, pa.ChunkedArray], rows: pa.Array) -> list[dict[str, float] | None]:
-    """Magnitudes of each source in further bands, by band; None where the catalogue has no such bands."""
+def _magnitudes(columns: Mapping[str, pa.ChunkedArray], rows: pa.Array) -> list[dict[str, float]] | pa.Array:
+    """Magnitudes of each source in further bands, by band; null where the catalogue has no such bands."""
     bands = {k.removeprefix("mags."): _numbers(columns[k], rows) for k in columns if k.startswith("mags.")}
     if not bands:
-        return [None] * len(rows)
-    mags: list[dict[str, float] | None] = []
+        return pa.nulls(len(rows))
+    mags: list[dict[str, float]] = []
     for values in zip(*(numbers.to_pylist() for numbers in bands.values()), strict=True):
         known = zip(bands, values, strict=True)
         mags.append({band: value for band, value in known if value is not None and value == value})
     return mags
 
 
-def _aliases(values: pa.ChunkedArray | None, rows: pa.Array) -> list[dict[str, str] | None]:
+def _aliases(values: pa.ChunkedArray | None, rows: pa.Array) -> list[dict[str, str] | None] | pa.Array:
     if values is None:
-        return [None] * len(rows)
+        return pa.nulls(len(rows))
     return [{"alias": text} if text else None for text in names_of(values).take(rows).to_pylist()]
 
 

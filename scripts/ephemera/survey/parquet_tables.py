@@ -47,9 +47,9 @@ def table_of(declaration: TableDeclaration, values: Mapping[str, Any]) -> pa.Tab
         if column.name in nested:
             kind = TYPES[nested[column.name]]
             given = given.combine_chunks() if isinstance(given, pa.ChunkedArray) else given
-            items = (
-                [list(i.items()) if isinstance(i, Mapping) else i for i in given] if _maps(kind) else given
-            )
+            items = given
+            if _maps(kind) and not isinstance(given, pa.Array):
+                items = [list(i.items()) if isinstance(i, Mapping) else i for i in given]
             arrays.append(items.cast(kind) if isinstance(items, pa.Array) else pa.array(items, kind))
             continue
         try:
