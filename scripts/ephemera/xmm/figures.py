@@ -165,7 +165,8 @@ def outcome_rows(subset: Subset, runs: Mapping[str, npt.NDArray[Any]], n_detecti
     if searched.any():
         outcome = Outcome.OK if n_detections else Outcome.OK_NO_REGIONS
         by_chance = runs["n_false_expected"][searched].sum()
-        detail = f"{n_detections} detections in {searched.sum()} runs, {by_chance:.2g} cells by chance"
+        chance = f", {by_chance:.2g} cells by chance" if np.isfinite(by_chance) else ""
+        detail = f"{n_detections} detections in {searched.sum()} runs{chance}"
         rows.append((name, outcome.value, detail))
     return rows
 

@@ -74,7 +74,7 @@ def subset_facts(subset: Subset) -> dict[str, object]:
         "lists": ", ".join(h.file for h in headers),
         "submodes": ", ".join(h.submode for h in headers),
         "filters": ", ".join(h.filter for h in headers),
-        "revolution": first.revolution,
+        "revolution": first.revolution or None,  # other missions count none
         "start": f"MJD {days:.5f} (TT)",
         "span": round(subset.span, 1),
         "pointing": f"{first.reference_ra:.5f} {first.reference_dec:+.5f} deg",
