@@ -103,8 +103,8 @@ onstart:
 def remember_version(entries):
     """Link results/current to what this run made, note the version, write the front page of `entries`."""
     try:
-        RECIPES.record(sum(UNITS.values()))
-        write_front(Path(RESULTS), PROJECT, entries, RECIPES.made)
+        new = RECIPES.record(sum(UNITS.values()))
+        write_front(Path(RESULTS), PROJECT, entries, RECIPES.made, new_version=new)
     except OSError as error:
         raise WorkflowError(
             f"the results folder {RESULTS} cannot be written: {error.strerror} ({error.filename})"

@@ -149,9 +149,9 @@ class Recipes:
         older = next(candidates, None)
         return None if older in read_note(recipe).differs_from else older
 
-    def record(self, units: int) -> None:
-        """Note the version that is now complete and point `results/current` at it."""
+    def record(self, units: int) -> bool:
+        """Note the version that is now complete, point `results/current` at it; whether it is a new one."""
         results = Path(self.configuration.results_folder)
         results.mkdir(parents=True, exist_ok=True)
         settings = self.configuration.settings()
-        record(results, self.configuration.project, settings, self.made, units)
+        return record(results, self.configuration.project, settings, self.made, units)

@@ -128,12 +128,29 @@ def _steps(recipes: Sequence[Recipe]) -> Markup:
 
 
 def write_front(
-    results: Path, project: str, entries: Sequence[Entry], recipes: Sequence[Recipe]
+    results: Path,
+    project: str,
+    entries: Sequence[Entry],
+    recipes: Sequence[Recipe],
+    *,
+    new_version: bool = True,
 ) -> Path | None:
-    """Write the front page of a run beside its links; returns its path, None where a run made nothing."""
+    """Write the front page of a run beside its links; returns its path, None where a run made nothing.
+
+    Where the version is no new one, a page that is younger than all it shows stays, and no table is read.
+    """
     made = [recipe for recipe in recipes if Path(recipe.folder).is_dir()]
     if not made:
         return None
     path = results / CURRENT / "index.html"
-    write_text(path, front_page(project, entries, made))
+    if new_version or _older(path, entries):
+        write_text(path, front_page(project, entries, made))
     return path
+
+
+def _older(page: Path, entries: Sequence[Entry]) -> bool:
+    """Whether the page is not there, or was written before something it shows."""
+    if not page.exists():
+        return True
+    shown = (product.path for entry in entries for product in (*entry.pages, *entry.tables))
+    return any(path.exists() and path.stat().st_mtime_ns > page.stat().st_mtime_ns for path in shown)

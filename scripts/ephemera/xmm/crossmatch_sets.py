@@ -1,8 +1,8 @@
 """Catalogues to match with: what is known of the usual ones, and how a set of the configuration is read.
 
 A preset names the columns of a catalogue, so that a set needs no more than its name and, for a local
-catalogue, its file. What the configuration says goes before the preset. Column names are those that the catalogues
-are known by; one that a version of a catalogue lacks is null, and the log says so.
+catalogue, its file. What the configuration says goes before the preset. Columns have the names by which
+catalogues are known; one that a version of a catalogue lacks is null, and the log says so.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -62,6 +63,22 @@ def test_the_same_run_gives_the_same_bytes(run):
     results, entry, recipes = run
     first = write_front(results, "radio", [entry], recipes).read_bytes()
     assert write_front(results, "radio", [entry], recipes).read_bytes() == first
+
+
+def test_a_page_younger_than_what_it_shows_stays_unless_the_version_is_new(run):
+    results, entry, recipes = run
+    path = write_front(results, "radio", [entry], recipes)
+    path.write_text("as it was")
+    write_front(results, "radio", [entry], recipes, new_version=False)
+    assert path.read_text() == "as it was"
+    table = next(product.path for product in entry.tables if product.path.exists())
+    later = path.stat().st_mtime_ns + 10**9
+    os.utime(table, ns=(later, later))
+    write_front(results, "radio", [entry], recipes, new_version=False)
+    assert path.read_text() != "as it was"
+    path.write_text("as it was")
+    write_front(results, "radio", [entry], recipes)
+    assert path.read_text() != "as it was"
 
 
 def test_a_run_that_made_nothing_has_no_page(tmp_path):

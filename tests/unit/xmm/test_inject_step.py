@@ -267,5 +267,7 @@ def test_a_second_pass_of_another_detector_is_refused():
 
 
 def test_an_unknown_way_to_search_is_refused():
-    with pytest.raises(ValueError, match="mode must be one of main, time, all, second_pass, got 'fast'"):
+    with pytest.raises(
+        ValueError, match="mode must be one of main, time, all, second_pass, smooth_few, got 'fast'"
+    ):
         in_mode(options_of(OPTIONS), "fast")

@@ -11,7 +11,7 @@ from astropy.io import fits
 
 from ephemera.seeds import generator
 from ephemera.sky.tan import to_sky
-from ephemera.xmm.observation import Camera
+from ephemera.xmm.observation import EPIC, Camera
 from ephemera.xmm.psf import King
 from ephemera.xmm.simulate_fits import encode
 from ephemera.xmm.simulate_instrument import build_instrument
@@ -45,7 +45,7 @@ def make(camera: Camera, cut=None):
     return instrument, rows, event_list(instrument, rows, NOMINAL_POINTING, OBSID, flare_cut=cut)
 
 
-@pytest.fixture(scope="module", params=list(Camera), ids=lambda c: c.name)
+@pytest.fixture(scope="module", params=EPIC, ids=lambda c: c.name)
 def made(request):
     return make(request.param)
 

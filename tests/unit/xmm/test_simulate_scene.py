@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ephemera.seeds import generator
-from ephemera.xmm.observation import Camera
+from ephemera.xmm.observation import EPIC, Camera
 from ephemera.xmm.simulate_scene import (
     Exposure,
     Pointing,
@@ -55,7 +55,7 @@ def test_impossible_bursts_are_refused():
 
 
 def test_shares_of_the_cameras_present_add_to_one():
-    for cameras in (list(Camera), [Camera.M1, Camera.M2], [Camera.PN]):
+    for cameras in (list(EPIC), [Camera.M1, Camera.M2], [Camera.PN]):
         exposures = [Exposure(camera, "S001") for camera in cameras]
         assert sum(camera_share(exposures, camera) for camera in cameras) == pytest.approx(1)
     twice = [Exposure(Camera.M1, "S001"), Exposure(Camera.M1, "U002")]
@@ -63,7 +63,7 @@ def test_shares_of_the_cameras_present_add_to_one():
 
 
 def test_default_exposures_have_the_pn_inside_the_mos():
-    pn, m1, m2 = default_exposures(list(Camera), 45000.0, 3000)
+    pn, m1, m2 = default_exposures(list(EPIC), 45000.0, 3000)
     assert (pn.early, pn.late) == (0, 0)
     assert min(m1.early, m1.late, m2.early, m2.late) > 100
     assert m1.lost_ccds == (3, 6)
