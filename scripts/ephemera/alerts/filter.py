@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,13 @@ class Past:
     cell: int
 
 
+def _set_before(tag: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether a tag was set earlier; one that a new region set on a locus of the past has no time."""
+    if tag["mjd_set"] is None:
+        return False
+    return other["mjd_set"] is None or bool(tag["mjd_set"] < other["mjd_set"])
+
+
 def with_state(loci: pa.Table, tagged: pa.Table, matches: pa.Table, aliases: dict[str, str]) -> pa.Table:
     """Loci with the tags, properties and matches that they have; those of merged loci go to the survivor."""
     tags: dict[str, Tags] = {}
@@ -69,7 +77,7 @@ def with_state(loci: pa.Table, tagged: pa.Table, matches: pa.Table, aliases: dic
         name = aliases.get(own_name, own_name)
         mine = tags.setdefault(name, {})
         for tag in own_tags.values():
-            if tag["name"] not in mine or tag["mjd_set"] < mine[tag["name"]]["mjd_set"]:
+            if tag["name"] not in mine or _set_before(tag, mine[tag["name"]]):
                 mine[tag["name"]] = tag
         properties.setdefault(name, {}).update(own_properties)
     names = loci["locus_id"].to_pylist()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from ephemera.alerts.crossmatch import MATCHES
 from ephemera.alerts.filter import TAGGED, state_by_cell, with_state
 from ephemera.alerts.loci import LOCI, as_value
 
@@ -33,7 +34,6 @@ def table(rows, schema):
     return pa.Table.from_pylist([{**blank, **row} for row in rows], schema)
 
 
-@settings(deadline=None)
 @given(before=STATE, now=STATE, gone=st.sets(st.sampled_from(NAMES), max_size=2))
 def test_the_state_of_cells_is_that_of_rows_one_by_one(before, now, gone):
     now = {name: drawn for name, drawn in now.items() if name not in gone}
@@ -54,7 +54,6 @@ def test_the_state_of_cells_is_that_of_rows_one_by_one(before, now, gone):
         assert found[cell].equals(one)
 
 
-@settings(deadline=None)
 @given(
     before=STATE, matched=st.sets(st.sampled_from(NAMES)), there=st.sets(st.sampled_from(NAMES), min_size=1)
 )
@@ -77,3 +76,16 @@ def test_loci_get_the_state_and_matches_that_are_theirs(before, matched, there):
         for name in sorted(there)
     ]
     assert found.equals(table(expected, LOCI))
+
+
+def test_a_merged_locus_keeps_the_earliest_time_of_a_tag_and_a_time_before_none():
+    """A region of a watch list that is new sets tags of the past without a time."""
+
+    def tagged(name, mjd):
+        return {"locus_id": name, "tags": [{"name": "a", "filter": "f", "version": "1", "mjd_set": mjd}]}
+
+    loci, nothing = table([{"locus_id": "EPH0"}], LOCI), table([], MATCHES)
+    for times, kept in (((None, 5.0), 5.0), ((5.0, None), 5.0), ((7.0, 5.0), 5.0), ((None, None), None)):
+        rows = [tagged(name, mjd) for name, mjd in zip(("EPH0", "EPH1"), times, strict=True)]
+        found = with_state(loci, table(rows, TAGGED), nothing, {"EPH1": "EPH0"})
+        assert [tag["mjd_set"] for tag in found["tags"][0].as_py()] == [kept]
