@@ -10,7 +10,6 @@ EXOD2 took 94 s and 3.5 GB for these nine searches of a case of the same size, o
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -69,6 +68,7 @@ def nine(folder: Path) -> list[Row]:
     """All nine searches in one process, files to features."""
     start = time.perf_counter()
     from ephemera.config.xmm import Xmm
+    from ephemera.job import peak_memory_mb
     from ephemera.xmm.bti import window_of
     from ephemera.xmm.cube import subset_cubes
     from ephemera.xmm.cube_store import RunKey
@@ -126,7 +126,7 @@ def nine(folder: Path) -> list[Row]:
         for key in here:
             del cubes[key]
     total = time.perf_counter() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory_mb()
     note = f"{len(subset.events)} events searched, {n_regions} regions, {n_curves} light curves"
     rows = [("xmm nine searches", total, "s", note)]
     rows += [(f"xmm   {name}", value, "s", "") for name, value in times.items()]
@@ -215,7 +215,9 @@ def _through_snakemake(folder: Path) -> list[Row]:
     for part in ("config", "profiles", "resources", "rules", "scripts", "workflow"):
         (work / part).symlink_to(repository / part)
     (work / "sheet.tsv").write_text(f"obsid\tsource\tlocation\n0800000101\tfolder\t{folder}/0800000101\n")
-    (work / "overlay.yaml").write_text("xmm: {samples: sheet.tsv, figures: {enabled: false}}\n")
+    (work / "overlay.yaml").write_text(
+        "xmm: {samples: sheet.tsv, figures: {enabled: false}, sample_products: []}\n"
+    )
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     command = ["snakemake", "--cores", "1", "--quiet", "all", "--configfile", "overlay.yaml"]
     target = "results/current/xmm"
