@@ -1,6 +1,6 @@
 """The XMM branch on a real Slurm: what holds is printed line by line; what does not hold ends it.
 
-    python tests/slurm/run.py [--seconds 360]
+    python tests/slurm/run.py [--seconds 900]
 
 It starts a controller and three nodes of one CPU each on this machine, sends three observations and one that
 cannot work through `snakemake --profile slurm`, kills a node in the middle, and compares the catalogue with
@@ -255,7 +255,7 @@ def limited(seconds: int, body: Callable[[], None]) -> None:
 def main() -> int:
     """Exit code 0 when all holds or Slurm cannot be had, 1 otherwise."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=360, help="end with an error after this time")
+    parser.add_argument("--seconds", type=int, default=900, help="end with an error after this time")
     seconds = parser.parse_args().seconds
     checks = Checks(time.monotonic())
     root = Path(tempfile.mkdtemp(prefix="ephemera-slurm-"))
