@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import poisson
 
-from ephemera.confidence import poisson_range, wilson
+from ephemera.confidence import ONE_SIGMA, poisson_errors, poisson_range, wilson
 
 
 @given(st.integers(0, 1000), st.integers(1, 1000))
@@ -24,7 +25,16 @@ def test_wilson_by_hand_and_its_ends():
         wilson(3, 2)
 
 
-def test_the_range_of_no_counts_ends_at_1_84():
-    assert poisson_range(0) == pytest.approx((0.0, 1.8410), abs=1e-4)
-    low, high = poisson_range(100)
-    assert 89 < low < 91 < 110 < high < 112
+def test_error_bars_of_few_counts():
+    """Garwood intervals: 0 to 1.841 for no count, 0.173 to 3.300 for one (Gehrels 1986, tables 1 and 2)."""
+    low, high = poisson_errors([0, 1, 10])
+    np.testing.assert_allclose(low, [0, 1 - 0.173, 10 - 6.891], atol=5e-4)
+    assert poisson_range(10) == pytest.approx((10 - low[2], 10 + high[2]))
+    np.testing.assert_allclose(high, [1.841, 3.300 - 1, 14.267 - 10], atol=5e-4)
+
+
+@given(st.integers(1, 5000))
+def test_error_bars_end_where_the_tails_hold_sixteen_percent(n):
+    low, high = poisson_errors(n)
+    assert poisson.sf(n - 1, n - low) == pytest.approx((1 - ONE_SIGMA) / 2, rel=1e-6)
+    assert poisson.cdf(n, n + high) == pytest.approx((1 - ONE_SIGMA) / 2, rel=1e-6)

@@ -4,7 +4,7 @@
         Column("source_id", "i8", None, "meta.id;meta.main", "Identifier, never reused"),
         Column("ra", "f8", "deg", "pos.eq.ra;meta.main", "Right ascension, ICRS"),
     ))
-    write({"source_id": ids, "ra": ra}, SOURCES, "sources.fits")
+    write({"source_id": ids, "ra": ra}, SOURCES, "sources.fits")    # or a list of rows
     table = read("sources.fits", SOURCES)
 
 What holds for all formats: a missing value is null in every dtype (None, NaN, a masked element and an empty
@@ -12,8 +12,9 @@ text are missing values), so the same table read back from any of the five forma
 table written twice gives the same bytes; a file appears whole or not at all.
 """
 
+from ephemera.tables.columns import arrays, numbers
 from ephemera.tables.declaration import Column, TableDeclaration
 from ephemera.tables.formats import SUFFIXES, read, write
 from ephemera.tables.markdown import markdown
 
-__all__ = ["SUFFIXES", "Column", "TableDeclaration", "markdown", "read", "write"]
+__all__ = ["SUFFIXES", "Column", "TableDeclaration", "arrays", "markdown", "numbers", "read", "write"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ def schema(declaration: TableDeclaration) -> pa.Schema:
 
 def as_table(declaration: TableDeclaration, values: Any) -> pa.Table:
     """Checked table; see `TableDeclaration.arrow`."""
+    if isinstance(values, list | tuple):
+        values = _columns(declaration, values)
     given = set(values.column_names if isinstance(values, pa.Table) else values)
     missing = [name for name in declaration.names if name not in given]
     unknown = sorted(str(name) for name in given - set(declaration.names))
@@ -57,6 +59,12 @@ def as_table(declaration: TableDeclaration, values: Any) -> pa.Table:
         msg = f"table {declaration.name}: columns must have one length, got {lengths}"
         raise ValueError(msg)
     return pa.Table.from_arrays(list(arrays.values()), schema=schema(declaration))
+
+
+def _columns(declaration: TableDeclaration, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Columns of rows: those declared, and those that any row has beside them."""
+    others = set().union(*rows) - set(declaration.names)
+    return {name: [row.get(name) for row in rows] for name in (*declaration.names, *others)}
 
 
 def as_array(column: Column, values: Any) -> pa.Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -98,8 +98,11 @@ class TableDeclaration:
         """Column names in order."""
         return tuple(column.name for column in self.columns)
 
-    def arrow(self, values: Mapping[str, object]) -> pa.Table:
-        """Checked table from one array per declared column (a mapping, DataFrame or Arrow table).
+    def arrow(self, values: Mapping[str, object] | Sequence[Mapping[str, object]]) -> pa.Table:
+        """Checked table from one array per declared column (a mapping, DataFrame or Arrow table), or rows.
+
+        Rows are a list or tuple of mappings; a declared column that a row lacks is null there, and one that
+        is not declared is refused.
 
         Arrays may be NumPy (also masked), lists, pandas Series or Arrow arrays, of one length. None, NaN,
         masked elements and empty texts become null. Integers are checked against the range of the dtype;

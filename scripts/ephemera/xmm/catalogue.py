@@ -30,7 +30,7 @@ from ephemera.sky.coverage import (
 )
 from ephemera.sky.regions import circles
 from ephemera.sky.tan import Plane
-from ephemera.tables import TableDeclaration, read, write
+from ephemera.tables import read, write
 from ephemera.xmm.bad_candidates import candidates
 from ephemera.xmm.bti import bad_time_columns
 from ephemera.xmm.catalogue_columns import (
@@ -188,14 +188,9 @@ def write_tables(job: Job, detections: pa.Table, registered: Sequence[Mapping[st
     ):
         for suffix in ("", "_parquet", "_votable"):
             write(table, declaration, getattr(job.output, name + suffix), meta)
-    write(as_columns(registry, REGISTRY), REGISTRY, job.output.registry)
+    write(registry, REGISTRY, job.output.registry)
     log.info("%d detections, %d sources", len(detections), len(np.asarray(columns["srcid"])))
     return detections
-
-
-def as_columns(rows: Sequence[Mapping[str, Any]], declaration: TableDeclaration) -> dict[str, list[Any]]:
-    """Columns of a declared table from its rows."""
-    return {name: [row[name] for row in rows] for name in declaration.names}
 
 
 def main(job: Job) -> None:
@@ -216,12 +211,9 @@ def main(job: Job) -> None:
         max_pointing_arcsec=settings.max_pointing_drift_arcsec,
         max_angle_deg=settings.max_angle_drift_deg,
     )
-    for name, declaration, table in (
-        ("outcomes", OUTCOMES, outcome_rows(job.input.events, runs)),
-        ("selection", SELECTION, selection_rows(job.input.events)),
-        ("candidates", CANDIDATES, suspects),
-    ):
-        write(as_columns(table, declaration), declaration, getattr(job.output, name))
+    write(outcome_rows(job.input.events, runs), OUTCOMES, job.output.outcomes)
+    write(selection_rows(job.input.events), SELECTION, job.output.selection)
+    write(suspects, CANDIDATES, job.output.candidates)
     job.output.regions.write_text(region_text(detections), encoding="utf-8")
     size = job.settings.size_arcsec
     seen = footprints(observations, job.input.expectations, size, settings.coverage_order)

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from ephemera.sky.crossmatch import Catalogue, crossmatch
-from ephemera.tables import read, write
+from ephemera.tables import arrays, numbers, read, write
 from ephemera.tables.foreign import column_facts, read_all
 from ephemera.xmm.catalogue_columns import SOURCE_FLAGS, SOURCES
 from ephemera.xmm.crossmatch_columns import COMPARISON
@@ -72,7 +72,7 @@ def ours(sources: pa.Table, catalogue: Catalogue, variable: BoolArray, radius: f
     """Rows of our sources: matched with a variable one of theirs, or ours only and why."""
     if len(sources) == 0:
         return []
-    positions = {name: np.asarray(sources[name].to_numpy(), np.float64) for name in ("ra", "dec")}
+    positions = arrays(sources, ["ra", "dec"])
     rows_of = Catalogue("their", np.arange(len(catalogue)), catalogue.ra, catalogue.dec)
     any_of = crossmatch(positions, rows_of, radius)
     chosen = np.flatnonzero(variable)
@@ -104,8 +104,8 @@ def theirs(
     """Rows of their variable sources that we have none of, and why."""
     chosen = np.flatnonzero(variable)
     positions = {"ra": catalogue.ra[chosen], "dec": catalogue.dec[chosen]}
-    srcid, ra, dec = (np.asarray(sources[name].to_numpy()) for name in ("srcid", "ra", "dec"))
-    matches = crossmatch(positions, Catalogue("our", srcid, ra, dec), radius)
+    mine = Catalogue("our", sources["srcid"].to_numpy(), numbers(sources, "ra"), numbers(sources, "dec"))
+    matches = crossmatch(positions, mine, radius)
     found = matches["our_id"].is_null().to_numpy()
     return [
         {
@@ -147,5 +147,5 @@ def main(job: Job) -> None:
     inside = covered(job.input.coverage, catalogue.ra, catalogue.dec)
     rows = ours(sources, catalogue, variable, how.radius_arcsec)
     rows = flag_doubts(rows, sources) + theirs(sources, catalogue, variable, how.radius_arcsec, inside)
-    write({name: [row[name] for row in rows] for name in COMPARISON.names}, COMPARISON, job.output.comparison)
+    write(rows, COMPARISON, job.output.comparison)
     log.info("%s: %d rows", how.name, len(rows))

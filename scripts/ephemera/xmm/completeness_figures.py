@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ephemera.confidence import poisson_range
+from ephemera.confidence import poisson_errors
 from ephemera.figures.style import COLOURS, SERIES, figure, margins, save
 from ephemera.files import remove
 from ephemera.xmm.completeness import DURATIONS, Tried, binned
@@ -88,6 +88,11 @@ def _simulated(folder: Path, rows: Rows) -> None:
         save(drawn, folder / "recovery.png")
 
 
+def look(place: int) -> dict[str, Any]:
+    """Marker and colour of one of several series, however many there are."""
+    return {"fmt": MARKERS[place % len(MARKERS)], "color": SERIES[place % len(SERIES)]}
+
+
 def _points(axes: Axes, rows: Rows, place: int, label: str) -> None:
     """Shares with Wilson intervals at the means of their bins."""
     if not rows:
@@ -95,8 +100,7 @@ def _points(axes: Axes, rows: Rows, place: int, label: str) -> None:
     middle = np.array([row["mean"] for row in rows], float)
     share, ends = _shares(rows)
     axes.errorbar(
-        middle, share, yerr=ends, fmt=MARKERS[place % len(MARKERS)], color=SERIES[place % len(SERIES)],
-        capsize=0, linewidth=0.8, label=label,
+        middle, share, yerr=ends, capsize=0, linewidth=0.8, label=label, **look(place),
     )  # fmt: skip
 
 
@@ -224,9 +228,7 @@ def _subject(kind: str) -> str:
 def _classes(axes: Axes, rows: Rows, place: int, label: str) -> None:
     share, ends = _shares(rows)
     x = np.arange(len(rows)) + 0.12 * (place - 0.5)
-    axes.errorbar(
-        x, share, yerr=ends, fmt=MARKERS[place], color=SERIES[place], capsize=0, linewidth=0.8, label=label
-    )
+    axes.errorbar(x, share, yerr=ends, capsize=0, linewidth=0.8, label=label, **look(place))
     plain = {"True": "yes", "False": "no"}
     names = [plain.get(row["value"], row["value"]) for row in rows]
     axes.set_xticks(
@@ -259,8 +261,7 @@ def _search_modes(folder: Path, rows: Rows) -> None:
                 ends = [x - [row[low] for row in known], np.array([row[high] for row in known]) - x]
                 y = np.array([modes.index(row["mode"]) for row in known]) + 0.12 * (place - 0.5)
                 axes.errorbar(
-                    x, y, xerr=np.maximum(ends, 0), fmt=MARKERS[place], color=SERIES[place], capsize=0,
-                    label=f"{sigma:g} sigma",
+                    x, y, xerr=np.maximum(ends, 0), capsize=0, label=f"{sigma:g} sigma", **look(place),
                 )  # fmt: skip
             labels = [MODE_LABELS[mode] for mode in modes] if column == 0 else [""] * len(modes)
             axes.set_yticks(range(len(modes)), labels)
@@ -289,10 +290,8 @@ def _found_against_expected(drawn: Figure, place: Any, rows: Rows) -> None:
         mine = [row for row in rows if row["sigma"] == sigma]
         expected = np.array([row["n_false_expected"] * row["n_draws"] for row in mine])
         found = np.array([row["n_cells_found"] for row in mine])
-        ends = np.array([poisson_range(int(n)) for n in found])
         axes.errorbar(
-            expected, found, yerr=[found - ends[:, 0], ends[:, 1] - found], fmt=MARKERS[number],
-            color=SERIES[number], capsize=0, linewidth=0.7,
+            expected, found, yerr=poisson_errors(found), capsize=0, linewidth=0.7, **look(number),
             label=f"{sigma:g} sigma: {found.sum()} found, {expected.sum():.3g} expected",
         )  # fmt: skip
         top = max(top, float(found.max(initial=1)), float(expected.max(initial=1.0)))
@@ -314,10 +313,9 @@ def _per_million(drawn: Figure, place: Any, rows: Rows) -> None:
         mine = [row for row in rows if row["t_bin"] == t_bin and row["sigma"] == lowest]
         cells = sum(row["n_cells"] * row["n_draws"] for row in mine) / 1e6
         found = sum(row["n_cells_found"] for row in mine)
-        low, high = poisson_range(found)
         axes.errorbar(
-            [number], [found / cells], yerr=[[(found - low) / cells], [(high - found) / cells]], fmt="o",
-            color=COLOURS["data"], label="found" if number == 0 else None,
+            [number], [found / cells], yerr=poisson_errors([found]) / cells, fmt="o", color=COLOURS["data"],
+            label="found" if number == 0 else None,
         )  # fmt: skip
         expected = sum(row["n_false_expected"] * row["n_draws"] for row in mine) / cells
         axes.plot(

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from ephemera.sky.crossmatch import Catalogue, chance_matches, chance_positions, crossmatch, matches_table
 from ephemera.sky.separations import expected_counts, fit_separations
-from ephemera.tables import read, write
+from ephemera.tables import numbers, read, write
 from ephemera.tables.foreign import column_facts, read_all
 from ephemera.transfer.web import Web
 from ephemera.transfer.xmatch import Unavailable, XMatch
@@ -59,16 +59,12 @@ class Positions:
 
 def positions_of(table: pa.Table, epochs: tuple[str, ...], sigmas: tuple[str, ...]) -> Positions:
     """Positions of detections or sources; the epoch is the mean and sigma the largest of some columns."""
-
-    def real(name: str) -> FloatArray:
-        return np.asarray(table[name].cast(pa.float64()).to_numpy(), np.float64)
-
     return Positions(
-        real("ra"),
-        real("dec"),
-        np.mean([real(name) for name in epochs], axis=0),
-        real("poserr"),
-        np.fmax.reduce([real(name) for name in sigmas]),
+        numbers(table, "ra"),
+        numbers(table, "dec"),
+        np.mean([numbers(table, name) for name in epochs], axis=0),
+        numbers(table, "poserr"),
+        np.fmax.reduce([numbers(table, name) for name in sigmas]),
     )
 
 
@@ -162,8 +158,7 @@ def calibration_rows(
     """Rows of `CALIBRATION` for detections of 3 to 5 sigma and of 5 sigma and more."""
     rows = []
     separation, d_ra, d_dec = (
-        np.asarray(matches[f"{how.name}_{name}"].to_numpy(), np.float64)
-        for name in ("sep_arcsec", "ra_offset", "dec_offset")
+        numbers(matches, f"{how.name}_{name}") for name in ("sep_arcsec", "ra_offset", "dec_offset")
     )
     for low, high in CALIBRATED:
         mine = np.isfinite(separation) & (positions.sigma >= low)
@@ -235,5 +230,5 @@ def main(job: Job) -> None:
             write(chance, CHANCE, job.output.chance)
         if how.reference:
             rows += calibration_rows(what, positions, matches, how)
-    write({n: [row.get(n) for row in rows] for n in CALIBRATION.names}, CALIBRATION, job.output.calibration)
+    write(rows, CALIBRATION, job.output.calibration)
     job.output.status.write_text(json.dumps(note, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -177,6 +177,4 @@ def main(job: Job) -> None:
             curves = next(iter(bad[subset.number].values())).curves if options.events.bti == "fbktsr" else ()
             rows += shuffled_rows(subset, sources, options, curves, options.seed)
             log.info("subset %d: %d shuffles", subset.number, options.false_alarms.shuffles)
-    complete = [row | {"obsid": job.wildcards.obsid} for row in rows]
-    columns = {name: [row.get(name) for row in complete] for name in FALSE_ALARMS.names}
-    write(columns, FALSE_ALARMS, job.output.false_alarms)
+    write([row | {"obsid": job.wildcards.obsid} for row in rows], FALSE_ALARMS, job.output.false_alarms)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.ticker import MaxNLocator
-from scipy.special import gammaincinv
 
+from ephemera.confidence import poisson_errors
 from ephemera.figures.axes import (
     frame_axis,
     runs,
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 #: Significances between whose limits the counts are no detection, sigma.
 BAND_SIGMAS = (3.0, 5.0)
-#: Share of a Poisson distribution on either side of an error bar.
-TAIL = 0.15865525393145707
 #: Curves with more frames in view than this are drawn as a line, without error bars.
 MOST_BARS = 300
 #: Frames on either side of the best one in a close view, at least.
@@ -112,17 +110,6 @@ def curve_of(
         peaks=np.isin(frames, peak_frames),
         eclipses=np.isin(frames, eclipse_frames),
     )
-
-
-def poisson_errors(n: npt.ArrayLike) -> FloatArray:
-    """Lengths (2, ...) of error bars below and above `n`: the central 68.27 % interval for the mean.
-
-    The ends are the means for which n or more, n or less, has probability 15.87 % (Garwood 1936); the lower
-    one is 0 for n = 0.
-    """
-    counts = np.asarray(n, np.float64)
-    low = np.where(counts > 0, gammaincinv(np.maximum(counts, 1.0), TAIL), 0.0)
-    return np.stack([counts - low, gammaincinv(counts + 1.0, 1.0 - TAIL) - counts])
 
 
 def close_view(curve: Curve, best_frame: int) -> slice | None:

@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.ticker import MaxNLocator
-from scipy.special import gammaincinv
 
+from ephemera.confidence import poisson_errors
 from ephemera.figures.style import COLOURS, SERIES, figure, margins, plain, save
 
 Columns = Mapping[str, npt.NDArray[Any]]
-
-#: Share of a Poisson distribution on either side of an error bar.
-TAIL = 0.15865525393145707
 
 
 def draw_burst(path: Path, region: Mapping[str, Any], spectrum: Columns, hardness: Columns | None) -> None:
@@ -43,9 +40,8 @@ def _spectrum(axes: Any, spectrum: Columns) -> None:
     low, high, n = spectrum["e_min"], spectrum["e_max"], spectrum["counts"].astype(np.float64)
     width = high - low
     middle = np.sqrt(low * high)
-    below = np.where(n > 0, gammaincinv(np.maximum(n, 1), TAIL), 0.0)
     # The upper end of an empty narrow bin would hide the others.
-    above = np.where(n > 0, gammaincinv(n + 1, 1 - TAIL), 0.0)
+    bars = np.where(n > 0, poisson_errors(n), 0.0) / width
     edges = np.append(low, high[-1])
     neighbours = "ring of pixels" if spectrum["source"][0] == "ring" else "other frames"
     axes.stairs(
@@ -53,7 +49,7 @@ def _spectrum(axes: Any, spectrum: Columns) -> None:
         label=f"background expected ({neighbours})",
     )  # fmt: skip
     axes.errorbar(
-        middle, n / width, yerr=[(n - below) / width, (above - n) / width],
+        middle, n / width, yerr=bars,
         xerr=[middle - low, high - middle], fmt="o", markersize=3, color=COLOURS["data"],
         label="counts in the significant frames",
     )  # fmt: skip

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ephemera.tables import Column, TableDeclaration, read, write
+from ephemera.tables import Column, TableDeclaration, numbers, read, write
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS
 from ephemera.xmm.observation import BoolArray
 from ephemera.xmm.sample_columns import COMBINATIONS, FILTER_MASKS, FILTERS
@@ -87,11 +87,7 @@ def filters_of(groups: Sequence[Mapping[str, Any]]) -> list[Filter]:
 
 def derived(detections: pa.Table) -> pa.Table:
     """Detections with the columns that filters may use beside their own."""
-    peak, eclipse = (
-        np.asarray(detections[name].cast(pa.float64()).to_numpy(), np.float64)
-        for name in ("sigma_peak", "sigma_eclipse")
-    )
-    either = np.fmax(peak, eclipse)
+    either = np.fmax(numbers(detections, "sigma_peak"), numbers(detections, "sigma_eclipse"))
     obsids = detections["obsid"].to_numpy(zero_copy_only=False)
     _, number, count = np.unique(obsids.astype(str), return_inverse=True, return_counts=True)
     n_in_obsid = count[number].astype(np.int64) if len(obsids) else np.empty(0, np.int64)
@@ -126,9 +122,7 @@ def compare(table: pa.Table, condition: Condition) -> Selection:
     if is_text:
         values = column.fill_null("").to_numpy(zero_copy_only=False)
     else:
-        if pa.types.is_boolean(column.type):
-            column = column.cast(pa.int8())
-        values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
+        values = numbers(table, name)
         unknown = unknown | np.isnan(values)
     kept = np.asarray(OPERATORS[op](values, value), bool) & ~unknown
     return Selection(kept, unknown)

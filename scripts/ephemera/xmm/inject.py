@@ -334,8 +334,5 @@ def main(job: Job) -> None:
         ]
         rows += [key | row for row in found]
         log.info("%s trial %d: %d injected", obsid, trial, len(truth["id"]))
-    for values, declaration, path in (
-        (truths, INJECTIONS, job.output.injections),
-        (rows, FOUND, job.output.found),
-    ):
-        write({n: [row.get(n) for row in values] for n in declaration.names}, declaration, path)
+    write(truths, INJECTIONS, job.output.injections)
+    write(rows, FOUND, job.output.found)

@@ -32,7 +32,7 @@ from ephemera.sky.clusters import cluster
 from ephemera.sky.names import iau_names
 from ephemera.sky.sphere import separation_arcsec
 from ephemera.sky.tan import Plane
-from ephemera.tables import TableDeclaration, read, write
+from ephemera.tables import numbers, read, write
 from ephemera.xmm.catalogue_columns import SOURCES
 from ephemera.xmm.long_term_columns import LONG_TERM, LONG_TERM_RATES, LONG_TERM_SOURCES, STEADY_SOURCES
 from ephemera.xmm.observation import BoolArray, FloatArray, IntArray
@@ -68,11 +68,10 @@ def targets(sources: pa.Table, steady: pa.Table, radius_arcsec: float) -> Target
     goes before bumps).
     """
     ra, dec = (
-        np.concatenate([np.asarray(table[name].to_numpy(), np.float64) for table in (sources, steady)])
-        for name in ("ra", "dec")
+        np.concatenate([numbers(table, name) for table in (sources, steady)]) for name in ("ra", "dec")
     )
     srcid = np.concatenate([sources["srcid"].to_numpy(), np.zeros(len(steady), np.int64)])
-    sigma = np.asarray(steady["sigma"].to_numpy(), np.float64)
+    sigma = numbers(steady, "sigma")
     rank = np.concatenate([np.full(len(sources), -np.inf), np.where(np.isnan(sigma), -1e30, -sigma)])
     labels = cluster(ra, dec, radius_arcsec)
     order = np.lexsort((dec, ra, srcid, rank, labels))
@@ -283,13 +282,8 @@ def main(job: Job) -> None:
     at = targets(read(job.input.sources, SOURCES), steady, settings.match_arcsec)
     rows = measured(job.input.images, at, settings)
     sources, rates = sources_of(rows, at, job.settings.name_prefix, settings.min_sigma)
-    tables: tuple[tuple[str, TableDeclaration, list[Row]], ...] = (
-        ("rates", LONG_TERM, rows),
-        ("compared", LONG_TERM_RATES, rates),
-        ("sources", LONG_TERM_SOURCES, sources),
-        ("sources_fits", LONG_TERM_SOURCES, sources),
-    )
-    for name, declaration, content in tables:
-        columns = {column: [row.get(column) for row in content] for column in declaration.names}
-        write(columns, declaration, getattr(job.output, name))
+    write(rows, LONG_TERM, job.output.rates)
+    write(rates, LONG_TERM_RATES, job.output.compared)
+    for path in (job.output.sources, job.output.sources_fits):
+        write(sources, LONG_TERM_SOURCES, path)
     log.info("%d targets, %d in several observations", len(at.ra), len(sources))

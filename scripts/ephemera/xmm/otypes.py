@@ -126,6 +126,6 @@ def main(job: Job) -> None:
         **(our_counts(types, variable) if outcome == "ok" else {}),
     }
     rows = long_rows(populations, read_classes(Path(settings.classes)))
-    write({name: [row[name] for row in rows] for name in OTYPES.names}, OTYPES, job.output.long)
+    write(rows, OTYPES, job.output.long)
     declaration, columns = pivoted(rows)
     write(columns, declaration, job.output.pivoted)

@@ -85,6 +85,6 @@ def main(job: Job) -> None:
     runs = read(job.input.runs, RUNS).to_pylist()
     detections = read(job.input.detections, CATALOGUE_DETECTIONS).to_pylist()
     rows = run_purities(runs) + project_purities(detections, alarms.to_pylist())
-    write({name: [row.get(name) for row in rows] for name in PURITY.names}, PURITY, job.output.purity)
+    write(rows, PURITY, job.output.purity)
     write(alarms, FALSE_ALARMS, job.output.false_alarms)
     draw_false_alarms(job.output.figure, alarms.to_pylist())

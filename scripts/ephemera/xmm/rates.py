@@ -71,6 +71,5 @@ def main(job: Job) -> None:
             images = rate_images(subset, bad, band)
             write_images(handle, images)
             rows += listed(sources, subset.number, settings.max_sources) + bumps_of(images, settings)
-    columns = {name: [row.get(name) for row in rows] for name in STEADY_SOURCES.names}
-    write(columns | {"obsid": [obsid] * len(rows)}, STEADY_SOURCES, job.output.sources)
+    write([row | {"obsid": obsid} for row in rows], STEADY_SOURCES, job.output.sources)
     log.info("%s: %d steady sources", obsid, len(rows))

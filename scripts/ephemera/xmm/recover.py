@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from ephemera.confidence import poisson_range
 from ephemera.sky.sphere import separation_arcsec
-from ephemera.tables import Column, TableDeclaration, read, write
+from ephemera.tables import Column, TableDeclaration, arrays, read, write
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,7 +80,7 @@ def _place(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def match(row: Mapping[str, Any], detections: pa.Table, radius_arcsec: float) -> dict[str, Any]:
     """`row` completed by the most significant detection that matches it."""
-    columns = {name: detections[name].to_numpy(zero_copy_only=False) for name in USED}
+    columns = arrays(detections, USED)
     separation = separation_arcsec(
         columns["ra"].astype(float), columns["dec"].astype(float), row["ra"], row["dec"]
     )
@@ -115,7 +115,7 @@ def joined(paths: Sequence[Path], declaration: TableDeclaration) -> dict[str, np
 
     parts = [declaration.empty(), *(read(path, declaration) for path in paths)]
     table = pa.concat_tables(parts)
-    return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+    return arrays(table)
 
 
 def with_false_alarms(
@@ -158,7 +158,7 @@ def main(job: Job) -> None:
         (modes, tables.SEARCH_MODES, job.output.search_modes),
     )
     for rows, declaration, path in products:
-        write({name: [row.get(name) for row in rows] for name in declaration.names}, declaration, path)
+        write(rows, declaration, path)
     draw_recovery(job.output.figures, {declaration.name: rows for rows, declaration, _ in products}, seen)
 
 

@@ -203,7 +203,7 @@ def keep(result: Path, kept: Path) -> int:
             f"registry. Name it in xmm.catalogue.registry and run again"
         )
         raise ValueError(message)
-    write({name: [row[name] for row in rows] for name in REGISTRY.names}, REGISTRY, kept)
+    write(rows, REGISTRY, kept)
     return len(rows) - len(before)
 
 

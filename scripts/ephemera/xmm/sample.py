@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from ephemera.figures.style import figure, save
 from ephemera.files import remove, write_text
-from ephemera.tables import read
+from ephemera.tables import arrays, read
 from ephemera.xmm import sample_catalogues, sample_numbers, sample_sky
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, SOURCES
 from ephemera.xmm.crossmatch_columns import CHANCE
@@ -59,11 +58,6 @@ class Album:
             drawing(drawn, *args)
             save(drawn, self.folder / name)
         self.captions.append({"section": section, "file": name, "caption": caption})
-
-
-def arrays(table: pa.Table) -> dict[str, npt.NDArray[Any]]:
-    """Columns as arrays; missing numbers are NaN."""
-    return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
 
 
 def draw_sky(album: Album, detections: dict[str, Any], sources: dict[str, Any]) -> None:

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from ephemera.sky.clusters import Sources, cluster
 from ephemera.sky.clusters import sources as cluster_sources
+from ephemera.tables import numbers
 from ephemera.xmm.catalogue_columns import SOURCE_FLAGS
 from ephemera.xmm.registry import Component, identify
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ephemera.config.xmm_catalogue import Catalogue as CatalogueSettings
 
 IntArray = npt.NDArray[np.int64]
@@ -63,12 +65,12 @@ def components(detids: Sequence[str], labels: IntArray, found: Sources) -> list[
 
 def _measured(detections: pa.Table, labels: IntArray, found: Sources) -> dict[str, npt.ArrayLike]:
     """Position, number, best detection and times of each source, in order of the labels."""
-    sigma = np.fmax(*(real(detections, name) for name in ("sigma_peak", "sigma_eclipse")))
+    sigma = np.fmax(*(numbers(detections, name) for name in ("sigma_peak", "sigma_eclipse")))
     detid, obsid = (detections[name].to_numpy(zero_copy_only=False) for name in ("detid", "obsid"))
     order = np.lexsort((detid, -sigma, labels))
     best = order[np.flatnonzero(np.diff(labels[order], prepend=-1))]
     pairs = sorted(set(zip(labels.tolist(), obsid.tolist(), strict=True)))
-    peak = real(detections, "mjd_peak")
+    peak = numbers(detections, "mjd_peak")
     return {
         "ra": found.ra,
         "dec": found.dec,
@@ -80,9 +82,9 @@ def _measured(detections: pa.Table, labels: IntArray, found: Sources) -> dict[st
         "max_sep": found.max_sep_arcsec,
         "first_seen": _extreme(peak, labels, np.fmin),
         "last_seen": _extreme(peak, labels, np.fmax),
-        "n_peaks_total": _sum(real(detections, "n_peaks"), labels),
-        "hr": real(detections, "hr")[best],
-        "flux_peak": _extreme(real(detections, "flux_peak"), labels, np.fmax),
+        "n_peaks_total": _sum(numbers(detections, "n_peaks"), labels),
+        "hr": numbers(detections, "hr")[best],
+        "flux_peak": _extreme(numbers(detections, "flux_peak"), labels, np.fmax),
         "chain": found.chain,
     }
 
@@ -92,7 +94,7 @@ def source_flags(detections: pa.Table, labels: IntArray) -> dict[str, npt.ArrayL
     n = int(labels.max(initial=-1)) + 1
     flags: dict[str, npt.ArrayLike] = {}
     for name in SOURCE_FLAGS:
-        value = real(detections, name)
+        value = numbers(detections, name)
         known = np.bincount(labels[np.isfinite(value)], minlength=n)
         true = np.bincount(labels[value > 0], minlength=n)
         holds = true > 0 if name == "filt_5sig" else true == known
@@ -100,14 +102,6 @@ def source_flags(detections: pa.Table, labels: IntArray) -> dict[str, npt.ArrayL
         of_source[known == 0] = None
         flags[name] = of_source
     return flags
-
-
-def real(table: pa.Table, name: str) -> FloatArray:
-    """A column of numbers or truth values as float64, null as NaN."""
-    column = table[name]
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.int8())
-    return np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
 
 
 def _extreme(values: FloatArray, labels: IntArray, choose: np.ufunc) -> FloatArray:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ephemera.files import remove
-from ephemera.tables import read, write
+from ephemera.tables import arrays, numbers, read, write
 from ephemera.xmm.burst_spectra import (
     BurstSpectrum,
     Located,
@@ -109,7 +109,7 @@ def hardness_columns(detid: str, curve: Mapping[str, FloatArray], frames: IntArr
 def _spectra(job: Job, regions: Sequence[Row], edges_ev: IntArray) -> Iterator[tuple[Peak, BurstSpectrum]]:
     """Each peak with its spectrum, run by run."""
     subsets = {subset.number: subset for subset in read_subsets(job.input.events)}
-    cells = _arrays(job.input.cells, ALERTS)
+    cells = arrays(read(job.input.cells, ALERTS))
     again = set(run_keys(job.input.second_pass))
     for key in sorted({key_of(region) for region in regions}, key=lambda key: key.path):
         (cube,) = read_cubes(job.input.cube, [key])
@@ -127,16 +127,11 @@ def _subset_of(subset: Subset, start: float) -> Subset:
     return shifted_subset(subset, shift) if shift else subset
 
 
-def _arrays(path: Path, declaration: Any) -> dict[str, npt.NDArray[Any]]:
-    table = read(path, declaration)
-    return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
-
-
 def _curve_with_bands(path: Path, detid: str) -> dict[str, FloatArray] | None:
     """The light curve of a detection, None where it has no counts of two bands."""
     table = read_light_curve(path, detid)
     names = ("time", "time_mjd", "exposure", "n", "mu", "n_soft", "n_hard")
-    columns = {name: np.asarray(table[name].to_numpy(zero_copy_only=False), np.float64) for name in names}
+    columns = {name: numbers(table, name) for name in names}
     return None if np.isnan(columns["n_soft"]).any() else columns
 
 

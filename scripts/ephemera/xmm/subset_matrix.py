@@ -22,7 +22,7 @@ from scipy.spatial import cKDTree
 
 from ephemera.sky.clusters import cluster
 from ephemera.sky.sphere import chord, unit_vectors
-from ephemera.tables import read, write
+from ephemera.tables import numbers, read, write
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS
 from ephemera.xmm.observation import FloatArray, IntArray
 from ephemera.xmm.sample_columns import HOMOGENEITY, RECLUSTER, SUBSET_INDICES, SUBSET_MATRIX
@@ -59,7 +59,7 @@ def find_matches(detections: pa.Table, keys: Sequence[Key], radius_arcsec: float
     Observations and sets of event lists are a fourth dimension, in which they are farther apart than any
     two points of the sphere.
     """
-    columns = [np.asarray(detections[name].to_numpy(), np.float64) for name in ("t_bin", "e_min", "e_max")]
+    columns = [numbers(detections, name) for name in ("t_bin", "e_min", "e_max")]
     member = np.full(len(detections), -1)
     for number, key in enumerate(keys):
         member[np.logical_and.reduce([np.isclose(c, k) for c, k in zip(columns, key, strict=True)])] = number
@@ -255,11 +255,7 @@ def main(job: Job) -> None:
     if settings.recluster:
         again = recluster_rows(detections, matches, job.settings.cluster_radius_arcsec, job.settings.linkage)
     write(index_columns(detections, matches), SUBSET_INDICES, job.output.indices)
-    for name, declaration, content in (
-        ("matrix", SUBSET_MATRIX, rows),
-        ("homogeneity", HOMOGENEITY, homogeneity_rows(detections, matches.member, classes)),
-        ("recluster", RECLUSTER, again),
-    ):
-        columns = {column: [row[column] for row in content] for column in declaration.names}
-        write(columns, declaration, getattr(job.output, name))
+    write(rows, SUBSET_MATRIX, job.output.matrix)
+    write(homogeneity_rows(detections, matches.member, classes), HOMOGENEITY, job.output.homogeneity)
+    write(again, RECLUSTER, job.output.recluster)
     draw(matches, rows, job.output.figure)

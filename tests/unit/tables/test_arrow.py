@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ephemera.tables import Column, TableDeclaration
+from ephemera.tables import Column, TableDeclaration, arrays, numbers
 
 
 def column(dtype, values):
@@ -132,6 +132,25 @@ def test_any_table_like_is_taken_in_declared_order():
     assert PAIR.arrow(pd.DataFrame({"b": ["x"], "a": [1.0]})).equals(expected)
     assert PAIR.arrow(pa.table({"b": ["x"], "a": [1.0]})).equals(expected)
     assert PAIR.arrow(expected).equals(expected)
+
+
+def test_rows_become_columns_what_they_lack_is_null_and_what_is_not_declared_is_refused():
+    table = PAIR.arrow([{"a": 1.0}, {"b": "x", "a": None}])
+    assert table.to_pylist() == [{"a": 1.0, "b": None}, {"a": None, "b": "x"}]
+    assert PAIR.arrow([]).equals(PAIR.empty())
+    with pytest.raises(ValueError, match="not declared: aa"):
+        PAIR.arrow([{"a": 1.0}, {"aa": 2.0}])
+
+
+def test_columns_come_back_as_arrays_with_nan_or_none_for_what_is_missing():
+    table = pa.table({"a": [1, None], "b": ["x", None], "c": [True, None]})
+    columns = arrays(table, ["a", "b"])
+    assert list(columns) == ["a", "b"]
+    assert np.isnan(columns["a"][1])
+    assert columns["b"].tolist() == ["x", None]
+    assert list(arrays(table)) == ["a", "b", "c"]
+    np.testing.assert_array_equal(numbers(table, "c"), [1.0, np.nan])
+    np.testing.assert_array_equal(numbers(table, "a"), [1.0, np.nan])
 
 
 def test_metadata_and_the_empty_table():

@@ -22,7 +22,7 @@ def detections(rows):
         {"detid": f"d{k}", "obsid": "0000000001", "type": "peak"} | numbers | row
         for k, row in enumerate(rows)
     ]
-    return DETECTIONS.arrow({name: [row.get(name) for row in full] for name in DETECTIONS.names})
+    return DETECTIONS.arrow(full)
 
 
 def test_detections_across_ra_zero_are_one_source():

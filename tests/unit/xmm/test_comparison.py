@@ -39,8 +39,7 @@ def run(folder, theirs=THEIRS, sources=None):
         {"srcid": 3, "ra": 12.0, "dec": 0.0},
         {"srcid": 4, "ra": 0.0001, "dec": 0.0},
     ]
-    table = {name: [row.get(name) for row in rows] for name in SOURCES.names}
-    write(table, SOURCES, folder / "sources.parquet")
+    write(rows, SOURCES, folder / "sources.parquet")
     cone = MOC.from_cone(11.0 * units.deg, 0.0 * units.deg, radius=2.0 * units.deg, max_depth=10)
     cone.save(folder / "coverage.fits", format="fits", overwrite=True)
     condition = {"column": "sc_var_flag", "op": "==", "value": True}

@@ -20,7 +20,7 @@ BASE = {
 
 
 def arrays(rows, declaration):
-    table = declaration.arrow({name: [row.get(name) for row in rows] for name in declaration.names})
+    table = declaration.arrow(rows)
     return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
 
 
@@ -46,7 +46,7 @@ def rows_of(rows, **wanted):
 
 
 def check(rows, declaration):
-    declaration.arrow({name: [row.get(name) for row in rows] for name in declaration.names})
+    declaration.arrow(rows)
 
 
 def test_shares_by_run_and_for_any_run():

@@ -39,7 +39,7 @@ PLACES = [(0.0001, 0.0), (190.0, 89.9999), (100.0, -30.0)]
 
 
 def rows(declaration, several):
-    return declaration.arrow({name: [row.get(name) for row in several] for name in declaration.names})
+    return declaration.arrow(several)
 
 
 def run(folder, sets, file=None, places=PLACES, **options):

@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import poisson
 
 from ephemera.figures.style import figure
 from ephemera.xmm.bayes import eclipse_limit, peak_limit
 from ephemera.xmm.bti import BadTime, FlareCurve
 from ephemera.xmm.figure_curves import (
-    TAIL,
     Curve,
     close_view,
     curve_of,
@@ -18,7 +16,6 @@ from ephemera.xmm.figure_curves import (
     flare_figure_height,
     light_curve,
     light_curve_height,
-    poisson_errors,
 )
 
 
@@ -36,20 +33,6 @@ def shown(drawn) -> tuple[set[str], set[str]]:
     drawn.canvas.draw()
     names = {text.get_text() for legend in drawn.legends for text in legend.get_texts()}
     return names, {label for axes in drawn.axes for label in (axes.get_xlabel(), axes.get_ylabel()) if label}
-
-
-def test_error_bars_of_few_counts():
-    """Garwood intervals: 0 to 1.841 for no count, 0.173 to 3.300 for one (Gehrels 1986, tables 1 and 2)."""
-    low, high = poisson_errors([0, 1, 10])
-    np.testing.assert_allclose(low, [0, 1 - 0.173, 10 - 6.891], atol=5e-4)
-    np.testing.assert_allclose(high, [1.841, 3.300 - 1, 14.267 - 10], atol=5e-4)
-
-
-@given(st.integers(1, 5000))
-def test_error_bars_end_where_the_tails_hold_sixteen_percent(n):
-    low, high = poisson_errors(n)
-    assert poisson.sf(n - 1, n - low) == pytest.approx(TAIL, rel=1e-6)
-    assert poisson.cdf(n, n + high) == pytest.approx(TAIL, rel=1e-6)
 
 
 @given(st.lists(st.floats(1e-6, 500), min_size=1, max_size=20), st.sampled_from([3.0, 5.0]))

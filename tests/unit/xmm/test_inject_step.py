@@ -155,10 +155,9 @@ def test_recovery_and_purity_of_a_project(searched, injected, alarms, tmp_path):
     folder = searched.folder
     detections = tmp_path / "detections.parquet"
     rows = [{**row, "srcid": 1} for row in searched.detections.to_pylist()]
-    columns = {name: [row.get(name) for row in rows] for name in CATALOGUE_DETECTIONS.names}
     from ephemera.tables import write
 
-    write(columns, CATALOGUE_DETECTIONS, detections)
+    write(rows, CATALOGUE_DETECTIONS, detections)
     names = {
         "recovery": recover.RECOVERY,
         "completeness": COMPLETENESS,

@@ -124,11 +124,11 @@ def test_the_order_of_observations_does_not_matter(values):
 
 
 def steady(rows):
-    return STEADY_SOURCES.arrow({n: [one.get(n) for one in rows] for n in STEADY_SOURCES.names})
+    return STEADY_SOURCES.arrow(rows)
 
 
 def catalogue(rows):
-    return SOURCES.arrow({name: [one.get(name) for one in rows] for name in SOURCES.names})
+    return SOURCES.arrow(rows)
 
 
 def test_sources_of_the_catalogue_and_steady_ones_are_joined_also_over_ra_zero():
@@ -160,7 +160,7 @@ def test_a_source_that_fades_is_one_source_seen_twice(tmp_path):
     ra, dec = Plane(10.0, 5.0).to_sky(np.array([324.5 * 80 + 0.5]), np.array([324.5 * 80 + 0.5]))
     at = Targets(ra, dec, np.array([3]))
     rows = measured(paths, at, LongTerm())
-    assert len(LONG_TERM.arrow({name: [one.get(name) for one in rows] for name in LONG_TERM.names})) == 2
+    assert len(LONG_TERM.arrow(rows)) == 2
     sources, _ = sources_of(rows, at, "EPH", 5.0)
     assert sources[0]["ratio"] == pytest.approx(4, rel=0.25)
     assert (sources[0]["srcid"], sources[0]["n_obs"], sources[0]["n_seen"]) == (3, 2, 2)

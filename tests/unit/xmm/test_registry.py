@@ -116,7 +116,7 @@ def test_ids_are_distinct_stable_and_never_lost(first, second):
 
 
 def save(rows, path):
-    write({name: [row[name] for row in rows] for name in REGISTRY.names}, REGISTRY, path)
+    write(rows, REGISTRY, path)
 
 
 def test_a_registry_is_kept_and_never_loses_an_id(tmp_path, capsys):

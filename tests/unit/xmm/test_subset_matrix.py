@@ -26,8 +26,7 @@ ARCSEC = 1 / 3600
 def detections(rows):
     base = {"obsid": "0000000001", "subset": 0, "dec": 0.0, "type": "peak", "srcid": 1}
     full = [base | {"detid": f"d{k}"} | row for k, row in enumerate(rows)]
-    names = CATALOGUE_DETECTIONS.names
-    return CATALOGUE_DETECTIONS.arrow({name: [row.get(name) for row in full] for name in names})
+    return CATALOGUE_DETECTIONS.arrow(full)
 
 
 def of(key, ra, **more):
@@ -59,7 +58,7 @@ def test_matches_are_within_the_radius_in_the_same_events_and_wrap():
     for key in KEYS[:3]:
         assert rows[key[0], key[1], key[0], key[1]]["fraction"] == 1
     assert rows[50.0, 2.0, 5.0, 0.2]["fraction"] is None
-    assert len(SUBSET_MATRIX.arrow({n: [r[n] for r in rows.values()] for n in SUBSET_MATRIX.names})) == 16
+    assert len(SUBSET_MATRIX.arrow(list(rows.values()))) == 16
 
 
 def test_indices_are_rows_of_the_table_and_minus_one_for_none():
@@ -108,14 +107,14 @@ def test_classes_and_properties_are_rows():
     rows = homogeneity_rows(table, member, ["Star", "Galaxy"] * 10)
     assert [row["property"] for row in rows] == ["type", "simbad_class"]
     assert rows[1]["pval"] < 1e-3
-    assert len(HOMOGENEITY.arrow({name: [row[name] for row in rows] for name in HOMOGENEITY.names})) == 2
+    assert len(HOMOGENEITY.arrow(rows)) == 2
 
 
 def test_a_chain_falls_apart_when_the_subset_that_bridges_it_is_left_out():
     rows = [of(0, 10.0), of(1, 10.0 + 15 * ARCSEC), of(0, 10.0 + 30 * ARCSEC), of(0, 12.0, srcid=2)]
     table = detections(rows)
     found = recluster_rows(table, find_matches(table, KEYS, 15.0), 20.0, "single")
-    assert len(RECLUSTER.arrow({name: [row[name] for row in found] for name in RECLUSTER.names})) == 4
+    assert len(RECLUSTER.arrow(found)) == 4
     names = ("n_detections", "n_global", "n_alone", "n_same", "n_divided")
     assert [[row[name] for name in names] for row in found[:3]] == [
         [3, 2, 3, 1, 1],
