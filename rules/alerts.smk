@@ -51,7 +51,7 @@ ALERTS_REPORT = RECIPES.step("alerts.report", reads=[ALERTS_STREAM, ALERTS_PAGES
 ALERTS_BENCHMARK = RECIPES.step(
     "alerts.benchmark", reads=[ALERTS_FILTER], also={"seed": CONFIGURATION.seed}
 )
-ALERTS_SUMMARY = RECIPES.step("alerts.summary", reads=[ALERTS_REPORT])
+ALERTS_SUMMARY = RECIPES.step("alerts.summary", reads=[ALERTS_DECODE, ALERTS_REPORT])
 
 
 def alerts_targets():
@@ -405,6 +405,14 @@ rule alerts_summary:
     input:
         reports=alerts_all_nights(ALERTS_REPORT, "json"),
         pages=alerts_all_nights(ALERTS_PAGES, "pages"),
+        accounts=[
+            ALERTS_DECODE.output(f"{delivery}.account.parquet")
+            for delivery in ALERTS_UNITS
+        ],
+        lists=[
+            ALERTS_DECODE.output(f"{delivery}.nights.json")
+            for delivery in ALERTS_UNITS
+        ],
     output:
         page=report(
             ALERTS_SUMMARY.output("{project}/index.html"),
@@ -413,6 +421,7 @@ rule alerts_summary:
             labels={"night": "all"},
         ),
         table=ALERTS_SUMMARY.output("{project}/nights.csv"),
+        deliveries=ALERTS_SUMMARY.output("{project}/deliveries.csv"),
     log:
         ALERTS_SUMMARY.log("{project}"),
     benchmark:

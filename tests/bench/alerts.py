@@ -44,7 +44,8 @@ def sphere(number: int, random: np.random.Generator) -> Any:
 
 def association() -> Iterator[Figure]:
     """Alerts near a synthetic table of loci, with its build, and the same twice as many; a readable twin."""
-    from ephemera.alerts.match import ARCSEC, Index, found, found_one_by_one, found_reference
+    from ephemera.alerts.match import Index, found, found_one_by_one, found_reference
+    from ephemera.sky.sphere import ARCSEC_PER_RADIAN
 
     random = np.random.default_rng(1)
     means = sphere(LOCI, random)
@@ -52,7 +53,10 @@ def association() -> Iterator[Figure]:
     build, index = timed(lambda: Index(means, founders))  # type: ignore[arg-type]
     rates = []
     for number in (ALERTS, 2 * ALERTS):
-        near = means[random.integers(0, LOCI, number)] + random.normal(size=(number, 3)) * 0.5 * ARCSEC
+        near = (
+            means[random.integers(0, LOCI, number)]
+            + random.normal(size=(number, 3)) * 0.5 / ARCSEC_PER_RADIAN
+        )
         near[: number // 10] = sphere(number // 10, random)  # a tenth is new
         near /= np.linalg.norm(near, axis=1, keepdims=True)
         radius = np.full(number, 2.0)

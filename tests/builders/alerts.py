@@ -9,6 +9,7 @@ from typing import Any
 import fastavro
 import pyarrow as pa
 
+from ephemera.alerts.associate import associate
 from ephemera.alerts.schema import ALERTS, EXTRA
 from ephemera.alerts.times import night_of
 
@@ -143,3 +144,15 @@ def write(path: Path, content: bytes) -> Path:
     """Write bytes and give the path back."""
     path.write_bytes(content)
     return path
+
+
+def loci_and_alerts(number: int = 3, per_locus: int = 2) -> tuple[pa.Table, pa.Table]:
+    """Loci far apart, and their alerts with the locus of each."""
+    rows = [
+        alert(100 * k + j, 10.0 + k, 0.0, 59000.1 + j / 100) for k in range(number) for j in range(per_locus)
+    ]
+    table = alerts(*rows)
+    association, loci = associate(table, None)
+    homes = dict(zip(association["alert_key"].to_pylist(), association["locus_id"].to_pylist(), strict=True))
+    names = pa.array([homes[key] for key in table["alert_key"].to_pylist()])
+    return loci, table.append_column("locus_id", names)

@@ -22,14 +22,14 @@ import pyarrow.compute as pc
 from ephemera.alerts import store
 from ephemera.alerts.conflicts import find_conflicts
 from ephemera.alerts.ledger import check_late, close_night, digest_of
-from ephemera.alerts.loci import ASSOCIATION, LOCI, empty_loci, locus_id, means_of
+from ephemera.alerts.loci import ASSOCIATION, LOCI, locus_id, means_of
 from ephemera.alerts.loci_update import Joined, update_loci
 from ephemera.alerts.match import Index, Matches, found
 from ephemera.alerts.merges import ALIASES, find_merges, find_splits, merge_loci
 from ephemera.alerts.night import deduplicate
 from ephemera.alerts.outcomes import AccountError, Kind
 from ephemera.alerts.schema import ALERTS
-from ephemera.sky.sphere import unit_vectors
+from ephemera.sky.sphere import angle_arcsec, unit_vectors
 
 if TYPE_CHECKING:
     from ephemera.config.alerts import Associate as Settings
@@ -57,10 +57,10 @@ def associate(
     `alerts` is canonical in any order, `loci` the table after the batch before (None for none),
     `radius_arcsec` one radius or one per survey, `history` the alerts joined before (with `locus_id`): it
     makes `sep99` exact and alerts known already are left out. `weight` is "count" or "error" (1 / pos_err^2),
-    `night` the batch (the newest night of the alerts), `split` names for alert keys the alert that founds
-    their locus. Raises ValueError for a radius outside 0.1-30 arcsec.
+    `night` the batch (the newest night of the alerts), `split` the group of each alert that is split off into
+    a locus of that group. Raises ValueError for a radius outside 0.1-30 arcsec.
     """
-    loci = empty_loci() if loci is None else loci
+    loci = LOCI.empty_table() if loci is None else loci
     alerts = deduplicate(alerts).alerts
     if history is not None and len(history):
         alerts = alerts.filter(
@@ -89,9 +89,11 @@ def join(
     names = loci["locus_id"].to_pylist()
     detected_keys = [keys[k] for k in detected.tolist()]
     matches = Index(means_of(loci), founders).match(vectors, radius[detected])
-    apart = _split_groups(detected_keys, split)
-    index = matches.index.copy()
-    index[list(apart)] = -1
+    apart = {k: split[key] for k, key in enumerate(detected_keys) if key in split}
+    if apart:
+        homes = {split[key]: k for k, key in enumerate(founders) if key in split}
+        _send_home(matches, apart, homes, means_of(loci), vectors)
+    index = matches.index
     rest = np.flatnonzero(index < 0)
     weights = _weights(located, weight)
     new = _found(rest, vectors, radius[detected], detected_keys, weights, apart)
@@ -101,7 +103,8 @@ def join(
     locus[detected[rest]] = len(loci) + new.index
     known = {name: k for k, name in enumerate(names)}
     all_names = [*names, *(locus_id(key) for key in new_founders)]
-    locus[detected[rest]] = [_existing(known, all_names[k], k) for k in locus[detected[rest]].tolist()]
+    # A locus that is founded again, by an alert whose history is not at hand, is the one that exists.
+    locus[detected[rest]] = [known.get(all_names[k], k) for k in locus[detected[rest]].tolist()]
     separation, second, count = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, np.int64)
     separation[detected], second[detected], count[detected] = (
         matches.separation, matches.second, matches.n_candidates,
@@ -117,11 +120,6 @@ def join(
         alerts, kind, locus, all_names, [*founders, *new_founders], separation, count, second,
         own_night < night, all_vectors, all_weights, moving,
     )  # fmt: skip
-
-
-def _existing(known: Mapping[str, int], name: str, index: int) -> int:
-    """A locus that is founded again, by an alert that was split off before, is the one that exists."""
-    return known.get(name, index)
 
 
 def _radii(alerts: pa.Table, radius_arcsec: float | Mapping[str, float]) -> FloatArray:
@@ -146,8 +144,16 @@ def _weights(alerts: pa.Table, weight: str) -> FloatArray:
     return np.asarray(1 / np.where(np.isfinite(error) & (error > 0), error, 1.0) ** 2)
 
 
-def _split_groups(keys: list[str], split: Mapping[str, str]) -> dict[int, str]:
-    return {k: split[key] for k, key in enumerate(keys) if key in split} if split else {}
+def _send_home(
+    matches: Matches, apart: Mapping[int, str], homes: Mapping[str, int], means: FloatArray,
+    vectors: FloatArray,
+) -> None:  # fmt: skip
+    """Join detections that are split off to the locus that their group has founded before, or to none yet."""
+    for k, group in apart.items():
+        home = homes.get(group, -1)
+        matches.index[k], matches.n_candidates[k], matches.second[k] = home, int(home >= 0), np.nan
+        apart_by = np.linalg.norm(means[home] - vectors[k]) if home >= 0 else np.nan
+        matches.separation[k] = angle_arcsec(apart_by)
 
 
 def _found(
@@ -229,13 +235,20 @@ def association_table(joined: Joined) -> pa.Table:
 
 
 def read_split(path: str | None) -> dict[str, str]:
-    """Alerts that are split off: a CSV with columns alert_key and group; the first key founds the locus."""
+    """Group of each alert that is split off: a CSV with columns alert_key and group.
+
+    Alerts of a group share a locus, which the first of them founds; one without a group has its own.
+    """
     if not path:
         return {}
     import csv
 
     with Path(path).open(encoding="utf-8-sig", newline="") as handle:
-        return {row["alert_key"]: row.get("group") or "" for row in csv.DictReader(handle)}
+        reader = csv.DictReader(handle)
+        if "alert_key" not in (reader.fieldnames or ()):
+            message = f"alerts.associate.split: {path} has no column alert_key; columns are alert_key, group"
+            raise ValueError(message)
+        return {row["alert_key"]: row.get("group") or row["alert_key"] for row in reader}
 
 
 def radii(settings: Settings) -> dict[str, float]:

@@ -7,40 +7,24 @@ on after the next marker. A block with one record is decoded only as far as the 
 
 from __future__ import annotations
 
-import bz2
 import io
 import json
-import lzma
 import struct
-import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from ephemera.alerts.mapping import PacketMapping, family_of_schema, mapping_for
+from ephemera.alerts.codec import decompressor
+from ephemera.alerts.mapping import family_of_schema, mapping_for
 from ephemera.alerts.outcomes import PacketError, Reason, Stage
 
 MAGIC = b"Obj\x01"
 _MARKER_LENGTH = 16
 #: Lengths beyond these are damage, not data.
 LARGEST_BLOCK, MOST_RECORDS, LARGEST_METADATA = 2**30, 10**7, 2**24
-#: What a decoder raises on bytes that are not what the schema says.
-DECODE_ERRORS = (
-    EOFError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, RecursionError,
-    AttributeError, AssertionError, struct.error, zlib.error, lzma.LZMAError, OSError,
-)  # fmt: skip
-#: Modules that codecs need, and the packages that bring them.
-CODEC_PACKAGES: Mapping[str, tuple[str, str]] = {
-    "snappy": ("cramjam", "cramjam"),
-    "zstandard": ("backports.zstd", "backports.zstd"),
-}
-
-
-class CodecMissingError(Exception):
-    """A library for a compression codec is not installed; the message names the package."""
 
 
 class Packet(NamedTuple):
@@ -66,42 +50,6 @@ class Failure(NamedTuple):
     raw: bytes | None
 
 
-def require_codecs() -> None:
-    """Raise CodecMissingError, naming the packages, unless every codec of the format can be read."""
-    missing = []
-    for codec, (module, package) in CODEC_PACKAGES.items():
-        try:
-            import_module(module)
-        except ImportError:
-            missing.append(f"{package} (codec {codec})")
-    if missing:
-        message = f"Avro packets may need {', '.join(missing)}, which is not installed: pip install it"
-        raise CodecMissingError(message)
-
-
-def decompressor(codec: str) -> Callable[[bytes], bytes]:
-    """Function that expands a block. Raises PacketError for a codec that cannot be read."""
-    if codec == "null":
-        return bytes
-    if codec == "deflate":
-        return lambda data: zlib.decompress(data, -zlib.MAX_WBITS)
-    if codec == "bzip2":
-        return bz2.decompress
-    if codec == "xz":
-        return lzma.decompress
-    try:
-        if codec == "snappy":
-            snappy = import_module("cramjam").snappy
-            return lambda data: bytes(snappy.decompress_raw(data[:-4]))  # the checksum follows
-        if codec == "zstandard":
-            zstd = import_module("backports.zstd")
-            return lambda data: bytes(zstd.decompress(data))
-    except ImportError:
-        package = CODEC_PACKAGES[codec][1]
-        raise PacketError(Stage.CODEC, Reason.CODEC_MISSING, f"codec {codec} needs {package}") from None
-    raise PacketError(Stage.CODEC, Reason.CODEC_MISSING, f"codec {codec!r} is not one that can be read")
-
-
 @dataclass(frozen=True)
 class Schema:
     """A parsed schema, its start up to the last field that is wanted, and whose packets it describes."""
@@ -110,28 +58,41 @@ class Schema:
     start: Any
     family: str
     version: str
-    mapping: PacketMapping
-    warning: str | None
+
+
+@contextmanager
+def _reading(problem_of: Callable[[Exception], PacketError]) -> Iterator[None]:
+    """Around calls of others with hostile bytes: they raise anything, which becomes a PacketError."""
+    try:
+        yield
+    except PacketError:
+        raise
+    except Exception as error:  # noqa: BLE001  only code of others runs here
+        raise problem_of(error) from None
+
+
+def _schema_problem(error: Exception) -> PacketError:
+    """Why a schema was not understood."""
+    return PacketError(Stage.SCHEMA, Reason.SCHEMA_INVALID, f"{type(error).__name__}: {str(error)[:300]}")
 
 
 @lru_cache(maxsize=256)
 def parse_schema(text: bytes, *, priors: bool, cutouts: bool) -> Schema:
     """Parse a schema. Raises PacketError for one that is invalid or of no known survey."""
     import fastavro
-    from fastavro.schema import SchemaParseException, UnknownType
 
     try:
         content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PacketError(Stage.SCHEMA, Reason.SCHEMA_INVALID, f"not JSON: {str(error)[:300]}") from None
+    is_record = isinstance(content, dict) and content.get("type") == "record"
+    if not is_record or not isinstance(content.get("fields"), list):
+        message = "the schema is not that of a record with fields"
+        raise PacketError(Stage.SCHEMA, Reason.SCHEMA_INVALID, message)
+    with _reading(_schema_problem):
         whole = fastavro.parse_schema(content)
-        is_record = isinstance(content, dict) and content.get("type") == "record"
-        if not is_record or not isinstance(content.get("fields"), list):
-            message = "the schema is not that of a record with fields"
-            raise PacketError(Stage.SCHEMA, Reason.SCHEMA_INVALID, message)
-    except (SchemaParseException, UnknownType, *DECODE_ERRORS) as error:
-        detail = f"{type(error).__name__}: {str(error)[:300]}"
-        raise PacketError(Stage.SCHEMA, Reason.SCHEMA_INVALID, detail) from None
     family, version = family_of_schema(content, {})
-    mapping, warning = mapping_for(family, version)
+    mapping, _ = mapping_for(family, version)
     start = dict(content)
     if not cutouts:
         wanted = {path.partition(".")[0] for paths in mapping.fields.values() for path in paths}
@@ -140,7 +101,7 @@ def parse_schema(text: bytes, *, priors: bool, cutouts: bool) -> Schema:
         names = [field["name"] for field in content["fields"]]
         last = max((k for k, name in enumerate(names) if name in wanted), default=len(names) - 1)
         start["fields"] = content["fields"][: last + 1]
-    return Schema(whole, fastavro.parse_schema(start), family, version, mapping, warning)
+    return Schema(whole, fastavro.parse_schema(start), family, version)
 
 
 def packet_version(schema: Schema, record: Mapping[str, Any]) -> str:
@@ -251,10 +212,10 @@ def _misfit(schema: Schema, expand: Callable[[bytes], bytes], data: bytes) -> Pa
     import fastavro
 
     try:
-        fastavro.schemaless_reader(io.BytesIO(expand(data)), schema.whole, None)
-    except Exception as error:  # noqa: BLE001  hostile bytes make codecs raise anything
-        problem = _decode_problem(error)
-        return problem if problem.reason == Reason.SCHEMA_INVALID else None
+        with _reading(_decode_problem):
+            fastavro.schemaless_reader(io.BytesIO(expand(data)), schema.whole, None)
+    except PacketError as problem:
+        return problem if problem.reason is Reason.SCHEMA_INVALID else None
     return None
 
 
@@ -293,20 +254,21 @@ def _records(
 ) -> Iterator[Packet | Failure]:
     import fastavro
 
-    # No common base: cramjam and zstd raise errors of their own.
     done = 0
     try:
-        payload = expand(data)
+        with _reading(_decode_problem):
+            payload = expand(data)
         stream = io.BytesIO(payload)
         wanted = schema.start if count == 1 else schema.whole
         for _ in range(count):
             start = stream.tell()
-            record: Any = fastavro.schemaless_reader(stream, wanted, None)
+            with _reading(_decode_problem):
+                record: Any = fastavro.schemaless_reader(stream, wanted, None)
             raw = payload if count == 1 else payload[start : stream.tell()]
             yield Packet(record, schema.family, packet_version(schema, record), file, offset, raw)
             done += 1
-    except Exception as error:  # noqa: BLE001  hostile bytes make codecs raise anything
-        yield Failure(file, offset, len(data), data[:64], _decode_problem(error), count - done, data)
+    except PacketError as problem:
+        yield Failure(file, offset, len(data), data[:64], problem, count - done, data)
 
 
 def read_message(data: bytes, file: str, schemas: Path | None, *, priors: bool) -> Packet | Failure:
@@ -317,14 +279,12 @@ def read_message(data: bytes, file: str, schemas: Path | None, *, priors: bool) 
     import fastavro
 
     try:
-        number = int.from_bytes(data[1:5], "big")
-        text = _schema_file(schemas, number).read_bytes()
+        text = _schema_file(schemas, int.from_bytes(data[1:5], "big")).read_bytes()
         schema = parse_schema(text, priors=priors, cutouts=False)
-        record: Any = fastavro.schemaless_reader(io.BytesIO(data[5:]), schema.start, None)
-    except PacketError as error:
-        return Failure(file, 0, len(data), data[:64], error, 1, data)
-    except DECODE_ERRORS as error:
-        return Failure(file, 0, len(data), data[:64], _decode_problem(error), 1, data)
+        with _reading(_decode_problem):
+            record: Any = fastavro.schemaless_reader(io.BytesIO(data[5:]), schema.start, None)
+    except PacketError as problem:
+        return Failure(file, 0, len(data), data[:64], problem, 1, data)
     return Packet(record, schema.family, packet_version(schema, record), file, 0, data)
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ephemera.alerts.avro import require_codecs
+from ephemera.alerts.codec import require_codecs
 from ephemera.files import sha256_of
 
 if TYPE_CHECKING:
@@ -29,11 +31,25 @@ def files_of(kind: str, location: str, folder: Path) -> list[Path]:
     if missing:
         message = f"files of this delivery are not there: {', '.join(missing)}"
         raise FileNotFoundError(message)
-    found: list[Path] = []
-    for part in parts:
-        inside = sorted(p for p in part.rglob("*") if p.is_file()) if part.is_dir() else [part]
-        found += [p for p in inside if not p.name.startswith(".")]
-    return found
+    return [path for path, _ in named_files(parts)]
+
+
+def named_files(places: Iterable[Path]) -> list[tuple[Path, str]]:
+    """Files of these places in order, each with the name by which alerts know it.
+
+    Folders are searched through, but for what is hidden. The name is the path below the folder all share.
+    """
+    found = sorted({path for place in places for path in (_below(place) if place.is_dir() else [place])})
+    if not found:
+        return []
+    root = os.path.commonpath([path.absolute().parent for path in found])
+    return [(path, path.absolute().relative_to(root).as_posix()) for path in found]
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
 
 
 def entry(path: Path) -> dict[str, Any]:

@@ -140,12 +140,11 @@ def _rows(
     refusals = _Refusals()
     detected = kind == Kind.DETECTION
     for name in required:
-        needed = detected | (kind == Kind.LIMIT) if name in ("time", "band") else detected
         absent = np.array([v is None for v in values.get(name, [None] * n)], bool)
         reason = Reason.BAD_POSITION if name in ("ra", "dec") else Reason.MISSING_FIELD
-        refusals.mark(
-            absent & (needed | (kind == Kind.FORCED)) & _needs(name, kind), reason, f"{name} is missing"
-        )
+        # Limits and forced photometry may be without position and identifier.
+        wrong = absent & detected if name in ("id", "ra", "dec") else absent
+        refusals.mark(wrong, reason, f"{name} is missing")
     columns: dict[str, Any] = {"kind": kind}
     ids = _identifiers(values.get("id", [None] * n), detected, context.mapping.text_ids, refusals)
     mjd = _times(values.get("time", [None] * n), context, refusals)
@@ -170,13 +169,6 @@ def _rows(
         "time_ref": np.full(n, context.mapping.time_ref, np.int8),
     }
     return Rows(columns, refusals.rows)
-
-
-def _needs(name: str, kind: npt.NDArray[np.int8]) -> BoolArray:
-    """Limits and forced photometry may be without position and identifier."""
-    if name in ("id", "ra", "dec"):
-        return np.asarray(kind == Kind.DETECTION)
-    return np.ones(len(kind), bool)
 
 
 def _identifiers(

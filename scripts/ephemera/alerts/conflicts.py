@@ -10,9 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ephemera.alerts.match import arcsec
 from ephemera.alerts.outcomes import Kind
-from ephemera.sky.sphere import unit_vectors
+from ephemera.sky.sphere import angle_arcsec, unit_vectors
 from ephemera.tables.nested import F8, TEXT, nested_schema
 
 CONFLICTS = nested_schema(
@@ -92,4 +91,4 @@ def _compared(one: _Track | None, two: _Track | None) -> tuple[float | None, flo
     if one is None or two is None:
         return None, None
     a, b = one[0] / np.linalg.norm(one[0]), two[0] / np.linalg.norm(two[0])
-    return float(arcsec(np.linalg.norm(a - b))), float(min(one[2], two[2]) - max(one[1], two[1]))
+    return float(angle_arcsec(np.linalg.norm(a - b))), float(min(one[2], two[2]) - max(one[1], two[1]))

@@ -20,9 +20,8 @@ import pyarrow as pa
 
 from ephemera.alerts import store
 from ephemera.alerts.loci import LOCI, MATCH, means_of
-from ephemera.alerts.match import ARCSEC, arcsec, chord
 from ephemera.files import sha256_of
-from ephemera.sky.sphere import unit_vectors
+from ephemera.sky.sphere import ARCSEC_PER_RADIAN, angle_arcsec, chord, unit_vectors
 from ephemera.tables.nested import F8, TEXT, nested_schema
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ MATCHES = nested_schema(
 MOVED = 0.2
 #: Rows whose normalised distance is larger do not match, where the catalogue has error ellipses.
 LARGEST_NORMALISED = 2.0
-_MAS = ARCSEC / 1000
+_MAS = 1 / ARCSEC_PER_RADIAN / 1000
 _DAYS_OF_YEAR = 365.25
 _MJD_OF_J2000 = 51544.5
 
@@ -125,10 +124,12 @@ def match(means: FloatArray, catalogue: Catalogue) -> list[list[dict[str, Any]]]
     if len(catalogue.vectors) == 0 or len(means) == 0:
         return [[] for _ in means]
     tree = cKDTree(catalogue.vectors)
-    near: Any = tree.query_ball_point(means, float(chord(catalogue.radius_arcsec)))
+    near: Any = tree.query_ball_point(means, chord(catalogue.radius_arcsec))
     found = []
     for vector, rows in zip(means, near, strict=True):
-        apart = arcsec(np.linalg.norm(catalogue.vectors[rows] - vector, axis=1)) if rows else np.zeros(0)
+        apart = (
+            angle_arcsec(np.linalg.norm(catalogue.vectors[rows] - vector, axis=1)) if rows else np.zeros(0)
+        )
         order = sorted(range(len(rows)), key=lambda k: (apart[k], rows[k]))
         chosen = [k for k in order if _inside(vector, rows[k], catalogue)]
         found.append(
@@ -155,7 +156,7 @@ def _inside(vector: FloatArray, row: int, catalogue: Catalogue) -> bool:
         return True
     centre = catalogue.vectors[row : row + 1]
     east, north = _frame(centre, np.degrees(np.arctan2(centre[:, 1], centre[:, 0])))
-    x, y = (float(np.dot(vector - centre[0], axis[0])) / ARCSEC for axis in (east, north))
+    x, y = (float(np.dot(vector - centre[0], axis[0])) * ARCSEC_PER_RADIAN for axis in (east, north))
     turn = np.radians(angle)
     along, across = x * np.sin(turn) + y * np.cos(turn), x * np.cos(turn) - y * np.sin(turn)
     return bool(np.hypot(along / major, across / minor) <= LARGEST_NORMALISED)
@@ -217,7 +218,7 @@ def _matched(
     rows = {name: k for k, name in enumerate(old["locus_id"].to_pylist())}
     positions = unit_vectors(old["ra"].to_numpy(), old["dec"].to_numpy())
     place = [rows.get(name, -1) for name in loci["locus_id"].to_pylist()]
-    moved = arcsec(np.linalg.norm(means_of(loci) - positions[place], axis=1)) > MOVED
+    moved = angle_arcsec(np.linalg.norm(means_of(loci) - positions[place], axis=1)) > MOVED
     again = moved | (np.array(place) < 0)
     kept = old.take(
         pa.array([k for k, new in zip(place, again.tolist(), strict=True) if not new], pa.int64())

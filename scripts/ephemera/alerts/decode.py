@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from ephemera.alerts.avro import require_codecs
+from ephemera.alerts.codec import require_codecs
+from ephemera.alerts.columns import AB_ZERO_NJY
 from ephemera.alerts.decoder import CUTOUTS, QUARANTINE, Decoder, SurveyOptions
 from ephemera.alerts.mapping import PacketMapping, Photometry
 from ephemera.alerts.night import close_account, deduplicate
 from ephemera.alerts.packets import ReadOptions
-from ephemera.alerts.schema import ALERTS, empty_alerts, fact, with_facts
+from ephemera.alerts.schema import ALERTS, fact, with_facts
 
 if TYPE_CHECKING:
     from ephemera.config.alerts import Decode as Settings
@@ -50,8 +51,8 @@ def read_packets(
     decoder = Decoder(
         ReadOptions(priors=priors, schemas=Path(schemas) if schemas else None), simulated=simulated
     )
-    tables = list(decoder.tables(sorted(paths)))
-    alerts = pa.concat_tables([t.drop_columns("batch") for t in tables]) if tables else empty_alerts()
+    tables = list(decoder.tables(paths))
+    alerts = pa.concat_tables([t.drop_columns("batch") for t in tables]) if tables else ALERTS.empty_table()
     result = deduplicate(alerts)
     account = close_account(decoder.account, alerts, result)
     quarantine = [{k: v for k, v in row.items() if k not in ("head", "packet")} for row in decoder.quarantine]
@@ -133,15 +134,11 @@ def own_mapping(settings: Settings) -> PacketMapping | None:
 
 def survey_options(settings: Settings) -> dict[str, SurveyOptions]:
     """Options of the surveys as the configuration gives them."""
-    units = {"elasticc": 10 ** ((31.4 - settings.elasticc_zero_point) / 2.5)}
-    names = {*vars(settings.night_offset_d), *settings.simulated, *units}
+    units = {"elasticc": 10 ** ((AB_ZERO_NJY - settings.elasticc_zero_point) / 2.5)}
+    offsets = vars(settings.night_offset_d)
     return {
-        name: SurveyOptions(
-            name in settings.simulated,
-            vars(settings.night_offset_d).get(name, 0.5 if name == "lsst" else 0.0),
-            units.get(name),
-        )
-        for name in sorted(names)
+        name: SurveyOptions(name in settings.simulated, offsets.get(name), units.get(name))
+        for name in sorted({*offsets, *settings.simulated, *units})
     }
 
 
@@ -160,9 +157,7 @@ def main(job: Job) -> None:
         own=own is not None,
     )
     decoder = Decoder(options, survey_options(settings), own)
-    paths = sorted(
-        Path(entry["path"]) for entry in manifest["files"] if entry.get("role", "packets") == "packets"
-    )
+    paths = [Path(entry["path"]) for entry in manifest["files"]]
     job.output.nights.mkdir(parents=True)
     tables = keeping_cutouts(decoder, decoder.tables(paths), job.output.nights / "cutouts")
     rows = write_nights(tables, job.output.nights)

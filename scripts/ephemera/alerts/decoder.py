@@ -14,11 +14,13 @@ import numpy as np
 import pyarrow as pa
 
 from ephemera.alerts.avro import Failure, Packet
+from ephemera.alerts.collect import named_files
 from ephemera.alerts.columns import Context, Rows, detections, priors
 from ephemera.alerts.mapping import PacketMapping, PriorList, mapping_for
 from ephemera.alerts.outcomes import Kind, PacketError, Reason, Stage
-from ephemera.alerts.packets import ReadOptions, read_all
+from ephemera.alerts.packets import ReadOptions, read_file
 from ephemera.alerts.schema import ALERTS, EXTRA, EXTRA_TYPE
+from ephemera.alerts.times import NIGHT_OFFSET_D
 from ephemera.tables.nested import BYTES, I4, I8, TEXT, nested_schema
 
 log = logging.getLogger(__name__)
@@ -92,10 +94,13 @@ class Account:
 
 @dataclass(frozen=True)
 class SurveyOptions:
-    """Options of one survey: times of a simulation are allowed, offset of its nights, unit of its fluxes."""
+    """Options of one survey: times of a simulation are allowed, offset of its nights, unit of its fluxes.
+
+    Where offset or unit are None, they are those that the survey is known to have.
+    """
 
     simulated: bool = False
-    night_offset: float = 0.0
+    night_offset: float | None = None
     flux_unit: float | None = None
 
 
@@ -114,12 +119,12 @@ class Decoder:
         self.cutouts: list[dict[str, Any]] = []
 
     def tables(self, paths: Iterable[Path]) -> Iterator[pa.Table]:
-        """Canonical tables of all packets; the column `batch` is the night of the packet."""
+        """Canonical tables of all packets of files and folders; `batch` is the night of the packet."""
         waiting: dict[tuple[str, str], list[Packet]] = {}
         sizes: Counter[tuple[str, str]] = Counter()
         weights: Counter[tuple[str, str]] = Counter()
-        for path in paths:
-            for item in read_all(path, self.options):
+        for path, name in named_files(paths):
+            for item in read_file(path, name, self.options):
                 if isinstance(item, pa.Table):
                     yield self._canonical(item)
                 elif isinstance(item, Failure):
@@ -158,19 +163,17 @@ class Decoder:
         log.warning("%s at %d: %s", failure.file, failure.offset, error)
 
     def _canonical(self, table: pa.Table) -> pa.Table:
-        """A table that is canonical already, such as a simulated survey; priors go with their packet."""
-        table = table.select(ALERTS.names).cast(ALERTS)
-        names = ("source_file", "survey", "night", "kind", "carrier_key", "alert_key")
-        rows = list(zip(*(table[name].to_pylist() for name in names), strict=True))
-        night_of = {key: night for _, _, night, _, carrier, key in rows if carrier is None}
-        batches = [night_of.get(carrier, night) for _, _, night, _, carrier, _ in rows]
-        for (file, survey, _, kind, carrier, _), batch in zip(rows, batches, strict=True):
+        """A table that is canonical already, such as a simulated survey, counted."""
+        columns = (
+            table[name].to_pylist() for name in ("source_file", "survey", "batch", "kind", "carrier_key")
+        )
+        for file, survey, batch, kind, carrier in zip(*columns, strict=True):
             of, what = ("packets", "mapped") if carrier is None else ("priors", KIND_NAMES[Kind(kind)])
             self.account.counts[file or "", survey, batch, of, what] += 1
-        priors = sum(row[4] is not None for row in rows)
-        self.account.packets_in += len(rows) - priors
-        self.account.priors_in += priors
-        return table.append_column("batch", pa.array(batches, pa.int32()))
+        packets = table["carrier_key"].null_count
+        self.account.packets_in += packets
+        self.account.priors_in += len(table) - packets
+        return table
 
     def _context(self, family: str, version: str) -> Context:
         if family == "own":
@@ -180,11 +183,12 @@ class Decoder:
             mapping, warning = mapping_for(family, version)
         if warning:
             self.account.warnings[warning] += 1
-        options = self.surveys.get(
-            mapping.survey, SurveyOptions(night_offset=0.5 * (mapping.survey == "lsst"))
-        )
+        options = self.surveys.get(mapping.survey, SurveyOptions())
+        offset = options.night_offset
+        if offset is None:
+            offset = NIGHT_OFFSET_D.get(mapping.survey, 0.0)
         simulated = options.simulated or self.simulated
-        return Context(family, mapping, version, simulated, options.night_offset, options.flux_unit)
+        return Context(family, mapping, version, simulated, offset, options.flux_unit)
 
     def _chunk(self, family: str, version: str, packets: list[Packet]) -> pa.Table:
         context = self._context(family, version)

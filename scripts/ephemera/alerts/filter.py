@@ -100,27 +100,24 @@ def _matches_of(loci: pa.Table, matches: pa.Table) -> pa.Array:
 
 
 def past_matches(
-    filters: dict[str, WatchDynamic], state: Path, after: float, until: float, touched: set[str]
+    watch: WatchDynamic, state: Path, after: float, until: float, touched: set[str]
 ) -> list[Past]:
     """Loci of the last days inside regions that are new tonight."""
     from ephemera.sky.sphere import positions
 
     found = []
-    for watch in filters.values():
-        for region in watch.new_regions(after, until):
-            ra, dec = positions(region.centre)
-            vector = region.centre.reshape(1, 3)
-            reach = max(region.radius_arcsec, 1.0)
-            cells = (
-                store.cells_near(vector, reach) if reach < 3600 else np.array(store.cells_in(state / "loci"))
-            )
-            log.info("looking back around %s at %.4f %.4f", region.name, ra, dec)
-            for cell, table in store.read(state / "loci", cells, LOCI).items():
-                columns = (table[name].to_pylist() for name in ("locus_id", "ra", "dec", "mjd_last"))
-                for name, locus_ra, locus_dec, last in zip(*columns, strict=True):
-                    verdict = watch.past(region, locus_ra, locus_dec, last) if name not in touched else None
-                    if verdict is not None:
-                        found += [Past(name, tag, dict(verdict.properties), cell) for tag in verdict.tags]
+    for region in watch.new_regions(after, until):
+        ra, dec = positions(region.centre)
+        vector = region.centre.reshape(1, 3)
+        reach = max(region.radius_arcsec, 1.0)
+        cells = store.cells_near(vector, reach) if reach < 3600 else np.array(store.cells_in(state / "loci"))
+        log.info("looking back around %s at %.4f %.4f", region.name, ra, dec)
+        for cell, table in store.read(state / "loci", cells, LOCI).items():
+            columns = (table[name].to_pylist() for name in ("locus_id", "ra", "dec", "mjd_last"))
+            for name, locus_ra, locus_dec, last in zip(*columns, strict=True):
+                verdict = watch.past(region, locus_ra, locus_dec, last) if name not in touched else None
+                if verdict is not None:
+                    found += [Past(name, tag, dict(verdict.properties), cell) for tag in verdict.tags]
     return sorted(found, key=lambda row: (row.locus_id, row.tag))
 
 
@@ -156,6 +153,7 @@ def main(job: Job) -> None:
     _check(run, len(loci), settings.trigger)
     past = _past(job, run, previous, night, touched)
     _write_state(job.output.state, previous, run, tagged_by_cell, renamed, past, home)
+    (job.output.state / "night.json").write_text(json.dumps({"night": night}) + "\n", encoding="utf-8")
     pq.write_table(run.verdicts, job.output.verdicts, compression="zstd")
     pq.write_table(run.loci, job.output.loci, compression="zstd")
     rows = [
@@ -201,15 +199,16 @@ def _check(run: FilterRun, loci: int, trigger: str) -> None:
 
 
 def _past(job: Job, run: FilterRun, previous: Path | None, night: int, touched: set[str]) -> list[Past]:
-    del run
-    if "watch_dynamic" not in job.settings.run or previous is None:
+    """What regions that are new tonight say of loci of earlier nights, where their filter ran at all."""
+    tally = run.tallies.get(WatchDynamic.name)
+    if previous is None or tally is None or tally.problem is not None:
         return []
     parameters = job.recipe["parameters"]
     watch = WatchDynamic()
-    files = {k: Path(v) for k, v in parameters["files"].get("watch_dynamic", {}).items()}
-    watch.setup(parameters["options"].get("watch_dynamic", {}), files)
+    files = {k: Path(v) for k, v in parameters["files"].get(watch.name, {}).items()}
+    watch.setup(parameters["options"].get(watch.name, {}), files)
     before = json.loads((previous / "night.json").read_text(encoding="utf-8"))["night"]
-    return past_matches({"watch_dynamic": watch}, job.input.state, before + 1.0, night + 1.0, touched)
+    return past_matches(watch, job.input.state, before + 1.0, night + 1.0, touched)
 
 
 def _tag_counts(run: FilterRun) -> dict[str, int]:
@@ -232,8 +231,6 @@ def _write_state(
     _add_past(rows, past, previous, set(old))
     changed |= {cell: pa.Table.from_pylist([r[n] for n in sorted(r)], TAGGED) for cell, r in rows.items()}
     store.advance(previous and previous / "tagged", target / "tagged", changed)
-    night = int(pc.max(run.loci["night_updated"]).as_py() or 0) if len(run.loci) else 0
-    (target / "night.json").write_text(json.dumps({"night": night}) + "\n", encoding="utf-8")
 
 
 def state_by_cell(
@@ -285,7 +282,7 @@ def _add_past(
         if tag not in [t["name"] for t in row["tags"] or ()]:
             row["tags"] = [
                 *(row["tags"] or ()),
-                {"name": tag, "filter": tag, "version": "1", "mjd_set": None},
+                {"name": tag, "filter": WatchDynamic.name, "version": WatchDynamic.version, "mjd_set": None},
             ]
         stored = dict(row["properties"] or ()) | {k: as_value(v) for k, v in one.properties.items()}
         row["properties"] = sorted(stored.items())

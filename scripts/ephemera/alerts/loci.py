@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ephemera.alerts.match import ARCSEC, arcsec
-from ephemera.sky.sphere import positions
+from ephemera.sky.sphere import angle_arcsec
 from ephemera.tables.nested import F4, F8, FLAG, I4, I8, TEXT, NestedColumn, nested_schema
 
 FloatArray = npt.NDArray[np.float64]
@@ -107,11 +106,6 @@ def locus_id(alert_key: str) -> str:
     return PREFIX + base64.b32encode(digest)[:_LETTERS].decode()
 
 
-def empty_loci() -> pa.Table:
-    """No loci, all columns."""
-    return LOCI.empty_table()
-
-
 def sums_of(loci: pa.Table) -> FloatArray:
     """Sums of unit vectors (n, 3)."""
     return np.stack([loci[name].to_numpy() for name in ("sum_x", "sum_y", "sum_z")], axis=1).reshape(-1, 3)
@@ -143,7 +137,7 @@ def scatter_and_sep99(
     99 % of the members do not exceed.
     """
     m = len(means)
-    apart = arcsec(np.linalg.norm(vectors - means[group], axis=1))
+    apart = angle_arcsec(np.linalg.norm(vectors - means[group], axis=1))
     number = np.bincount(group, minlength=m)
     with np.errstate(invalid="ignore", divide="ignore"):
         scatter = np.sqrt(np.bincount(group, apart**2, minlength=m) / (2 * number))
@@ -156,11 +150,6 @@ def scatter_and_sep99(
     return np.where(has, scatter, np.nan), sep99
 
 
-def mean_positions(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Right ascension and declination, degrees, of sums of unit vectors."""
-    return positions(sums)
-
-
 def from_columns(columns: dict[str, Sequence[Any]]) -> pa.Table:
     """Loci table of columns; NaN becomes null."""
     arrays = []
@@ -171,6 +160,3 @@ def from_columns(columns: dict[str, Sequence[Any]]) -> pa.Table:
         else:
             arrays.append(pa.array(values, column.type, from_pandas=isinstance(values, np.ndarray)))
     return pa.Table.from_arrays(arrays, schema=LOCI)
-
-
-__all__ = ["ARCSEC", "ASSOCIATION", "LOCI", "locus_id"]

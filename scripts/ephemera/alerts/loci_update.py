@@ -11,10 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ephemera.alerts.loci import LOCI, from_columns, mean_positions, scatter_and_sep99, sums_of
-from ephemera.alerts.match import ARCSEC
+from ephemera.alerts.loci import from_columns, scatter_and_sep99, sums_of
 from ephemera.alerts.outcomes import Kind
-from ephemera.sky.sphere import unit_vectors
+from ephemera.sky.sphere import ARCSEC_PER_RADIAN, positions, unit_vectors
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -54,6 +53,14 @@ def update_loci(joined: Joined, loci: pa.Table, history: pa.Table | None, night:
     old[touched[touched < len(loci)]] = False
     merged = pa.concat_tables([loci.filter(pa.array(old)), table])
     return merged.take(pc.sort_indices(merged["locus_id"]))
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """Detections before the batch, and the slot of the locus of each."""
+
+    alerts: pa.Table
+    slot: IntArray
 
 
 class _Touched:
@@ -113,10 +120,10 @@ class _Touched:
     def columns(self, history: pa.Table | None) -> dict[str, Any]:
         """All columns of the touched loci."""
         sums = self.sums()
-        ra, dec = mean_positions(sums)
+        ra, dec = positions(sums)
         names = [self.joined.names[k] for k in self.touched.tolist()]
-        scatter, sep99 = self.spread(sums, names, history)
-        texts = self.texts()
+        earlier = None if history is None else self.earlier(names, history)
+        scatter, sep99 = self.spread(sums, earlier)
         return {
             "locus_id": names,
             "founder_key": [self.joined.founders[k] for k in self.touched.tolist()],
@@ -132,7 +139,7 @@ class _Touched:
             "mjd_last": self.extreme("mjd_last", "mjd_utc", largest=True),
             "mag_min": self.extreme("mag_min", "mag", largest=False).astype(np.float32),
             "mag_max": self.extreme("mag_max", "mag", largest=True).astype(np.float32),
-            **texts,
+            **self.texts(earlier),
             "tags": self.lists_before("tags"),
             "properties": self.lists_before("properties"),
             "matches": self.lists_before("matches"),
@@ -140,52 +147,75 @@ class _Touched:
             "night_updated": np.full(self.number, self.night, np.int32),
         }
 
-    def spread(
-        self, sums: FloatArray, names: Sequence[str], history: pa.Table | None
-    ) -> tuple[FloatArray, FloatArray]:
-        """Scatter and 99 % separation of all detections; without history, of loci that are new."""
+    def earlier(self, names: Sequence[str], history: pa.Table) -> _Earlier:
+        """Detections of the touched loci before the batch."""
+        slots = {name: k for k, name in enumerate(names)}
+        of = np.array([slots.get(name, -1) for name in history["locus_id"].to_pylist()], np.int64)
+        chosen = (of >= 0) & (history["kind"].to_numpy() == Kind.DETECTION)
+        return _Earlier(history.filter(pa.array(chosen)), of[chosen])
+
+    def spread(self, sums: FloatArray, earlier: _Earlier | None) -> tuple[FloatArray, FloatArray]:
+        """Scatter and 99 % separation of all detections; without those before, of loci that are new."""
         means = sums / np.linalg.norm(sums, axis=1, keepdims=True)
         vectors, group = self.vectors[self.detected], self.slot[self.detected]
-        complete = np.ones(self.number, bool)
-        if history is not None and len(history):
-            slots = {name: k for k, name in enumerate(names)}
-            of = np.array([slots.get(name, -1) for name in history["locus_id"].to_pylist()], np.int64)
-            chosen = (of >= 0) & (history["kind"].to_numpy() == Kind.DETECTION)
-            some = history.filter(pa.array(chosen))
-            earlier = unit_vectors(some["ra"].to_numpy(), some["dec"].to_numpy()).reshape(-1, 3)
-            vectors, group = np.concatenate([earlier, vectors]), np.concatenate([of[chosen], group])
-        elif history is None:
-            complete = ~self.is_old
+        complete = np.ones(self.number, bool) if earlier is not None else ~self.is_old
+        if earlier is not None:
+            ra, dec = (earlier.alerts[name].to_numpy() for name in ("ra", "dec"))
+            vectors = np.concatenate([unit_vectors(ra, dec).reshape(-1, 3), vectors])
+            group = np.concatenate([earlier.slot, group])
         scatter, sep99 = scatter_and_sep99(vectors, group, means)
         # sigma^2 per axis is 1 - |sum| / n for a sum of n unit vectors.
         with np.errstate(invalid="ignore", divide="ignore"):
-            rough = (
-                np.sqrt(np.maximum(0, 1 - np.linalg.norm(sums, axis=1) / self.count(Kind.DETECTION))) / ARCSEC
-            )
+            length = np.linalg.norm(sums, axis=1) / self.count(Kind.DETECTION)
+            rough = np.sqrt(np.maximum(0, 1 - length)) * ARCSEC_PER_RADIAN
         return np.where(complete, scatter, rough), np.where(complete, sep99, np.nan)
 
-    def texts(self) -> dict[str, list[Any]]:
+    def times_of_last(self, earlier: _Earlier | None) -> list[dict[str, float]]:
+        """Time of the last magnitude before the batch, by slot and band.
+
+        That of the last detection in any band serves as well where nothing in the batch is older than it, and
+        has to serve where it is not known what was before.
+        """
+        latest = self.before("mjd_last", -np.inf)
+        bands = self.lists_before("last_mag")
+        mjd = self.alerts["mjd_utc"].to_numpy()
+        late = self.detected & (mjd < latest[self.slot])
+        if earlier is None or not late.any():
+            return [
+                dict.fromkeys(dict(m or ()), time) for m, time in zip(bands, latest.tolist(), strict=True)
+            ]
+        rows = pa.table({
+            "slot": earlier.slot, "band": earlier.alerts["band"].cast(pa.string()),
+            "mjd": earlier.alerts["mjd_utc"],
+        }).filter(earlier.alerts["mag"].is_valid())  # fmt: skip
+        last = rows.group_by(["slot", "band"]).aggregate([("mjd", "max")])
+        times: list[dict[str, float]] = [{} for _ in bands]
+        columns = (last[name].to_pylist() for name in ("slot", "band", "mjd_max"))
+        for slot, band, time in zip(*columns, strict=True):
+            times[slot][band] = time
+        return times
+
+    def texts(self, earlier: _Earlier | None) -> dict[str, list[Any]]:
         """Bands, last magnitudes, identifiers and flags."""
         bands = [set(b or ()) for b in self.lists_before("bands")]
         last = [dict(m or ()) for m in self.lists_before("last_mag")]
+        times = self.times_of_last(earlier)
         objects: list[dict[str, set[str]]] = [
             {survey: set(names) for survey, names in m or ()} for m in self.lists_before("object_ids")
         ]
         flags = [set(f or ()) for f in self.lists_before("flags")]
-        mjd = self.alerts["mjd_utc"].to_numpy()
-        latest = self.before("mjd_last", -np.inf)
         columns = (
             self.alerts[name].cast(pa.string()).to_pylist() for name in ("band", "survey", "object_id")
         )
-        mags = self.alerts["mag"].to_pylist()
-        rows = zip(self.slot.tolist(), self.detected.tolist(), mjd.tolist(), mags, *columns, strict=True)
+        mjd, mags = self.alerts["mjd_utc"].to_pylist(), self.alerts["mag"].to_pylist()
+        rows = zip(self.slot.tolist(), self.detected.tolist(), mjd, mags, *columns, strict=True)
         for slot, detected, time, mag, band, survey, name in rows:
             if name is not None:
                 objects[slot].setdefault(survey, set()).add(name)
             if detected:
                 bands[slot].add(band)
-                if mag is not None and (band not in last[slot] or time >= latest[slot]):
-                    last[slot][band] = mag
+                if mag is not None and time >= times[slot].get(band, -np.inf):
+                    last[slot][band], times[slot][band] = mag, time
         for slot in np.unique(self.slot[self.detected & (self.n_candidates > 1)]).tolist():
             flags[slot].add("crowded")
         for slot in np.unique(self.slot[self.detected & self.moving]).tolist():
@@ -196,6 +226,3 @@ class _Touched:
             "object_ids": [sorted((s, sorted(names)) for s, names in o.items()) for o in objects],
             "flags": [sorted(f) for f in flags],
         }
-
-
-__all__ = ["LOCI", "Joined", "update_loci"]

@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ephemera.sky.sphere import ARCSEC_PER_RADIAN, angle_arcsec, chord
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-ARCSEC = math.pi / (180 * 3600)
+
 #: Separations that differ by less are equal; the smaller founding key then wins.
 TIE_ARCSEC = 1e-6
 #: A detection can only join a mean that has members within this many radii of it.
@@ -41,16 +43,6 @@ class Matches:
     separation: FloatArray
     n_candidates: IntArray
     second: FloatArray
-
-
-def chord(angle_arcsec: npt.ArrayLike) -> FloatArray:
-    """Distance on the unit sphere of points `angle_arcsec` apart."""
-    return np.asarray(2 * np.sin(np.asarray(angle_arcsec, float) * ARCSEC / 2), float)
-
-
-def arcsec(chords: npt.ArrayLike) -> FloatArray:
-    """Separation of distances on the unit sphere: 2 asin(c / 2)."""
-    return np.asarray(2 * np.arcsin(np.clip(np.asarray(chords, float) / 2, 0, 1)) / ARCSEC, float)
 
 
 def _tree(vectors: FloatArray) -> Any:
@@ -80,9 +72,9 @@ class Index:
         )
         joined = distance[:, 0] <= limit
         two = joined & (distance[:, 1] <= limit)
-        index[joined], separation[joined] = near[joined, 0], arcsec(distance[joined, 0])
+        index[joined], separation[joined] = near[joined, 0], angle_arcsec(distance[joined, 0])
         count[joined] = 1
-        second[two] = arcsec(distance[two, 1])
+        second[two] = angle_arcsec(distance[two, 1])
         for k in np.flatnonzero(two).tolist():
             candidates = self.tree.query_ball_point(vectors[k], limit[k])
             count[k] = len(candidates)
@@ -90,7 +82,7 @@ class Index:
         return Matches(index, separation, count, second)
 
     def _first_of_ties(self, vector: FloatArray, candidates: list[int]) -> int:
-        apart = arcsec(np.linalg.norm(self.means[candidates] - vector, axis=1))
+        apart = angle_arcsec(np.linalg.norm(self.means[candidates] - vector, axis=1))
         nearest = [c for c, a in zip(candidates, apart, strict=True) if a <= apart.min() + TIE_ARCSEC]
         return min(nearest, key=lambda c: self.founders[c])
 
@@ -125,7 +117,7 @@ def _has_neighbour(vectors: FloatArray, radius_arcsec: FloatArray) -> BoolArray:
     """Whether another detection is so near that the two could share a locus."""
     if len(vectors) < 2:
         return np.zeros(len(vectors), bool)
-    reach = float(chord(_REACH * radius_arcsec.max()))
+    reach = chord(_REACH * float(radius_arcsec.max()))
     distance, _ = _tree(vectors).query(vectors, k=2, distance_upper_bound=reach)
     return np.asarray(np.isfinite(distance[:, 1]))
 
@@ -163,12 +155,12 @@ def found_one_by_one(
             founders.append(keys[k])
             continue
         near.sort()
-        tie = near[0][0] + TIE_ARCSEC * ARCSEC
+        tie = near[0][0] + TIE_ARCSEC / ARCSEC_PER_RADIAN
         j = min((j for d, j in near if d <= tie), key=lambda j: founders[j])
-        index[k], separation[k] = j, float(arcsec(near[0][0]))
+        index[k], separation[k] = j, float(angle_arcsec(near[0][0]))
         count[k] = len(near)
         if len(near) > 1:
-            second[k] = float(arcsec(near[1][0]))
+            second[k] = float(angle_arcsec(near[1][0]))
         a, b, c = sums[j]
         a, b, c = a + w * x, b + w * y, c + w * z
         sums[j] = a, b, c
@@ -208,7 +200,7 @@ def found_reference(
     founders: list[str] = []
     index = np.empty(len(vectors), np.int64)
     for k, vector in enumerate(vectors):
-        apart = [float(arcsec(np.linalg.norm(s / np.linalg.norm(s) - vector))) for s in sums]
+        apart = [float(angle_arcsec(np.linalg.norm(s / np.linalg.norm(s) - vector))) for s in sums]
         near = [j for j, a in enumerate(apart) if a <= radius_arcsec[k]]
         if near:
             best = min(apart[j] for j in near)
@@ -225,8 +217,8 @@ def close_pairs(means: FloatArray, reach_arcsec: float) -> list[tuple[int, int, 
     """Pairs of loci whose means are within `reach_arcsec`: indices (smaller first) and separation."""
     if len(means) < 2:
         return []
-    pairs = _tree(means).query_pairs(float(chord(reach_arcsec)), output_type="ndarray")
-    apart = arcsec(np.linalg.norm(means[pairs[:, 0]] - means[pairs[:, 1]], axis=1))
+    pairs = _tree(means).query_pairs(chord(reach_arcsec), output_type="ndarray")
+    apart = angle_arcsec(np.linalg.norm(means[pairs[:, 0]] - means[pairs[:, 1]], axis=1))
     return sorted((int(min(a, b)), int(max(a, b)), float(s)) for (a, b), s in zip(pairs, apart, strict=True))
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ephemera.alerts.loci import from_columns, mean_positions, means_of, scatter_and_sep99, sums_of
+from ephemera.alerts.loci import from_columns, means_of, scatter_and_sep99, sums_of
 from ephemera.alerts.match import close_pairs, groups_of
 from ephemera.alerts.outcomes import Kind
-from ephemera.sky.sphere import unit_vectors
+from ephemera.sky.sphere import positions, unit_vectors
 from ephemera.tables.nested import F8, I4, I8, TEXT, nested_schema
 
 MERGES = nested_schema(
@@ -128,7 +128,7 @@ def _merged(loci: pa.Table, members: list[int], history: pa.Table) -> pa.Table:
     some = loci.take(pa.array(members))
     rows = some.to_pylist(maps_as_pydicts="strict")
     sums = sums_of(some).sum(axis=0, keepdims=True)
-    ra, dec = mean_positions(sums)
+    ra, dec = positions(sums)
     oldest = rows[0]
     mine = history.filter(pc.equal(history["locus_id"], oldest["locus_id"]))
     mine = mine.filter(pc.equal(mine["kind"], int(Kind.DETECTION)))

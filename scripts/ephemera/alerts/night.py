@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ephemera.alerts.outcomes import AccountError, Kind
-from ephemera.alerts.schema import ALERTS, empty_alerts
+from ephemera.alerts.schema import ALERTS
 from ephemera.tables.nested import TEXT, nested_schema
 
 if TYPE_CHECKING:
@@ -146,19 +146,24 @@ def _changes(alerts: pa.Table, dropped: IntArray, winner: IntArray) -> pa.Table:
     return pa.Table.from_pylist([dict(zip(CHANGED.names, row, strict=True)) for row in found], CHANGED)
 
 
-def counted(alerts: pa.Table, dropped: BoolArray) -> dict[str, int]:
-    """What a set of rows is made of: packets kept and twice, priors by kind, and priors known already."""
+def fates(alerts: pa.Table, dropped: BoolArray) -> dict[str, BoolArray]:
+    """What became of each row: packets kept and twice, priors by kind, and priors known already."""
     own = alerts["carrier_key"].is_null().to_numpy()
     kind = alerts["kind"].to_numpy()
     prior = ~own
     return {
-        "out": int(np.sum(own & ~dropped)),
-        "duplicates": int(np.sum(own & dropped)),
-        "new_detections": int(np.sum(prior & (kind == Kind.DETECTION) & ~dropped)),
-        "known_detections": int(np.sum(prior & (kind == Kind.DETECTION) & dropped)),
-        "limits": int(np.sum(prior & (kind == Kind.LIMIT))),
-        "forced": int(np.sum(prior & (kind == Kind.FORCED))),
+        "out": own & ~dropped,
+        "duplicates": own & dropped,
+        "new_detections": prior & (kind == Kind.DETECTION) & ~dropped,
+        "known_detections": prior & (kind == Kind.DETECTION) & dropped,
+        "limits": prior & (kind == Kind.LIMIT),
+        "forced": prior & (kind == Kind.FORCED),
     }
+
+
+def counted(alerts: pa.Table, dropped: BoolArray) -> dict[str, int]:
+    """Number of rows of each fate."""
+    return {name: int(chosen.sum()) for name, chosen in fates(alerts, dropped).items()}
 
 
 def close_account(account: Account, alerts: pa.Table, result: Deduplicated) -> dict[str, Any]:
@@ -205,22 +210,24 @@ def rows_of(folder: Path, night: int) -> pa.Table:
     import pyarrow.parquet as pq
 
     parts = sorted(folder.glob(f"{night}.*.parquet"), key=lambda path: int(path.name.split(".")[1]))
-    return pa.concat_tables([pq.read_table(path, schema=ALERTS) for path in parts] or [empty_alerts()])
+    return pa.concat_tables([pq.read_table(path, schema=ALERTS) for path in parts] or [ALERTS.empty_table()])
 
 
 def by_survey_and_file(alerts: pa.Table, dropped: BoolArray) -> list[dict[str, Any]]:
     """Account of each file and survey of the night."""
-    keys = pa.table({"file": alerts["source_file"], "survey": alerts["survey"].cast(pa.string())})
-    pairs = list(zip(keys["file"].to_pylist(), keys["survey"].to_pylist(), strict=True))
+    columns = alerts["source_file"].to_pylist(), alerts["survey"].cast(pa.string()).to_pylist()
+    pairs = list(zip(*columns, strict=True))
     names = sorted(set(pairs), key=lambda pair: (str(pair[0]), str(pair[1])))
     number = {pair: k for k, pair in enumerate(names)}
     codes = np.array([number[pair] for pair in pairs], np.int64)
-    rows = []
-    for k, (file, survey) in enumerate(names):
-        chosen = codes == k
-        part = counted(alerts.filter(pa.array(chosen)), dropped[chosen])
-        rows.append({"file": file, "survey": survey, **part})
-    return rows
+    found = {
+        name: np.bincount(codes[chosen], minlength=len(names)).tolist()
+        for name, chosen in fates(alerts, dropped).items()
+    }
+    return [
+        {"file": file, "survey": survey, **{name: numbers[k] for name, numbers in found.items()}}
+        for k, (file, survey) in enumerate(names)
+    ]
 
 
 def main(job: Job) -> None:
@@ -229,20 +236,20 @@ def main(job: Job) -> None:
 
     settings: Settings = job.settings
     night = int(job.wildcards.night)
-    folders = job.input.deliveries if isinstance(job.input.deliveries, list) else [job.input.deliveries]
-    alerts = pa.concat_tables([rows_of(folder, night) for folder in folders]).unify_dictionaries()
+    alerts = pa.concat_tables([rows_of(folder, night) for folder in job.input.deliveries])
+    alerts = alerts.unify_dictionaries()
     result = deduplicate(alerts, settings.good_procstatus)
+    counts = counted(alerts, result.dropped)
+    if sum(counts.values()) != len(alerts):
+        message = f"night {night}: {len(alerts)} rows came in, but the pieces add up to another number"
+        raise AccountError(message)
     account: dict[str, Any] = {
         "night": night,
         "files": by_survey_and_file(alerts, result.dropped),
-        **counted(alerts, result.dropped),
+        **counts,
         "rows": len(alerts),
         "changed": len(set(result.changed["alert_key"].to_pylist())),
     }
-    pieces = ("out", "duplicates", "new_detections", "known_detections", "limits", "forced")
-    if sum(account[name] for name in pieces) != len(alerts):
-        message = f"night {night}: {len(alerts)} rows came in, but the pieces add up to another number"
-        raise AccountError(message)
     pq.write_table(result.alerts.unify_dictionaries(), job.output.alerts, compression="zstd")
     pq.write_table(result.changed, job.output.changed)
     job.output.account.write_text(json.dumps(account, indent=1, sort_keys=True) + "\n", encoding="utf-8")

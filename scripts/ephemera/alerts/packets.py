@@ -7,23 +7,24 @@ out. What a file is, its first bytes tell, not its name.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ephemera.alerts.archives import LARGEST_MEMBER, lost, members_of
 from ephemera.alerts.avro import MAGIC, Failure, Packet, read_container, read_message
 from ephemera.alerts.outcomes import Kind, PacketError, Reason, Stage
+from ephemera.alerts.schema import ALERTS
 
-#: Larger members of archives are refused: no packet is that large.
-LARGEST_MEMBER = 2**30
-ROWS_AT_ONCE = 2000
+ROWS_AT_ONCE, CANONICAL_ROWS_AT_ONCE = 2000, 10_000
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,8 @@ class ReadOptions:
     own: bool = False
 
 
-def read_all(path: Path, options: ReadOptions, name: str | None = None) -> Iterator[Packet | Failure | Any]:
-    """Packets and failures of a file or folder; tables that are canonical already come as they are."""
-    if path.is_dir():
-        for inner in sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")):
-            yield from read_all(inner, options, inner.relative_to(path.parent).as_posix())
-        return
-    yield from _file(path, name or path.name, options)
-
-
-def _file(path: Path, name: str, options: ReadOptions) -> Iterator[Packet | Failure | Any]:
+def read_file(path: Path, name: str, options: ReadOptions) -> Iterator[Packet | Failure | pa.Table]:
+    """Packets and failures of a file; tables that are canonical already come as they are."""
     try:
         handle = path.open("rb")
     except OSError as error:
@@ -55,119 +48,130 @@ def _file(path: Path, name: str, options: ReadOptions) -> Iterator[Packet | Fail
     with handle:
         head = handle.read(512)
         handle.seek(0)
-        if head[:2] == b"\x1f\x8b":
-            yield from _gzip(path, name, options)
-        elif head[:4] == b"PK\x03\x04":
-            yield from _zip(path, name, options)
-        elif head[257:262] == b"ustar":
-            yield from _tar(path, name, options, "r|")
-        else:
-            yield from _content(handle, head, name, options, path)
-
-
-def _gzip(path: Path, name: str, options: ReadOptions) -> Iterator[Packet | Failure | Any]:
-    try:
-        with gzip.open(path) as probe:
-            inside = probe.read(512)
-    except (OSError, EOFError, zlib.error) as error:
-        yield _lost(name, path.stat().st_size, Reason.TRUNCATED, str(error))
-        return
-    if inside[257:262] == b"ustar":
-        yield from _tar(path, name, options, "r|gz")
-        return
-    try:
-        with gzip.open(path) as stream:
-            content = stream.read(LARGEST_MEMBER)
-    except (OSError, EOFError, zlib.error) as error:
-        yield _lost(name, path.stat().st_size, Reason.TRUNCATED, str(error))
-        return
-    yield from _content(io.BytesIO(content), content[:512], name, options, None)
-
-
-def _tar(path: Path, name: str, options: ReadOptions, mode: Any) -> Iterator[Packet | Failure | Any]:
-    try:
-        with tarfile.open(path, mode) as archive:
-            for member in archive:
-                label = f"{name}/{member.name}"
-                stream = archive.extractfile(member) if member.isfile() else None
-                if stream is None:
-                    continue
-                if member.size > LARGEST_MEMBER:
-                    yield _lost(label, member.size, Reason.OTHER, "a member larger than any packet")
-                    continue
-                content = stream.read()
-                yield from _content(io.BytesIO(content), content[:512], label, options, None)
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        yield _lost(name, path.stat().st_size, Reason.TRUNCATED, f"{type(error).__name__}: {error}")
-
-
-def _zip(path: Path, name: str, options: ReadOptions) -> Iterator[Packet | Failure | Any]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                label = f"{name}/{member.filename}"
-                if member.is_dir():
-                    continue
-                if member.file_size > LARGEST_MEMBER:
-                    yield _lost(label, member.file_size, Reason.OTHER, "a member larger than any packet")
-                    continue
-                content = archive.read(member)
-                yield from _content(io.BytesIO(content), content[:512], label, options, None)
-    except (zipfile.BadZipFile, OSError, EOFError, zlib.error, RuntimeError, NotImplementedError) as error:
-        yield _lost(name, path.stat().st_size, Reason.TRUNCATED, f"{type(error).__name__}: {error}")
-
-
-def _lost(name: str, size: int, reason: Reason, detail: str, raw: bytes | None = None) -> Failure:
-    return Failure(name, 0, size, (raw or b"")[:64], PacketError(Stage.OPEN, reason, detail), 1, raw)
+        members = members_of(path, head, name)
+        if members is None:
+            yield from _content(handle, head, name, options)
+            return
+        for member in members:
+            if isinstance(member, Failure):
+                yield member
+            else:
+                label, content = member
+                yield from _content(io.BytesIO(content), content[:512], label, options)
 
 
 def _content(
-    handle: BinaryIO, head: bytes, name: str, options: ReadOptions, path: Path | None
-) -> Iterator[Packet | Failure | Any]:
+    handle: BinaryIO, head: bytes, name: str, options: ReadOptions
+) -> Iterator[Packet | Failure | pa.Table]:
     start = head.lstrip()[:1]
     if head.startswith(MAGIC):
         yield from read_container(handle, name, priors=options.priors, cutouts=options.cutouts)
     elif head[:4] == b"PAR1":
-        yield from _parquet(path if path is not None else handle, name, options)
+        yield from _parquet(handle, name, options)
     elif head[:1] == b"\x00":
         yield read_message(handle.read(LARGEST_MEMBER), name, options.schemas, priors=options.priors)
     elif start in (b"{", b"["):
         yield from _json(handle.read(LARGEST_MEMBER), name)
     elif not head:
-        yield _lost(name, 0, Reason.NOT_AVRO, "the file is empty")
+        yield lost(name, 0, Reason.NOT_AVRO, "the file is empty")
     elif name.lower().removesuffix(".gz").endswith((".csv", ".txt", ".dat")) and b"\x00" not in head:
         yield from _csv(handle, name, options)
     else:
         handle.seek(0)
         raw = handle.read(LARGEST_MEMBER)
         # A container whose first bytes were lost, and anything else.
-        yield _lost(name, len(raw), Reason.NOT_AVRO, "neither Avro nor another known format", raw)
+        yield lost(name, len(raw), Reason.NOT_AVRO, "neither Avro nor another known format", raw)
 
 
 # Parquet --------------------------------------------------------------------------------------------------
 
 
-def _parquet(source: Any, name: str, options: ReadOptions) -> Iterator[Packet | Failure | Any]:
-    import pyarrow as pa
+@contextmanager
+def _reading(stage: Stage = Stage.OPEN, reason: Reason = Reason.TRUNCATED) -> Iterator[None]:
+    """Around what Arrow does with bytes of others: what it raises becomes a PacketError."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise PacketError(stage, reason, f"{type(error).__name__}: {str(error)[:200]}") from None
+
+
+def _parquet(handle: BinaryIO, name: str, options: ReadOptions) -> Iterator[Packet | Failure | pa.Table]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(source) as file:
-            if (file.schema_arrow.metadata or {}).get(b"canonical") == b"1":
-                for batch in file.iter_batches(batch_size=10_000):
-                    yield pa.Table.from_batches([batch])
-                return
-            columns = set(file.schema_arrow.names)
-            family = _family_of_columns(columns, name, options)
-            row = 0
-            for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=_wanted(columns, options)):
-                for record in batch.to_pylist():
-                    yield _row(record, family, name, row)
-                    row += 1
+        with _reading():
+            file = pq.ParquetFile(handle)
+        if (file.schema_arrow.metadata or {}).get(b"canonical") == b"1":
+            yield from _canonical(file, name)
+            return
+        columns = set(file.schema_arrow.names)
+        family = _family_of_columns(columns, name, options)
+        row = 0
+        for batch in _batches(file, ROWS_AT_ONCE, _wanted(columns, options)):
+            with _reading():
+                records = batch.to_pylist()
+            for record in records:
+                yield _row(record, family, name, row)
+                row += 1
     except PacketError as error:
         yield Failure(name, 0, 0, b"PAR1", error, 1, None)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        yield _lost(name, 0, Reason.TRUNCATED, f"{type(error).__name__}: {str(error)[:200]}")
+
+
+def _batches(file: Any, size: int, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
+    """Batches of a Parquet file. Raises PacketError where it is damaged."""
+    batches = file.iter_batches(batch_size=size, columns=columns)
+    while True:
+        with _reading():
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
+
+
+def _canonical(file: Any, name: str) -> Iterator[Failure | pa.Table]:
+    """Chunks of a canonical table with a column `batch`, the night of each row's packet.
+
+    Raises PacketError for a table that says it is canonical and has other columns; rows that cannot be alerts
+    are refused.
+    """
+    absent = [column for column in ALERTS.names if column not in file.schema_arrow.names]
+    if absent:
+        message = f"a canonical table without {', '.join(absent)}"
+        raise PacketError(Stage.SCHEMA, Reason.SCHEMA_INVALID, message)
+    with _reading(Stage.SCHEMA, Reason.WRONG_TYPE):
+        nights = _nights_of_carriers(file)
+    for batch in _batches(file, CANONICAL_ROWS_AT_ONCE, ALERTS.names):
+        with _reading(Stage.SCHEMA, Reason.WRONG_TYPE):
+            table = pa.Table.from_batches([batch]).select(ALERTS.names).cast(ALERTS)
+        good = _can_be_alerts(table)
+        if not good.all():
+            message = "rows lack a key, survey, kind, night, time, or position of a detection"
+            problem = PacketError(Stage.RANGE, Reason.MISSING_FIELD, message)
+            yield Failure(name, 0, 0, b"PAR1", problem, int((~good).sum()), None)
+            table = table.filter(pa.array(good))
+        rows = zip(table["carrier_key"].to_pylist(), table["night"].to_pylist(), strict=True)
+        packets = [nights.get(carrier, night) for carrier, night in rows]
+        yield table.append_column("batch", pa.array(packets, pa.int32()))
+
+
+def _nights_of_carriers(file: Any) -> dict[str, int]:
+    """Night of each packet that rows of a canonical table name as the one that brought them."""
+    carriers = file.read(columns=["carrier_key"])["carrier_key"].unique().drop_null()
+    if len(carriers) == 0:
+        return {}
+    rows = file.read(columns=["alert_key", "carrier_key", "night"])
+    own = rows.filter(pc.and_(rows["carrier_key"].is_null(), pc.is_in(rows["alert_key"], carriers)))
+    return dict(zip(own["alert_key"].to_pylist(), own["night"].to_pylist(), strict=True))
+
+
+def _can_be_alerts(table: pa.Table) -> Any:
+    """Rows that have what every alert has, as an array of truth values."""
+    mjd, ra, dec = (table[name].to_numpy() for name in ("mjd_utc", "ra", "dec"))
+    kind = table["kind"].fill_null(-1).to_numpy()
+    named = [table[name].is_valid().to_numpy() for name in ("alert_key", "survey", "night")]
+    placed = np.isfinite(ra) & np.isfinite(dec) & (np.abs(dec) <= 90)
+    known = np.isin(kind, [int(one) for one in Kind])
+    return np.all(named, axis=0) & np.isfinite(mjd) & known & (placed | (kind != Kind.DETECTION))
 
 
 def _family_of_columns(columns: set[str], name: str, options: ReadOptions) -> str:
@@ -226,7 +230,7 @@ def _json(content: bytes, name: str) -> Iterator[Packet | Failure]:
     except (ValueError, RecursionError) as error:
         lines = [line for line in content.splitlines() if line.strip()]
         if len(lines) < 2:
-            yield _lost(name, len(content), Reason.NOT_AVRO, f"not JSON: {error}", content)
+            yield lost(name, len(content), Reason.NOT_AVRO, f"not JSON: {error}", content)
             return
         documents = []
         for number, line in enumerate(lines):
@@ -280,4 +284,4 @@ def _csv(handle: BinaryIO, name: str, options: ReadOptions) -> Iterator[Packet |
     except PacketError as error:
         yield Failure(name, 0, 0, b"", PacketError(Stage.OPEN, Reason.NOT_AVRO, error.detail), 1, None)
     except (UnicodeDecodeError, csv.Error) as error:
-        yield _lost(name, 0, Reason.NOT_AVRO, f"neither Avro nor a table: {error}")
+        yield lost(name, 0, Reason.NOT_AVRO, f"neither Avro nor a table: {error}")

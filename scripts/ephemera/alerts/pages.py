@@ -21,11 +21,10 @@ import pyarrow.compute as pc
 from ephemera.alerts import store
 from ephemera.alerts.drawing import Point, light_curve, sky_offsets
 from ephemera.alerts.loci import value_of
-from ephemera.alerts.match import ARCSEC
 from ephemera.alerts.outcomes import Kind
 from ephemera.pages import Cell, Heading, Markup, link, page, section, table
 from ephemera.pages.drawing import STYLE, facts
-from ephemera.sky.sphere import unit_vectors
+from ephemera.sky.sphere import ARCSEC_PER_RADIAN, unit_vectors
 
 if TYPE_CHECKING:
     from ephemera.config.alerts import Pages as Settings
@@ -70,7 +69,7 @@ def offsets(ra0: float, dec0: float, ra: float, dec: float) -> tuple[float, floa
     a, d = np.radians(ra0), np.radians(dec0)
     east = np.array([-np.sin(a), np.cos(a), 0.0])
     north = np.array([-np.sin(d) * np.cos(a), -np.sin(d) * np.sin(a), np.cos(d)])
-    return float(difference @ east / ARCSEC), float(difference @ north / ARCSEC)
+    return float(difference @ east * ARCSEC_PER_RADIAN), float(difference @ north * ARCSEC_PER_RADIAN)
 
 
 def chosen(loci: pa.Table, largest: int) -> list[dict[str, Any]]:

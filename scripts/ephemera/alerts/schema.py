@@ -60,16 +60,11 @@ _COLUMNS: tuple[NestedColumn, ...] = (
 )
 
 
-ALERTS = nested_schema("alerts", "Alerts of any survey in one form.", _COLUMNS).with_metadata(
-    {"name": "alerts", "description": "Alerts of any survey in one form.", "canonical": "1"}
-)
+_PLAIN = nested_schema("alerts", "Alerts of any survey in one form.", _COLUMNS)
+#: The word `canonical` marks files that need no mapping.
+ALERTS = _PLAIN.with_metadata({**_PLAIN.metadata, "canonical": "1"})
 #: Columns that tell where an alert was read, not what it says.
 PROVENANCE = ("source_file", "offset", "carrier_key", "schema_version")
-
-
-def empty_alerts() -> pa.Table:
-    """No rows, all columns."""
-    return ALERTS.empty_table()
 
 
 def with_facts(table: pa.Table, **facts: Any) -> pa.Table:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,11 +28,11 @@ from ephemera.alerts.light_curves import (
     read_fake,
     read_sources,
 )
-from ephemera.alerts.match import ARCSEC
 from ephemera.alerts.schema import ALERTS, EXTRA, EXTRA_TYPE
 from ephemera.alerts.times import night_of
+from ephemera.files import atomic_path
 from ephemera.seeds import generator
-from ephemera.sky.sphere import positions, unit_vectors
+from ephemera.sky.sphere import ARCSEC_PER_RADIAN, positions, unit_vectors
 from ephemera.tables.nested import F8, FLAG, I8, TEXT, nested_schema
 
 if TYPE_CHECKING:
@@ -78,7 +78,6 @@ class SimulationConfig:
     faintest: float = 22.0
     seed: int = 0
     survey: str = "sim"
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class SimulatedSurvey(NamedTuple):
@@ -132,7 +131,7 @@ def dithered(ra: float, dec: float, east: float, north: float) -> tuple[float, f
     vector = unit_vectors(ra, dec)
     angle = np.radians(ra)
     to_east = np.array([-np.sin(angle), np.cos(angle), 0.0])
-    moved = vector + ARCSEC * (east * to_east + north * np.cross(vector, to_east))
+    moved = vector + (east * to_east + north * np.cross(vector, to_east)) / ARCSEC_PER_RADIAN
     new_ra, new_dec = positions(moved)
     return float(new_ra), float(new_dec)
 
@@ -280,17 +279,14 @@ def main(job: Job) -> None:
     source = json.loads(job.input.source.read_text(encoding="utf-8"))
     number = int.from_bytes(source["location"].encode()[:7], "big")
     seed = int(generator(options["seed"], source["location"], number).integers(2**31))
-    chosen = {one.name for one in fields(SimulationConfig)} - {"seed", "survey", "options", "bands"}
-    config = SimulationConfig(
-        **{name: options[name] for name in chosen if name in options},
-        bands=tuple(options["bands"]),
-        seed=seed,
-    )
+    known = {one.name for one in fields(SimulationConfig)} & set(options)
+    config = simulation_config({**{name: options[name] for name in known}, "seed": seed})
     survey = simulate_survey(sources_of(options, seed), config)
     pq.write_table(survey.alerts, job.output.alerts, compression="zstd")
     pq.write_table(survey.truth, job.output.truth, compression="zstd")
     if options["avro"]:
         from ephemera.alerts.simulate_avro import write_packets
 
-        write_packets(survey.alerts, job.input.source.parent / "packets.avro")
+        with atomic_path(job.input.source.parent / "packets.avro") as partial:
+            write_packets(survey.alerts, partial)
     log.info("%d alerts of %d sources", len(survey.alerts), len(set(survey.truth["source_id"].to_pylist())))

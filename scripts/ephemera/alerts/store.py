@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ephemera.alerts.match import ARCSEC
 from ephemera.sky.healpix import cells_of
-from ephemera.sky.sphere import unit_vectors
+from ephemera.sky.sphere import ARCSEC_PER_RADIAN, unit_vectors
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -45,7 +44,7 @@ def cells_near(vectors: FloatArray, reach_arcsec: float) -> IntArray:
     east = np.cross(away, vectors)
     east /= np.linalg.norm(east, axis=1, keepdims=True)
     north = np.cross(vectors, east)
-    radius = 2 * reach_arcsec * ARCSEC
+    radius = 2 * reach_arcsec / ARCSEC_PER_RADIAN
     for angle in np.arange(_DIRECTIONS) * 2 * np.pi / _DIRECTIONS:
         around = vectors + radius * (np.cos(angle) * east + np.sin(angle) * north)
         found.append(cells_of(around / np.linalg.norm(around, axis=1, keepdims=True), ORDER))

@@ -1,78 +1,143 @@
-"""All nights on one page: counts, tags, links to each night's report and loci."""
+"""All nights on one page: counts, tags, links to each night's report and loci; and what became of deliveries.
+
+Reads the reports of all nights and the accounts of all deliveries. A delivery of which nothing could be used
+belongs to no night: this is where it is told of.
+"""
 
 from __future__ import annotations
 
-import csv
 import json
+import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ephemera.pages import Heading, Markup, address, link, page, section, table
+from ephemera.tables import Column, TableDeclaration, write
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ephemera.job import Job
 
-COLUMNS = (
-    "night",
-    "packets",
-    "alerts",
-    "duplicates",
-    "rejected",
-    "new loci",
-    "old loci",
-    "tagged",
-    "conflicts",
-    "warnings",
+log = logging.getLogger(__name__)
+
+NIGHTS = TableDeclaration(
+    "nights",
+    "Nights of a project: what came in and what became of it.",
+    (
+        Column("night", "i4", "d", "time.epoch;meta.main", "Night"),
+        Column("packets", "i8", None, "meta.number", "Packets delivered"),
+        Column("alerts", "i8", None, "meta.number", "Alerts of them, each once"),
+        Column("duplicates", "i8", None, "meta.number", "Packets that were known"),
+        Column("rejected", "i8", None, "meta.number", "Packets that could not be used"),
+        Column("new_loci", "i8", None, "meta.number", "Loci founded"),
+        Column("old_loci", "i8", None, "meta.number", "Detections joined to loci of earlier nights"),
+        Column("tagged", "i8", None, "meta.number", "Tags that loci of the night carry"),
+        Column("conflicts", "i8", None, "meta.number", "Conflicts of loci with objects of a survey"),
+        Column("warnings", "i8", None, "meta.number", "Warnings in the report"),
+    ),
+)
+DELIVERIES = TableDeclaration(
+    "deliveries",
+    "Deliveries of a project: their packets and the nights they belong to.",
+    (
+        Column("delivery", "str", None, "meta.id;meta.main", "Delivery"),
+        Column("packets", "i8", None, "meta.number", "Packets in it"),
+        Column("decoded", "i8", None, "meta.number", "Packets that were decoded"),
+        Column("rejected", "i8", None, "meta.number", "Packets that could not be used"),
+        Column("reasons", "str", None, "meta.note", "Number of those by reason; the quarantine has each"),
+        Column("nights", "i8", None, "meta.number", "Nights that have alerts of it"),
+    ),
 )
 
 
-def row_of(report: Mapping[str, Any]) -> tuple[Any, ...]:
+def row_of(report: Mapping[str, Any]) -> dict[str, int]:
     """A night in one line."""
-    packets = report["packets"]
-    return (
-        report["night"], packets["in"], packets["out"], packets["duplicates"],
-        sum(packets["rejected"].values()),
-        report["association"]["new_loci"], report["association"]["to_old_loci"], sum(report["tags"].values()),
-        sum(report["conflicts"].values()), len(report["warnings"]),
-    )  # fmt: skip
+    packets, association = report["packets"], report["association"]
+    return {
+        "night": report["night"],
+        "packets": packets["in"],
+        "alerts": packets["out"],
+        "duplicates": packets["duplicates"],
+        "rejected": sum(packets["rejected"].values()),
+        "new_loci": association["new_loci"],
+        "old_loci": association["to_old_loci"],
+        "tagged": sum(report["tags"].values()),
+        "conflicts": sum(report["conflicts"].values()),
+        "warnings": len(report["warnings"]),
+    }
 
 
-def summary_page(project: str, reports: Sequence[Mapping[str, Any]], links: Sequence[tuple[str, str]]) -> str:
+def delivery_row(name: str, account: pa.Table, nights: int) -> dict[str, Any]:
+    """A delivery in one line."""
+    counts: Counter[str] = Counter()
+    for row in account.to_pylist():
+        if row["of"] == "packets":
+            counts[row["what"]] += row["number"]
+    reasons = {what.removeprefix("rejected: "): n for what, n in sorted(counts.items()) if what != "mapped"}
+    return {
+        "delivery": name,
+        "packets": counts.total(),
+        "decoded": counts["mapped"],
+        "rejected": sum(reasons.values()),
+        "reasons": ", ".join(f"{reason} {n}" for reason, n in reasons.items()),
+        "nights": nights,
+    }
+
+
+def summary_page(
+    project: str, reports: Sequence[Mapping[str, Any]], links: Sequence[tuple[str, str]],
+    deliveries: Sequence[Mapping[str, Any]],
+) -> str:  # fmt: skip
     """The page of a project."""
-    headings = [
-        Heading("Night"),
-        *(Heading(name.capitalize(), numeric=True) for name in COLUMNS[1:]),
-        Heading("Loci"),
-    ]
+    headings = [Heading("Night"), *(_heading(column) for column in NIGHTS.columns[1:]), Heading("Loci")]
     rows = [
-        (link(to_report, report["night"]), *row_of(report)[1:], link(to_pages, "pages"))
+        (link(to_report, report["night"]), *list(row_of(report).values())[1:], link(to_pages, "pages"))
         for report, (to_report, to_pages) in zip(reports, links, strict=True)
     ]
-    tags = sorted({tag for report in reports for tag in report["tags"]})
-    by_tag = [(report["night"], *(report["tags"].get(tag, 0) for tag in tags)) for report in reports]
     parts = [section("Nights", table(headings, rows, caption=f"{len(rows)} nights of {project}"))]
+    tags = sorted({tag for report in reports for tag in report["tags"]})
     if tags:
+        by_tag = [(report["night"], *(report["tags"].get(tag, 0) for tag in tags)) for report in reports]
         columns = [Heading("Night"), *(Heading(tag, numeric=True) for tag in tags)]
-        parts.append(
-            section("Loci by tag", table(columns, by_tag, caption="Loci of the night that carry a tag"))
-        )
+        caption = "Loci of the night that carry a tag"
+        parts.append(section("Loci by tag", table(columns, by_tag, caption=caption)))
+    told = [list(row.values()) for row in deliveries]
+    caption = "Packets = decoded + rejected; a delivery without nights gave no alert"
+    parts.append(
+        section("Deliveries", table([_heading(column) for column in DELIVERIES], told, caption=caption))
+    )
     return page(f"Alerts of {project}", Markup("\n".join(parts)))
 
 
+def _heading(column: Column) -> Heading:
+    name = column.name.replace("_", " ").capitalize()
+    return Heading(name, description=column.description, numeric=column.dtype != "str")
+
+
 def main(job: Job) -> None:
-    """Write the page and the table of all nights."""
-    paths = job.input.reports if isinstance(job.input.reports, list) else [job.input.reports]
-    pages = job.input.pages if isinstance(job.input.pages, list) else [job.input.pages]
-    reports = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    """Write the page and the tables of all nights and deliveries."""
+    import pyarrow.parquet as pq
+
+    reports = [json.loads(path.read_text(encoding="utf-8")) for path in job.input.reports]
     links = [
         (
             address(path.with_suffix(".html"), job.output.page),
             address(folder / "index.html", job.output.page),
         )
-        for path, folder in zip(paths, pages, strict=True)
+        for path, folder in zip(job.input.reports, job.input.pages, strict=True)
     ]
-    job.output.page.write_text(summary_page(job.wildcards.project, reports, links), encoding="utf-8")
-    with job.output.table.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(row_of(report) for report in reports)
+    deliveries = []
+    for path, listed in zip(job.input.accounts, job.input.lists, strict=True):
+        nights = len(json.loads(listed.read_text(encoding="utf-8"))["nights"])
+        row = delivery_row(path.name.removesuffix(".account.parquet"), pq.read_table(path), nights)
+        deliveries.append(row)
+        if not nights:
+            log.warning("delivery %s gave no alert: %s", row["delivery"], row["reasons"] or "it is empty")
+    text = summary_page(job.wildcards.project, reports, links, deliveries)
+    job.output.page.write_text(text, encoding="utf-8")
+    rows = [row_of(report) for report in reports]
+    write({name: [row[name] for row in rows] for name in NIGHTS.names}, NIGHTS, job.output.table)
+    columns = {name: [row[name] for row in deliveries] for name in DELIVERIES.names}
+    write(columns, DELIVERIES, job.output.deliveries)

@@ -10,6 +10,8 @@ FloatArray = npt.NDArray[np.float64]
 SECONDS_PER_DAY = 86400.0
 #: MJD = JD - this.
 JD_OF_MJD_0 = 2400000.5
+#: Part of a day after midnight UTC at which nights begin, of surveys for which it is not midnight, d.
+NIGHT_OFFSET_D = {"lsst": 0.5}
 #: Day (MJD, UTC) from which TAI - UTC has each value of `TAI_MINUS_UTC`, s.
 _STEPS = np.array(
     [41317, 41499, 41683, 42048, 42413, 42778, 43144, 43509, 43874, 44239, 44786, 45151, 45516, 46247, 47161,

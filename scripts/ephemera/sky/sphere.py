@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import overload
+
 import numpy as np
 import numpy.typing as npt
 
@@ -39,9 +41,14 @@ def positions(vectors: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     return wrap_degrees(np.degrees(np.arctan2(y, x))), np.degrees(np.arctan2(z, np.hypot(x, y)))
 
 
-def chord(angle_arcsec: float) -> float:
+@overload
+def chord(angle_arcsec: float) -> float: ...
+@overload
+def chord(angle_arcsec: FloatArray) -> FloatArray: ...
+def chord(angle_arcsec: float | FloatArray) -> float | FloatArray:
     """Distance on the unit sphere of two points `angle_arcsec` apart: 2 sin(angle / 2)."""
-    return float(2 * np.sin(angle_arcsec / ARCSEC_PER_RADIAN / 2))
+    distance: float | FloatArray = 2 * np.sin(angle_arcsec / ARCSEC_PER_RADIAN / 2)
+    return distance
 
 
 def angle_arcsec(chords: npt.ArrayLike) -> FloatArray:

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from builders.alert_accounts import read, reasons
 from builders.alerts import candidate, container, packet, write, ztf_schema
-from ephemera.alerts import avro
-from ephemera.alerts.avro import CodecMissingError, require_codecs
+from ephemera.alerts import codec as codecs
+from ephemera.alerts.codec import CodecMissingError, require_codecs
 from ephemera.alerts.decode import account_of, read_packets
-from ephemera.alerts.outcomes import Reason
+from ephemera.alerts.outcomes import PacketError, Reason
 
 
 def test_empty_file(tmp_path):
@@ -104,11 +104,11 @@ def test_a_missing_codec_library_is_one_clear_error_before_the_run(monkeypatch, 
             raise ImportError(name)
         return real(name, *rest)
 
-    monkeypatch.setattr(avro, "import_module", importing)
+    monkeypatch.setattr(codecs, "import_module", importing)
     with pytest.raises(CodecMissingError, match=package):
         require_codecs()
-    with pytest.raises(avro.PacketError) as error:
-        avro.decompressor(codec)
+    with pytest.raises(PacketError) as error:
+        codecs.decompressor(codec)
     assert error.value.reason is Reason.CODEC_MISSING
 
 

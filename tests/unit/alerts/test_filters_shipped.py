@@ -295,16 +295,16 @@ def test_new_regions_are_held_against_the_past(tmp_path):
     )
     watch_list = WatchDynamic()
     watch_list.setup({"search_back_d": 30.0}, {"list": Path(path)})
-    found = past_matches({"w": watch_list}, tmp_path, 59010.0, 59011.0, set())
+    found = past_matches(watch_list, tmp_path, 59010.0, 59011.0, set())
     (inside,) = (row["locus_id"] for row in loci.to_pylist() if abs(row["ra"] - 10.0) < 1)
     assert [(one.locus_id, one.tag, one.cell) for one in found] == [
         (inside, "watch_dynamic", _cell(10.0, 0.0))
     ]
     assert found[0].properties == {"watch_dynamic_name": "GW", "watch_dynamic_version": "v1"}
-    assert past_matches({"w": watch_list}, tmp_path, 59010.0, 59011.0, {inside}) == []
-    assert past_matches({"w": watch_list}, tmp_path, 59011.0, 59012.0, set()) == []
+    assert past_matches(watch_list, tmp_path, 59010.0, 59011.0, {inside}) == []
+    assert past_matches(watch_list, tmp_path, 59011.0, 59012.0, set()) == []
     watch_list.setup({"search_back_d": 5.0}, {"list": Path(path)})
-    assert past_matches({"w": watch_list}, tmp_path, 59010.0, 59011.0, set()) == []
+    assert past_matches(watch_list, tmp_path, 59010.0, 59011.0, set()) == []
 
 
 # Features -------------------------------------------------------------------------------------------------

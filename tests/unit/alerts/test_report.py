@@ -8,7 +8,7 @@ import pytest
 from builders.html import checked
 from ephemera.alerts.outcomes import AccountError
 from ephemera.alerts.report import numbers_of, packets_account, report_page, warnings_of
-from ephemera.alerts.summary import row_of, summary_page
+from ephemera.alerts.summary import DELIVERIES, NIGHTS, delivery_row, row_of, summary_page
 
 
 def parts_of_report(out=10, refused=2):
@@ -127,6 +127,16 @@ def test_report_page_shows_counts_before_and_after_each_filter():
 
 def test_summary():
     report = report_of()
-    text = summary_page("demo", [report], [("5.html", "p/index.html")])
+    account = parts_of_report()[0][0]
+    good, lost = delivery_row("june", account, 1), delivery_row("torn", account.slice(1, 1), 0)
+    assert good == {
+        "delivery": "june", "packets": 13, "decoded": 11, "rejected": 2, "reasons": "truncated 2", "nights": 1,
+    }  # fmt: skip
+    assert (lost["packets"], lost["decoded"], lost["reasons"], lost["nights"]) == (2, 0, "truncated 2", 0)
+    text = summary_page("demo", [report], [("5.html", "p/index.html")], [good, lost])
     checked(text)
-    assert row_of(report)[:5] == (5, 13, 10, 1, 2)
+    assert "torn" in text
+    assert list(row_of(report).values())[:5] == [5, 13, 10, 1, 2]
+    assert tuple(row_of(report)) == NIGHTS.names
+    assert tuple(good) == DELIVERIES.names
+    checked(summary_page("demo", [], [], [lost]))

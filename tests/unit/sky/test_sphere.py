@@ -26,6 +26,8 @@ def test_chord_of_20_arcsec():
     assert chord(20.0) == pytest.approx(9.6962736e-5, rel=1e-8)
     assert angle_arcsec(chord(20.0)) == pytest.approx(20.0, rel=1e-12)
     assert angle_arcsec(2.0000001) == pytest.approx(180 * 3600)
+    angles = np.array([0.0, 1e-6, 0.1, 30.0, 3600.0, 180 * 3600.0])
+    assert angle_arcsec(chord(angles)) == pytest.approx(angles, rel=1e-9, abs=1e-9)
 
 
 @given(right_ascensions, declinations, right_ascensions, declinations)

@@ -11,9 +11,8 @@ import numpy as np
 from ephemera.alerts.filters.contract import Filter, Property, Tag, Verdict
 from ephemera.alerts.filters.locus import LightCurve, Locus
 from ephemera.alerts.filters.moments import BoolArray, Moments
-from ephemera.alerts.match import arcsec
 from ephemera.alerts.outcomes import Kind
-from ephemera.sky.sphere import unit_vectors
+from ephemera.sky.sphere import angle_arcsec, unit_vectors
 
 #: A weighted mean of magnitudes may leave their span by less than this.
 _ROUNDING_MAG = 1e-6
@@ -141,7 +140,7 @@ class MovingObject(Filter):
         if len(rows) < 2:
             return None
         vectors = unit_vectors([r[0] for r in rows], [r[1] for r in rows])
-        apart = arcsec(np.linalg.norm(vectors[:-1] - vectors[-1], axis=1))
+        apart = angle_arcsec(np.linalg.norm(vectors[:-1] - vectors[-1], axis=1))
         minutes = (rows[-1][2] - np.array([r[2] for r in rows[:-1]])) * 1440
         with np.errstate(divide="ignore", invalid="ignore"):
             speed = apart / minutes

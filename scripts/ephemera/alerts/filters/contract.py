@@ -29,9 +29,12 @@ type or a float that is not finite makes it `errored`. Neither ever stops the st
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +79,7 @@ class RequirementMissingError(Exception):
     """Something that a filter needs for the whole night is not there: a package, or a file of its options."""
 
 
-class Filter:
+class Filter(ABC):
     """What a filter declares. `surveys` and `bands` are those of the newest alert; empty means any.
 
     `required_fields` are canonical columns or `extra.<name>` of the newest alert, `required_catalogues`
@@ -99,20 +102,20 @@ class Filter:
     known_options: Sequence[str] | None = None
     order_after: Sequence[str] = ()
 
-    def setup(self, config: Mapping[str, Any], files: Mapping[str, Path]) -> None:
+    def setup(self, config: Mapping[str, Any], files: Mapping[str, Path]) -> None:  # noqa: B027  most need nothing
         """Prepare for a night: options of this filter, and files that it may read."""
 
     def screen(self, moments: Moments) -> Any:
         """Whether `run` may say something at each moment, as an array; where it is False `run` says nothing.
 
-        Optional, for speed: where it is not written, `run` is called everywhere. It must hold wherever
-        `run` answers more than None, and may hold elsewhere.
+        For speed: by default `run` is called everywhere. It must hold wherever `run` answers more than None,
+        and may hold elsewhere.
         """
-        raise NotImplementedError
+        return np.ones(len(moments), bool)
 
+    @abstractmethod
     def run(self, locus: Locus) -> Verdict | Mapping[str, Any] | Sequence[str] | None:
         """Judge one locus by its alerts up to `locus.newest`."""
-        raise NotImplementedError
 
 
 class FunctionFilter(Filter):

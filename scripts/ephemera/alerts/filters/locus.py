@@ -198,6 +198,11 @@ class Locus:
         self.matches = MappingProxyType(matches)
 
     @property
+    def row(self) -> int:
+        """Row of the newest alert among those of the night."""
+        return self._end - 1
+
+    @property
     def locus_id(self) -> str:
         """Identifier."""
         return str(self.facts["locus_id"])

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ephemera.alerts.filters.contract import (
+    ContractError,
     Filter,
     RequirementMissingError,
     check_declaration,
@@ -18,7 +19,10 @@ from ephemera.alerts.filters.contract import (
 )
 from ephemera.alerts.filters.features import Anomaly
 from ephemera.alerts.filters.load import load_filter
-from ephemera.alerts.filters.process import ProcessFilter
+from ephemera.alerts.filters.process import FilterProcessError, ProcessFilter, name_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,15 @@ class Prepared:
         self.changing, self.errors, self.not_tried = False, 0, 0
         self.tried: npt.NDArray[np.int64] = np.zeros(0, np.int64)
 
+    def send_night(self, loci: pa.Table, alerts: pa.Table) -> None:
+        """Give a filter in a process of its own the night; one that cannot take it does not run."""
+        if isinstance(self.filter, ProcessFilter) and not self.skip:
+            try:
+                self.filter.send_night(loci, alerts)
+            except (FilterProcessError, ContractError) as error:
+                self.close()
+                self.filter, self.tally.problem = None, f"{name_of(error)}: {error}"
+
     def close(self) -> None:
         """End a process of its own."""
         if isinstance(self.filter, ProcessFilter):
@@ -75,6 +88,7 @@ def prepare(filters: Sequence[str | Filter], config: Mapping[str, Any], limits: 
     prepared = []
     for given in filters:
         label = given if isinstance(given, str) else given.name
+        candidate: Filter | None = None
         try:
             candidate = (
                 load_filter(given, limits.seconds, limits.memory_mb) if isinstance(given, str) else given
@@ -87,9 +101,11 @@ def prepare(filters: Sequence[str | Filter], config: Mapping[str, Any], limits: 
             if isinstance(candidate, Anomaly):
                 candidate.train(config.get("before", []))
         except RequirementMissingError as error:
-            prepared.append(Prepared(candidate.name, candidate, str(error), skip=True))
+            name = label if candidate is None else candidate.name
+            prepared.append(Prepared(name, candidate, str(error), skip=True))
         except Exception as error:  # noqa: BLE001  a filter of a user may raise anything
-            prepared.append(Prepared(label, None, f"{type(error).__name__}: {error}"))
+            Prepared(label, candidate, None).close()
+            prepared.append(Prepared(label, None, f"{name_of(error)}: {error}"))
         else:
             prepared.append(Prepared(candidate.name, candidate, None))
     return ordered(prepared)

@@ -14,13 +14,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ephemera.alerts.filters.contract import ContractError, Filter, Property, Tag
+from ephemera.alerts.filters.contract import ContractError, Filter, Property, RequirementMissingError, Tag
+
+if TYPE_CHECKING:
+    from ephemera.alerts.filters.locus import Locus
 
 #: A child is ended when it is silent this much longer than its own limit, s.
 GRACE = 1.0
@@ -39,6 +41,11 @@ class FilterProcessError(Exception):
         self.remote_name, self.remote_traceback = name, trace or message
 
 
+def name_of(error: Exception) -> str:
+    """Name of an error, of the one that a child reported where it is that."""
+    return error.remote_name if isinstance(error, FilterProcessError) else type(error).__name__
+
+
 class ProcessFilter(Filter):
     """Stands for a filter that runs in another process."""
 
@@ -52,7 +59,7 @@ class ProcessFilter(Filter):
         self.night: str | None = None
         try:
             self._start()
-        except Exception:
+        except BaseException:
             self._stop()
             raise
 
@@ -69,7 +76,7 @@ class ProcessFilter(Filter):
         self.buffer = b""
         self.child = subprocess.Popen(  # noqa: S603  our own interpreter and module
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            pass_fds=[write], close_fds=True,
+            pass_fds=[write], close_fds=True, bufsize=0,
         )  # fmt: skip
         os.close(write)
         self.answers = read
@@ -100,14 +107,15 @@ class ProcessFilter(Filter):
         self.night = self.folder.name
         self._request({"do": "night", "folder": self.night}, START)
 
-    def ask(self, index: int, row: int, tags: AbstractSet[str], properties: Mapping[str, Any]) -> Any:
-        """Judge one locus at one alert. Raises FilterProcessError when the child does."""
+    def run(self, locus: Locus) -> Any:
+        """Judge one locus. Raises FilterProcessError when the child does."""
         if self.child is None or self.child.poll() is not None:
             self._restart()
-        return self._request(
-            {"do": "run", "index": index, "row": row, "tags": sorted(tags), "properties": dict(properties)},
-            self.seconds + GRACE,
-        )
+        request = {
+            "do": "run", "locus": locus.locus_id, "row": locus.row, "tags": sorted(locus.tags),
+            "properties": dict(locus.properties),
+        }  # fmt: skip
+        return self._request(request, self.seconds + GRACE)
 
     def _restart(self) -> None:
         self._stop()
@@ -117,11 +125,17 @@ class ProcessFilter(Filter):
             self._request({"do": "night", "folder": self.night}, START)
 
     def _request(self, request: Mapping[str, Any], seconds: float) -> Any:
+        """Send a request and wait for its answer; neither may take longer than `seconds`."""
         assert self.child is not None
         assert self.child.stdin is not None
+        pipe, line = self.child.stdin.fileno(), json.dumps(request).encode() + b"\n"
+        end = time.monotonic() + seconds
         try:
-            self.child.stdin.write(json.dumps(request).encode() + b"\n")
-            self.child.stdin.flush()
+            while line:
+                # So much a pipe that is ready takes without waiting for its reader.
+                if not select.select([], [pipe], [], max(end - time.monotonic(), 0))[1]:
+                    raise self._silent(seconds)
+                line = line[os.write(pipe, line[: select.PIPE_BUF]) :]
         except OSError:
             raise self._gone() from None
         return self._receive(seconds)
@@ -129,12 +143,8 @@ class ProcessFilter(Filter):
     def _receive(self, seconds: float) -> Any:
         end = time.monotonic() + seconds
         while b"\n" not in self.buffer:
-            left = end - time.monotonic()
-            ready = select.select([self.answers], [], [], max(left, 0))[0] if left > 0 else []
-            if not ready:
-                self._stop()
-                message = f"{self.spec} did not answer within {seconds:g} s and was ended"
-                raise FilterProcessError(message, "FilterTimeoutError")
+            if not select.select([self.answers], [], [], max(end - time.monotonic(), 0))[0]:
+                raise self._silent(seconds)
             part = os.read(self.answers, 65536)
             if not part:
                 raise self._gone()
@@ -144,29 +154,32 @@ class ProcessFilter(Filter):
                 message = f"{self.spec} sent more than {LONGEST} bytes"
                 raise FilterProcessError(message)
         line, _, self.buffer = self.buffer.partition(b"\n")
-        answer = _parsed(line)
-        if "error" in answer:
-            name, message, trace = (str(part) for part in answer["error"])
-            raise FilterProcessError(message, name, trace)
-        return answer.get("answer")
+        return _answer_of(line)
+
+    def _silent(self, seconds: float) -> FilterProcessError:
+        """The child does not take part any more."""
+        self._stop()
+        message = f"{self.spec} did not answer within {seconds:g} s and was ended"
+        return FilterProcessError(message, "FilterTimeoutError")
 
     def _gone(self) -> FilterProcessError:
+        """The child closed its end of a pipe; one that lives on is ended."""
         assert self.child is not None
-        self.child.stdin and self.child.stdin.close()
-        code = self.child.wait()
+        try:
+            code = self.child.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self._stop()
+            return FilterProcessError(f"{self.spec} gave up its pipe and was ended")
         return FilterProcessError(f"{self.spec} left its interpreter (exit code {code})", "SystemExit")
 
     def _stop(self) -> None:
         """End the child, which is ours."""
         if self.child is None:
             return
+        assert self.child.stdin is not None
         if self.child.poll() is None:
             self.child.kill()
-        if self.child.stdin:
-            try:
-                self.child.stdin.close()
-            except OSError:
-                self.child.stdin = None
+        self.child.stdin.close()
         self.child.wait()
         os.close(self.answers)
         self.child = None
@@ -178,12 +191,17 @@ class ProcessFilter(Filter):
             self.folder.cleanup()
 
 
-def _parsed(line: bytes) -> dict[str, Any]:
+def _answer_of(line: bytes) -> Any:
+    """Answer in a line of JSON. Raises what the child reports, and ContractError for what is no answer."""
     try:
         answer = json.loads(line)
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
+        error = answer.get("error")
+        name, message, trace = (str(part) for part in error) if error is not None else ("", "", "")
+    except (ValueError, TypeError, AttributeError):
         message = "a filter's process must answer with a JSON object"
-        raise ContractError(message)
-    return answer
+        raise ContractError(message) from None
+    if name == RequirementMissingError.__name__:
+        raise RequirementMissingError(message)
+    if error is not None:
+        raise FilterProcessError(message, name, trace)
+    return answer.get("answer")

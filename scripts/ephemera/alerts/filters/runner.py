@@ -27,7 +27,7 @@ from ephemera.alerts.filters.features import Anomaly
 from ephemera.alerts.filters.locus import AlertColumns, Locus, by_catalogue
 from ephemera.alerts.filters.moments import missing_requirement, missing_requirements, moments_of
 from ephemera.alerts.filters.prepare import Limits, Prepared, Tally, prepare
-from ephemera.alerts.filters.process import ProcessFilter
+from ephemera.alerts.filters.process import ProcessFilter, name_of
 from ephemera.alerts.filters.verdicts import ERRORED, SKIPPED, SUCCEEDED, Grid
 from ephemera.alerts.loci import LOCI
 from ephemera.alerts.tagging import properties_of, property_column, tag_column, tags_of
@@ -94,8 +94,7 @@ class _Night:
         self.grid = Grid(len(self.moments), len(prepared))
         self.tags, self.properties = tags_of(self.loci["tags"]), properties_of(self.loci["properties"])
         for one in prepared:
-            if isinstance(one.filter, ProcessFilter):
-                one.filter.send_night(self.loci, self.columns.table)
+            one.send_night(self.loci, self.columns.table)
 
     def run(self) -> FilterRun:
         """All loci in order of their identifiers."""
@@ -171,7 +170,7 @@ class _Night:
                 self.grid.skip(row, column, missing)
                 one.not_tried += 1
                 return
-        verdict = self._call(one, locus, k, row, column)
+        verdict = self._call(one, locus, row, column)
         if verdict.tags:
             self.grid.tags[row, column] = verdict.tags
             time_set = locus.newest.mjd_utc
@@ -183,22 +182,20 @@ class _Night:
         properties.update(verdict.properties)
         self.grid.passed[row, column] = bool(verdict.tags) or bool(verdict.properties)
 
-    def _call(self, one: Prepared, locus: Locus, index: int, row: int, column: int) -> Verdict:
+    def _call(self, one: Prepared, locus: Locus, row: int, column: int) -> Verdict:
         assert one.filter is not None
         start = time.perf_counter()
         verdict = Verdict()
         try:
             if isinstance(one.filter, ProcessFilter):
-                newest = int(self.moments.row[row])
-                answer = one.filter.ask(index, newest, locus.tags, locus.properties)
+                answer = one.filter.run(locus)
             else:
                 answer = self.alarm.call(one.filter.run, locus)
             verdict = checked(one.filter, answer)
         except Exception as problem:  # noqa: BLE001  a filter may raise anything, and never stops the stream
             tail = getattr(problem, "remote_traceback", None) or "".join(traceback.format_exception(problem))
-            name = getattr(problem, "remote_name", None) or type(problem).__name__
             self.grid.outcome[row, column] = ERRORED
-            self.grid.errors[row, column] = name, str(problem)[:500], tail[-_TRACEBACK:]
+            self.grid.errors[row, column] = name_of(problem), str(problem)[:500], tail[-_TRACEBACK:]
             one.errors += 1
         one.tally.seconds += time.perf_counter() - start
         tried = int(one.tried[row]) - one.not_tried

@@ -16,8 +16,7 @@ import numpy as np
 
 from ephemera.alerts.filters.contract import Filter, Property, RequirementMissingError, Tag, Verdict
 from ephemera.alerts.filters.locus import Locus
-from ephemera.alerts.match import arcsec, chord
-from ephemera.sky.sphere import unit_vectors
+from ephemera.sky.sphere import angle_arcsec, chord, unit_vectors
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Region:
 
     def holds(self, vector: Any) -> bool:
         """Whether a unit vector is inside."""
-        apart = float(arcsec(np.linalg.norm(self.centre - vector)))
+        apart = float(angle_arcsec(np.linalg.norm(self.centre - vector)))
         if self.polygon is None or apart > self.radius_arcsec:
             return apart <= self.radius_arcsec
         return _winds_around(self.polygon, vector)
@@ -73,7 +72,7 @@ def _region(row: Mapping[str, str]) -> Region:
         numbers = np.array(row["polygon"].split(), float).reshape(-1, 2)
         vertices = unit_vectors(numbers[:, 0], numbers[:, 1])
         centre = vertices.sum(axis=0) / np.linalg.norm(vertices.sum(axis=0))
-        radius = float(arcsec(np.linalg.norm(vertices - centre, axis=1)).max())
+        radius = float(angle_arcsec(np.linalg.norm(vertices - centre, axis=1)).max())
         return Region(row["name"], centre, radius, vertices, **times)  # type: ignore[arg-type]
     centre = unit_vectors(float(row["ra"]), float(row["dec"]))
     return Region(row["name"], centre, float(row["radius_arcsec"]), None, **times)  # type: ignore[arg-type]
@@ -94,7 +93,7 @@ class _Regions:
         if self.tree is None:
             return []
         vector = unit_vectors(ra, dec)
-        near = self.tree.query_ball_point(vector, float(chord(min(self.reach, 6.4e5))) * (1 + 1e-9))
+        near = self.tree.query_ball_point(vector, chord(min(self.reach, 6.4e5)) * (1 + 1e-9))
         return [self.regions[k] for k in sorted(near) if self.regions[k].holds(vector)]
 
 

@@ -57,7 +57,7 @@ class Worker:
         self.columns = AlertColumns(tables["alerts"])
         loci = tables["loci"]
         self.first = {name: span[0] for name, span in self.columns.spans().items()}
-        self.names = loci["locus_id"].to_pylist()
+        self.rows = {name: k for k, name in enumerate(loci["locus_id"].to_pylist())}
         facts = ("ra", "dec", "n_det", "scatter", "sep99", "mjd_first", "mjd_last")
         self.facts = {name: loci[name].to_pylist() for name in facts}
         self.matches = [by_catalogue(row) for row in loci["matches"].to_pylist()]
@@ -66,8 +66,8 @@ class Worker:
 
     def run(self, request: dict[str, Any]) -> Any:
         """Judge one locus."""
-        k, row = request["index"], request["row"]
-        name = self.names[k]
+        name, row = request["locus"], request["row"]
+        k = self.rows[name]
         facts = {"locus_id": name, **{fact: values[k] for fact, values in self.facts.items()}}
         locus = Locus(
             self.columns, self.first[name], row, facts, self.columns.get("night")[row],
