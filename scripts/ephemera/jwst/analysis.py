@@ -17,7 +17,6 @@ from ephemera.jwst.normalised import LightCurve, Normalised
 from ephemera.jwst.observation import BoolArray, FloatArray, IntArray, Series
 from ephemera.jwst.quality import ChannelMetrics
 
-WHITE = "white"
 _CURVE = ("flux", "error", "n_channels", "flux_sum", "sum_incomplete")
 _CHANNEL = ("scatter", "scatter_diff", "error", "excess")
 

@@ -6,25 +6,28 @@ numbered names of our own in a private folder, which is removed at the end, also
 
 from __future__ import annotations
 
-import logging
+import gzip
+import lzma
 import re
 import shutil
 import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from ephemera.jwst.problems import Action, Problem, Unusable
-
-log = logging.getLogger(__name__)
 
 #: Names of files that may hold spectra, in any case.
 WANTED = re.compile(r"(\.fits|\.fits\.gz|\.h5|\.hdf5|\.nc)$", re.IGNORECASE)
 ARCHIVES = re.compile(r"\.(zip|tar|tgz|7z|rar|tar\.gz|bz2|xz)$", re.IGNORECASE)
 _BAD_SIGNS = re.compile(r"[\x00-\x1f\x7f]")
 _PIECE = 1 << 20
+#: What the library raises for archives and packed data that are damaged or of a kind that it does not know.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError, OSError)
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,32 @@ def _shown(name: str) -> str:
     return "".join(sign if sign.isprintable() else "?" for sign in name)[:200]
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """An archive whose directory could be read. Raises Unusable otherwise."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except _DAMAGE as error:
+        raise Unusable("zip_damaged", f"not a ZIP archive, or damaged: {error}") from error
+    with archive:
+        yield archive
+
+
+def pieces(packed: IO[bytes] | gzip.GzipFile, code: str) -> Iterator[bytes]:
+    """Unpacked bytes piece by piece. Raises Unusable with `code` where the packed ones are damaged.
+
+    Only reading is guarded: a disk that is full is no fault of the archive, and ends the step.
+    """
+    while True:
+        try:
+            piece = packed.read(_PIECE)
+        except _DAMAGE as error:
+            raise Unusable(code, f"cannot be unpacked: {error}") from error
+        if not piece:
+            return
+        yield piece
+
+
 def unpack(
     archive: zipfile.ZipFile, directory: Directory, folder: Path, limits: Limits
 ) -> Iterator[tuple[Member, Path | Unusable]]:
@@ -156,29 +185,22 @@ def unpack(
         target = folder / f"{number:05d}{suffix}"
         try:
             written += _copy(archive, member, target, limits.total_bytes - written)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            NotImplementedError,
-            RuntimeError,
-            OSError,
-        ) as error:
-            target.unlink(missing_ok=True)
-            yield member, Unusable("zip_damaged", f"cannot be unpacked: {error}")
-            continue
         except Unusable as error:
             target.unlink(missing_ok=True)
             yield member, error
-            continue
-        yield member, target
+        else:
+            yield member, target
 
 
 def _copy(archive: zipfile.ZipFile, member: Member, target: Path, allowed: int) -> int:
     declared = member.entry.file_size
+    try:
+        source = archive.open(member.entry)
+    except _DAMAGE as error:
+        raise Unusable("zip_damaged", f"cannot be unpacked: {error}") from error
     count = 0
-    with archive.open(member.entry) as source, target.open("xb") as handle:
-        while piece := source.read(_PIECE):
+    with source, target.open("xb") as handle:
+        for piece in pieces(source, "zip_damaged"):
             count += len(piece)
             if count > min(declared, allowed):
                 raise Unusable("zip_longer", f"longer than the {declared} bytes that it declares")

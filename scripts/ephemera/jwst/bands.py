@@ -11,6 +11,8 @@ from ephemera.jwst.grids import band_channels
 from ephemera.jwst.observation import BoolArray, FloatArray
 
 LONGEST_NAME = 40
+#: Name of the light curve of all channels, which no band may have.
+WHITE = "white"
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class Band:
 def make_bands(listed: Sequence[Mapping[str, Any]]) -> tuple[list[Band], list[str]]:
     """Bands of a list of {name, start, end}, and warnings.
 
-    Ends in the wrong order are swapped, repeated names numbered. Raises ValueError naming a band without a
-    name of 1 to 40 characters, or whose ends are not two different finite numbers.
+    Ends in the wrong order are swapped, names that are taken numbered. Raises ValueError naming a band
+    without a name of 1 to 40 characters, or whose ends are not two different finite numbers.
     """
     bands: list[Band] = []
     warnings: list[str] = []
@@ -46,11 +48,11 @@ def make_bands(listed: Sequence[Mapping[str, Any]]) -> tuple[list[Band], list[st
         if start > end:
             warnings.append(f"band {name!r}: start and end were swapped")
             start, end = end, start
-        taken = {band.name for band in bands}
+        taken = {WHITE, *(band.name for band in bands)}
         unique, number = name, 2
         while unique in taken:
             unique, number = f"{name} {number}", number + 1
         if unique != name:
-            warnings.append(f"a second band {name!r} is called {unique!r}")
+            warnings.append(f"the name {name!r} is taken: that band is called {unique!r}")
         bands.append(Band(unique, start, end))
     return bands, warnings

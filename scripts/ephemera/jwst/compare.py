@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ephemera.figures.style import SERIES, figure, margins, plain, save
-from ephemera.jwst.analysis import WHITE, Analysis, Store, read_analyses
+from ephemera.jwst.analysis import Analysis, Store, read_analyses
+from ephemera.jwst.bands import WHITE
 from ephemera.jwst.observation import FloatArray
 from ephemera.jwst.quality import amplitude
-from ephemera.pages import Heading, Markup, figure_tag, page, section, table
+from ephemera.pages import Heading, Markup, escape, figure_tag, page, section, table
 from ephemera.tables import Column, TableDeclaration, write
 
 if TYPE_CHECKING:
@@ -176,17 +177,11 @@ def comparison_page(
 ) -> str:
     """Page with the table and the pictures."""
     headings = [Heading(c.name, c.unit or "", c.description, numeric=c.dtype != "str") for c in COMPARISON]
-    notes = "".join(f'<p class="warning">{Markup(remark)}</p>' for remark in map(_escaped, remarks))
+    notes = "".join(f'<p class="warning">{escape(remark)}</p>' for remark in remarks)
     body = Markup(notes + section("Datasets", table(headings, [list(row) for row in listed])))
     for title, content in pictures:
         body = Markup(body + section(title, figure_tag(content, title)))
     return page("JWST datasets compared", body)
-
-
-def _escaped(text: str) -> Markup:
-    from ephemera.pages import escape
-
-    return escape(text)
 
 
 def main(job: Job) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,7 +102,7 @@ def make_display(
     display = Display(
         analysis.name,
         binned.time,
-        _days(binned.time, analysis),
+        analysis.time[0] + (binned.time - analysis.hours[0]) / 24,
         wavelength,
         values,
         sigma,
@@ -112,7 +112,7 @@ def make_display(
         _curves(analysis, chosen, parts, factor),
         factor,
         step,
-        settings.reduce == "sample",
+        len(chosen) < len(hours),
         _bare(norm, chosen, level, parts, factor, edges),
     )
     if settings.interpolate_gaps:
@@ -132,11 +132,6 @@ def _factor(hours: FloatArray, ranges: list[tuple[int, int]], most: int) -> int:
 def _segments(hours: FloatArray, ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
     parts = segments(hours, ranges)
     return parts if len(parts) <= max(MOST_SEGMENTS, len(ranges)) else list(ranges)
-
-
-def _days(hours: FloatArray, analysis: Analysis) -> FloatArray:
-    days: FloatArray = analysis.time[0] + (hours - analysis.hours[0]) / 24
-    return days
 
 
 def _row_means(level: FloatArray, edges: list[int]) -> FloatArray:
@@ -190,37 +185,30 @@ def _bridged(display: Display) -> Display:
     visits: dict[int, list[int]] = {}
     for segment in display.segments:
         visits.setdefault(segment.visit, []).extend([segment.start, segment.stop])
-    ranges = [(min(v), max(v)) for _, v in sorted(visits.items())]
+    numbers = sorted(visits)
+    ranges = [(min(visits[k]), max(visits[k])) for k in numbers]
     bridges = bridge_gaps(display.variability, np.isfinite(display.variability), display.hours, ranges)
     shown = list(display.segments)
     hours, values, place = [display.hours], [display.variability], len(display.hours)
-    for k, bridge in enumerate(bridges):
+    for bridge in bridges:
         hours.append(bridge.time)
         values.append(bridge.values)
-        shown.append(Segment(place, place + len(bridge.time), k, synthetic=True))
+        shown.append(Segment(place, place + len(bridge.time), numbers[bridge.after], synthetic=True))
         place += len(bridge.time)
     extra = place - len(display.hours)
     nothing = np.full((len(display.wavelength), extra), np.nan, np.float32)
     lost = np.full(extra, np.nan)
     all_hours = np.concatenate(hours)
-    return Display(
-        display.name,
-        all_hours,
-        display.time[0] + (all_hours - display.hours[0]) / 24,
-        display.wavelength,
-        np.concatenate(values, axis=1),
-        np.concatenate([display.error, nothing], axis=1),
-        display.level,
-        np.concatenate([display.count, np.zeros(extra, np.int64)]),
-        shown,
-        {n: (np.concatenate([a, lost]), np.concatenate([b, lost])) for n, (a, b) in display.curves.items()},
-        display.bin_time,
-        display.bin_wavelength,
-        display.sampled,
-        {
-            row: np.concatenate([flux, np.full(extra, np.nan, np.float32)])
-            for row, flux in display.bare.items()
-        },
+    return replace(
+        display,
+        hours=all_hours,
+        time=display.time[0] + (all_hours - display.hours[0]) / 24,
+        variability=np.concatenate(values, axis=1),
+        error=np.concatenate([display.error, nothing], axis=1),
+        count=np.concatenate([display.count, np.zeros(extra, np.int64)]),
+        segments=shown,
+        curves={n: (np.append(a, lost), np.append(b, lost)) for n, (a, b) in display.curves.items()},
+        bare={row: np.append(flux, lost.astype(np.float32)) for row, flux in display.bare.items()},
     )
 
 
@@ -238,21 +226,13 @@ def _with_row_gaps(display: Display) -> Display:
     new = np.stack([wavelength[gaps] + usual[gaps], wavelength[gaps + 1] - usual[gaps]], axis=1).ravel()
     empty = np.float32(np.nan)
     moved = np.arange(len(wavelength)) + np.searchsorted(places, np.arange(len(wavelength)), "right")
-    return Display(
-        display.name,
-        display.hours,
-        display.time,
-        np.insert(wavelength, places, new),
-        np.insert(display.variability, places, empty, axis=0),
-        np.insert(display.error, places, empty, axis=0),
-        np.insert(display.level, places, empty, axis=1),
-        display.count,
-        display.segments,
-        display.curves,
-        display.bin_time,
-        display.bin_wavelength,
-        display.sampled,
-        {int(moved[row]): flux for row, flux in display.bare.items()},
+    return replace(
+        display,
+        wavelength=np.insert(wavelength, places, new),
+        variability=np.insert(display.variability, places, empty, axis=0),
+        error=np.insert(display.error, places, empty, axis=0),
+        level=np.insert(display.level, places, empty, axis=1),
+        bare={int(moved[row]): flux for row, flux in display.bare.items()},
     )
 
 

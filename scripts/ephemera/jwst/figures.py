@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ephemera.figures.style import COLOURS, SERIES, figure, margins, plain, save
-from ephemera.jwst.analysis import WHITE, Analysis, Store, read_analyses
+from ephemera.jwst.analysis import Analysis, Store, read_analyses
+from ephemera.jwst.bands import WHITE
 from ephemera.jwst.cube import read_series_file
 from ephemera.jwst.flags import Bit
 from ephemera.jwst.observation import ByteArray, Series

@@ -190,7 +190,7 @@ def _parse_layout(cards: bytes, width: int) -> Layout:
         name = values.get(f"TTYPE{number}", f"COLUMN{number}").upper()
         kind = np.dtype(f"S{count}") if match[2] == "A" else np.dtype(_TYPES[match[2]])
         size = kind.itemsize if match[2] == "A" else kind.itemsize * count
-        if name not in columns:
+        if count and name not in columns:
             null = values.get(f"TNULL{number}", "")
             scale = _number(values.get(f"TSCAL{number}") or "1")
             zero = _number(values.get(f"TZERO{number}") or "0")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import gzip
-import io
 import logging
 import mmap
 import tempfile
-import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ephemera.jwst.archive import WANTED, Limits, check_directory, free_bytes, unpack
+from ephemera.jwst.archive import WANTED, Limits, check_directory, free_bytes, opened, pieces, unpack
 from ephemera.jwst.eureka import read_eureka
 from ephemera.jwst.exoiris import is_exoiris, read_exoiris
 from ephemera.jwst.fits_blocks import Layouts, walk
@@ -25,7 +23,6 @@ log = logging.getLogger(__name__)
 
 _ZIP, _GZIP, _HDF5 = b"PK\x03\x04", b"\x1f\x8b", b"\x89HDF\r\n\x1a\n"
 _EMPTY_ZIP = b"PK\x05\x06"
-_COPY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -59,20 +56,20 @@ def read_files(paths: Sequence[Path], reading: Reading, names: Sequence[str] | N
 
 
 def _read_one(path: Path, name: str, reading: Reading) -> Contents:
-    try:
-        start = _first_bytes(path)
-        if start[:4] in (_ZIP, _EMPTY_ZIP):
-            return _read_zip(path, name, reading)
-        if start[:2] == _GZIP:
-            return _read_gzip(path, name, reading)
-        return _read_plain(path, name, reading, start)
-    except OSError as error:
-        raise Unusable("unreadable", f"cannot be read: {error.strerror or error}") from error
+    start = _first_bytes(path)
+    if start[:4] in (_ZIP, _EMPTY_ZIP):
+        return _read_zip(path, name, reading)
+    if start[:2] == _GZIP:
+        return _read_gzip(path, name, reading)
+    return _read_plain(path, name, reading, start)
 
 
 def _first_bytes(path: Path) -> bytes:
-    with path.open("rb") as handle:
-        start = handle.read(16)
+    try:
+        with path.open("rb") as handle:
+            start = handle.read(16)
+    except OSError as error:
+        raise Unusable("unreadable", f"cannot be read: {error.strerror or error}") from error
     if not start:
         raise Unusable("empty_file", "the file has no bytes")
     return start
@@ -105,9 +102,9 @@ def mapped(path: Path) -> Iterator[mmap.mmap]:
 
 def _read_fits(view: memoryview, name: str, reading: Reading, source: mmap.mmap | None) -> Contents:
     extensions = walk(view)
-    opened = Opened(name, view, extensions, source)
-    if is_exoiris(opened):
-        return read_exoiris(opened)
+    whole = Opened(name, view, extensions, source)
+    if is_exoiris(whole):
+        return read_exoiris(whole)
     layouts = Layouts()
     if any(e.name == "EXTRACT1D" and layouts.of(e).odd for e in extensions):
         log.info("%s: unusual tables, read by astropy", name)
@@ -117,7 +114,7 @@ def _read_fits(view: memoryview, name: str, reading: Reading, source: mmap.mmap 
             raise Unusable("damaged", f"unusual tables that astropy cannot read: {error}") from error
         with memoryview(content) as plain:
             return read_x1dints(Opened(name, plain, walk(plain)), reading.dq_bits, reading.cells)
-    return read_x1dints(opened, reading.dq_bits, reading.cells)
+    return read_x1dints(whole, reading.dq_bits, reading.cells)
 
 
 def _read_gzip(path: Path, name: str, reading: Reading) -> Contents:
@@ -126,29 +123,22 @@ def _read_gzip(path: Path, name: str, reading: Reading) -> Contents:
     with tempfile.TemporaryDirectory(prefix="ephemera-") as folder:
         target = Path(folder, "00000.fits")
         count = 0
-        try:
-            with gzip.open(path) as source, target.open("xb") as handle:
-                while piece := source.read(_COPY_BYTES):
-                    count += len(piece)
-                    if count > limit:
-                        raise Unusable("too_large", f"more than {limit} bytes when unpacked")
-                    handle.write(piece)
-        except (gzip.BadGzipFile, EOFError, io.UnsupportedOperation) as error:
-            raise Unusable("damaged", f"damaged gzip: {error}") from error
+        with gzip.open(path) as source, target.open("xb") as handle:
+            for piece in pieces(source, "damaged"):
+                count += len(piece)
+                if count > limit:
+                    raise Unusable("too_large", f"more than {limit} bytes when unpacked")
+                handle.write(piece)
         return _read_plain(target, name, reading, _first_bytes(target))
 
 
 def _read_zip(path: Path, name: str, reading: Reading) -> Contents:
     contents = Contents()
-    with tempfile.TemporaryDirectory(prefix="ephemera-") as folder:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                directory = check_directory(archive, name, reading.limits, free_bytes(Path(folder)))
-                contents.problems += directory.problems
-                for member, target in unpack(archive, directory, Path(folder), reading.limits):
-                    _take(contents, member.name, target, reading)
-        except (zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-            raise Unusable("zip_damaged", f"damaged archive: {error}") from error
+    with tempfile.TemporaryDirectory(prefix="ephemera-") as folder, opened(path) as archive:
+        directory = check_directory(archive, name, reading.limits, free_bytes(Path(folder)))
+        contents.problems += directory.problems
+        for member, target in unpack(archive, directory, Path(folder), reading.limits):
+            _take(contents, member.name, target, reading)
     return contents
 
 

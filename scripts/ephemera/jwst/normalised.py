@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ephemera.jwst.grids import band_channels
 from ephemera.jwst.observation import BoolArray, FloatArray, IntArray, Series, SingleArray
+from ephemera.jwst.problems import RangeError
 from ephemera.jwst.visits import visits
 
 #: A median needs this many valid values, or this share of the baseline.
@@ -30,7 +31,7 @@ Weights = Literal["flux", "equal", "scatter"]
 def baseline_of(series: Series, baseline: Baseline) -> BoolArray:
     """Integrations of the baseline: all, those in intervals (days), or those of a truth array.
 
-    Raises ValueError, naming the range of the data, when none is left.
+    Raises RangeError, naming the range of the data, when none is left.
     """
     if baseline is None:
         return np.ones(len(series.time), bool)
@@ -43,9 +44,10 @@ def baseline_of(series: Series, baseline: Baseline) -> BoolArray:
     if not chosen.any():
         first, last = series.time[0], series.time[-1]
         message = (
-            f"the baseline holds no integration; times are {first:.6f} to {last:.6f} ({series.time_scale})"
+            f"the baseline (jwst.series.baseline) holds no integration of {series.name}; times are "
+            f"{first:.6f} to {last:.6f} ({series.time_scale})"
         )
-        raise ValueError(message)
+        raise RangeError(message)
     return chosen
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from ephemera.pages import Heading, Markup, escape, section, table
 if TYPE_CHECKING:
     from ephemera.config.jwst import Pages as Settings
 
+#: Pages of a dataset.
+PAGES = ("surface", "heatmap", "combined")
 #: Cells of the tables that stand for figures.
 TABLE_COLUMNS, TABLE_ROWS = 12, 40
 
@@ -146,11 +148,13 @@ HEATMAP_TEXT = (
 )
 
 
-def _surface(displays: Sequence[Display]) -> Markup:
+def surface_panel(displays: Sequence[Display]) -> Markup:
+    """The surface."""
     return panel("surface", "Surface", SURFACE_TEXT, matrix_table(displays))
 
 
-def _heatmap(displays: Sequence[Display]) -> Markup:
+def heatmap_panel(displays: Sequence[Display]) -> Markup:
+    """The heatmap."""
     return panel("heatmap", "Heatmap", HEATMAP_TEXT, matrix_table(displays))
 
 
@@ -170,36 +174,9 @@ _PLAYER = Markup("""<div class="controls" id="player" role="group"
 """)
 
 
-def surface_body(
-    store: Store, displays: Sequence[Display], settings: Settings, film: Markup, tail: Markup
-) -> Markup:
-    """Body of surface.html."""
-    parts = (
-        lead(store.facts),
-        controls(displays),
-        _surface(displays),
-        _READOUT,
-        factors(displays, settings),
-        film,
-        tail,
-    )
-    return Markup("".join(parts))
-
-
-def heatmap_body(
-    store: Store, displays: Sequence[Display], settings: Settings, film: Markup, tail: Markup
-) -> Markup:
-    """Body of heatmap.html."""
-    parts = (
-        lead(store.facts),
-        controls(displays),
-        _heatmap(displays),
-        _READOUT,
-        factors(displays, settings),
-        film,
-        tail,
-    )
-    return Markup("".join(parts))
+def single_body(store: Store, displays: Sequence[Display], settings: Settings, figure: Markup) -> Markup:
+    """Body of surface.html and heatmap.html, which hold one figure."""
+    return Markup(lead(store.facts) + controls(displays) + figure + _READOUT + factors(displays, settings))
 
 
 def combined_body(
@@ -221,7 +198,7 @@ def combined_body(
         lead(store.facts)
         + tour
         + controls(displays)
-        + f'<div class="row two">{_surface(displays)}{_heatmap(displays)}</div>'
+        + f'<div class="row two">{surface_panel(displays)}{heatmap_panel(displays)}</div>'
         + _READOUT
         + factors(displays, settings)
         + _PLAYER
@@ -229,13 +206,6 @@ def combined_body(
         + section("Video", film)
         + tail
     )
-
-
-BODIES: Mapping[str, Callable[[Store, Sequence[Display], Any, Markup, Markup], Markup]] = {
-    "surface": surface_body,
-    "heatmap": heatmap_body,
-    "combined": combined_body,
-}
 
 
 def metadata_tables(store: Store, series: Sequence[Series]) -> Markup:

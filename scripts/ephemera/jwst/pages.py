@@ -23,11 +23,21 @@ from ephemera.jwst.cube import read_series_file
 from ephemera.jwst.display import MOST_COLUMNS, MOST_ROWS, Display, colour_limits, make_display
 from ephemera.jwst.observation import SCALE_NAMES, FloatArray, Series, SingleArray
 from ephemera.jwst.options import settings_of
-from ephemera.jwst.page_parts import BODIES, bad_input_table, empty_body, lead, metadata_tables
+from ephemera.jwst.page_parts import (
+    PAGES,
+    bad_input_table,
+    combined_body,
+    empty_body,
+    heatmap_panel,
+    lead,
+    metadata_tables,
+    single_body,
+    surface_panel,
+)
 from ephemera.jwst.problems import BAD_INPUTS
 from ephemera.jwst.progress import Progress
 from ephemera.jwst.units import WAVELENGTHS, flux_factor
-from ephemera.pages import Markup, embed_json, page
+from ephemera.pages import Markup, asset, embed_json, page
 from ephemera.tables import read
 
 if TYPE_CHECKING:
@@ -36,6 +46,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Where scripts and styles of the pages lie, and the parts of the script in their order.
+ROOM = "ephemera.jwst"
+SCRIPTS = ("page_data.js", "page_plots.js", "page_controls.js", "page_tour.js")
 #: A larger video is not put into the page but named on it.
 MOST_VIDEO_BYTES = 8_000_000
 #: Codes of errors: 0 is none, the others are steps of the logarithm.
@@ -52,6 +65,12 @@ def plotting_library() -> str:
         message = "the plotting library holds the end of a script element and cannot be inlined"
         raise ValueError(message)
     return text
+
+
+def page_script() -> str:
+    """The script of the pages: all parts inside one function, so that their names stay among themselves."""
+    parts = "\n".join(asset(name, ROOM) for name in SCRIPTS)
+    return f"(() => {{\n{parts}\n}})();"
 
 
 def base64_block(name: str, values: npt.NDArray[Any]) -> Markup:
@@ -195,7 +214,7 @@ def make_pages(
     )
     if not store.analyses:
         body = Markup(lead(store.facts) + empty_body(store.facts) + bad_input_table(problems))
-        return {name: page(title, body) for name in BODIES}
+        return {name: page(title, body) for name in PAGES}
     most_rows = max(50, MOST_ROWS // len(series))
     displays = []
     for one, whole in zip(store.analyses, series, strict=True):
@@ -203,20 +222,19 @@ def make_pages(
         assert len(display.hours) <= 3 * MOST_COLUMNS
         displays.append(in_unit(display, whole.flux_unit, settings.flux_unit))
     blocks = Markup("".join(series_blocks(display, k) for k, display in enumerate(displays)))
-    library = plotting_library()
-    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
-    script = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
+    scripts, style = [plotting_library(), page_script()], asset("page.css", ROOM)
+    tail = Markup(metadata_tables(store, series) + bad_input_table(problems))
+    bodies = {
+        "surface": single_body(store, displays, settings, surface_panel(displays)),
+        "heatmap": single_body(store, displays, settings, heatmap_panel(displays)),
+        "combined": combined_body(store, displays, settings, video_markup(video), tail),
+    }
     pages = {}
-    for name, make_body in BODIES.items():
-        whole_page = name == "combined"
-        known = document(dataset, store, displays, series, settings, tour=settings.tour and whole_page)
-        film = video_markup(video) if whole_page else Markup("")
-        tail = (
-            Markup(metadata_tables(store, series) + bad_input_table(problems)) if whole_page else Markup("")
-        )
-        body = make_body(store, displays, settings, film, tail)
-        data = Markup(embed_json("meta", known) + blocks)
-        pages[name] = page(title, Markup(body + data), scripts=[library, script], styles=[style])
+    for name in PAGES:
+        tour = settings.tour and name == "combined"
+        known = document(dataset, store, displays, series, settings, tour=tour)
+        body = Markup(bodies[name] + embed_json("meta", known) + blocks)
+        pages[name] = page(title, body, scripts=scripts, styles=[style])
     return pages
 
 

@@ -59,6 +59,10 @@ class Unusable(Exception):  # noqa: N818 - a file that cannot be used is a resul
         return Problem(file, self.extension, self.code, str(self), Action.REFUSED, self.n_lost)
 
 
+class RangeError(ValueError):
+    """A range that holds nothing; the message names the range that is available."""
+
+
 BAD_INPUTS = TableDeclaration(
     "bad_inputs",
     "Files, extensions and integrations that were refused, ignored or used with a remark.",

@@ -20,7 +20,6 @@ from ephemera.jwst.observation import BoolArray, FloatArray, SingleArray
 ERRORS_TOO_LARGE, ERRORS_TOO_SMALL, RED_NOISE = 0.5, 2.0, 1.5
 #: Bins are made while there are at least this many.
 LEAST_BINS = 8
-CHANNELS_AT_ONCE = 128
 
 
 class Flag(enum.Enum):

@@ -9,11 +9,8 @@ import numpy as np
 
 from ephemera.jwst.normalised import Normalised
 from ephemera.jwst.observation import FloatArray
+from ephemera.jwst.problems import RangeError
 from ephemera.jwst.visits import visits
-
-
-class RangeError(ValueError):
-    """A range that holds nothing; the message names the range that is available."""
 
 
 def range_slice(values: FloatArray, limits: Sequence[float | None] | None, what: str, unit: str) -> slice:

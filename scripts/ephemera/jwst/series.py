@@ -14,22 +14,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.jwst.analysis import WHITE, Analysis, write_analyses
-from ephemera.jwst.bands import Band, make_bands
+from ephemera.jwst.analysis import Analysis, write_analyses
+from ephemera.jwst.bands import WHITE, Band, make_bands
 from ephemera.jwst.cube import group_names, read_series_file, write_series
 from ephemera.jwst.light_curve_columns import LIGHT_CURVES, MATRIX, SPECTRUM
-from ephemera.jwst.normalised import LightCurve, Normalised, light_curve, normalise
+from ephemera.jwst.normalised import LightCurve, Normalised, baseline_of, light_curve, normalise
 from ephemera.jwst.observation import SCALE_NAMES, BoolArray, FloatArray, Series
 from ephemera.jwst.options import settings_of
+from ephemera.jwst.problems import Outcome, RangeError
 from ephemera.jwst.progress import Progress
 from ephemera.jwst.quality import amplitude, channel_metrics, series_metrics
-from ephemera.jwst.ranges import RangeError, cut, range_slice
-from ephemera.jwst.transit import Trapezoid, fit_trapezoid, straight_line
+from ephemera.jwst.ranges import cut, range_slice
+from ephemera.jwst.transit import fit_trapezoid, straight_line
 from ephemera.jwst.visits import visit_numbers, visits
 from ephemera.tables import write
 
@@ -50,45 +51,39 @@ def first_valid_time(series: Sequence[Series]) -> float:
     return min(float(one.time[one.valid.any(axis=0)][0]) for one in series)
 
 
-def baseline_mask(series: Series, settings: Settings) -> BoolArray:
-    """Integrations of the baseline as the option says: all, out of transit, or intervals.
+def baseline_mask(series: Series, settings: Settings) -> tuple[BoolArray, list[str]]:
+    """Integrations of the baseline as the option says: all, out of transit, or intervals; and remarks.
 
-    Out of transit is what the file says, else outside the fitted trapezoid, else everything.
+    Out of transit is what the file says, else outside the fitted trapezoid, else, with a remark, everything.
     """
-    everything = np.ones(len(series.time), bool)
     if settings.baseline == "all":
-        return everything
-    if settings.baseline == "out_of_transit":
-        if series.out_of_transit is not None and series.out_of_transit.any():
-            return series.out_of_transit
-        found = fit_trapezoid(series.time, light_curve(series).flux)
-        outside = everything if found is None else np.abs(series.time - found.t0) > found.duration / 2
-        return outside if outside.any() else everything
-    chosen = np.zeros(len(series.time), bool)
-    for start, stop in settings.baseline:
-        chosen |= (series.time >= start) & (series.time <= stop)
-    if not chosen.any():
-        message = (
-            f"jwst.series.baseline: no integration of {series.name} inside; times are "
-            f"{series.time[0]:.6f} to {series.time[-1]:.6f}"
-        )
-        raise RangeError(message)
-    return chosen
+        return baseline_of(series, None), []
+    if settings.baseline != "out_of_transit":
+        return baseline_of(series, [(start, stop) for start, stop in settings.baseline]), []
+    if series.out_of_transit is not None and series.out_of_transit.any():
+        return series.out_of_transit, []
+    found = fit_trapezoid(series.time, light_curve(series).flux)
+    if found is not None:
+        outside = np.abs(series.time - found.t0) > found.duration / 2
+        if outside.any():
+            return outside, []
+    return baseline_of(series, None), [f"{series.name}: no transit was found, the baseline is all of it"]
 
 
 def analyse(
     whole: Series, zero: float, bands: Sequence[Band], settings: Settings
-) -> tuple[Analysis, Normalised, Trapezoid | None]:
-    """Everything about one series; `zero` is the time of hour 0."""
-    norm = normalise(
-        whole, baseline_mask(whole, settings), by_visit=settings.normalise == "visit",
-        gap_hours=settings.visit_gap_hours,
-    )  # fmt: skip
+) -> tuple[Analysis, Normalised, list[str]]:
+    """Everything about one series, and remarks; `zero` is the time of hour 0."""
+    baseline, remarks = baseline_mask(whole, settings)
+    by_visit = settings.normalise == "visit"
+    norm = normalise(whole, baseline, by_visit=by_visit, gap_hours=settings.visit_gap_hours)
     hours = (whole.time - zero) * 24
     channels = range_slice(whole.wavelength, settings.wavelength_range, "wavelength", "um")
     times = range_slice(hours, settings.time_range, "time", "h")
     if channels != slice(0, len(whole.wavelength)) or times != slice(0, len(whole.time)):
         norm = cut(norm, channels, times, settings.visit_gap_hours)
+        if not baseline[times].any():
+            remarks.append(f"{whole.name}: no baseline inside the time range, metrics are over all of it")
     one = norm.series
     matrix, errors = norm.matrix().T, norm.errors().T
     channel = channel_metrics(norm, matrix, errors)
@@ -100,16 +95,14 @@ def analyse(
     line = _line(one.time, white, norm.baseline, whole=bool(norm.baseline.all()))
     metrics = series_metrics(norm, channel, curves[WHITE], line)
     metrics["amplitude_percent"] = {name: amplitude(curve.flux) for name, curve in curves.items()}
-    trapezoid = None
     if settings.transit:
-        flat = white if line is None else white / line
-        trapezoid = fit_trapezoid(one.time, flat)
+        trapezoid = fit_trapezoid(one.time, white if line is None else white / line)
         metrics["transit"] = None if trapezoid is None else _finite(asdict(trapezoid))
     analysis = Analysis(
         one.name, one.wavelength, one.time, hours[times], norm.median, norm.level, norm.ranges, norm.baseline,
         norm.n_valid, curves, channel, metrics, channels, times,
     )  # fmt: skip
-    return analysis, norm, trapezoid
+    return analysis, norm, remarks
 
 
 def _curve(norm: Normalised, band: Band | None, settings: Settings, scatter: FloatArray) -> LightCurve:
@@ -249,20 +242,22 @@ def main(job: Job) -> None:
     folder.mkdir(parents=True)
     facts = json.loads(job.input.summary.read_text(encoding="utf-8"))
     series = read_series_file(job.input.series)
-    bands, warnings = make_bands(cast("Any", settings.bands))
+    # A list of blocks reaches a step as a list of mappings.
+    bands, warnings = make_bands([dict(band) for band in settings.bands])
     progress.stage("normalise", 0, max(len(series), 1))
     analyses: list[Analysis] = []
     norms: list[Normalised] = []
     zero = first_valid_time(series) if series else 0.0
     try:
         for number, one in enumerate(series, 1):
-            analysis, norm, _ = analyse(one, zero, bands, settings)
+            analysis, norm, remarks = analyse(one, zero, bands, settings)
             analyses.append(analysis)
             norms.append(norm)
+            warnings += remarks
             progress.stage("metrics", number, len(series))
     except RangeError as error:
         log.warning("%s", error)
-        facts = {**facts, "outcome": "bad_range", "detail": str(error)}
+        facts = {**facts, "outcome": Outcome.BAD_RANGE.value, "detail": str(error)}
         series, analyses, norms = [], [], []
     facts["warnings"] = warnings + _band_warnings(bands, analyses)
     for warning in facts["warnings"]:

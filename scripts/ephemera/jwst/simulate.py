@@ -257,5 +257,5 @@ def main(job: Job) -> None:
         raise ValueError(message)
     folder = job.input.source.parent / SIMULATED
     remove(folder)
-    known = simulate(folder, replace(SCENARIOS[name]), job.settings.seed)
+    known = simulate(folder, SCENARIOS[name], job.settings.seed)
     job.output.truth.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -217,8 +217,9 @@ def sample(n: int, most: int) -> IntArray:
 
 @dataclass(frozen=True)
 class Bridge:
-    """Synthetic columns between two visits: times and values (wavelength, column)."""
+    """Synthetic columns that follow visit `after` (from 0): times and values (wavelength, column)."""
 
+    after: int
     time: FloatArray
     values: SingleArray
 
@@ -246,7 +247,7 @@ def bridge_gaps(matrix: SingleArray, valid: BoolArray, time: FloatArray, visits:
         right = _side(matrix, valid, visits[k + 1], last=False)
         part = ((moments - a) / (b - a))[None, :]
         values = left[:, None] * (1 - part) + right[:, None] * part
-        bridges.append(Bridge(moments, values.astype(np.float32)))
+        bridges.append(Bridge(k, moments, values.astype(np.float32)))
     return bridges
 
 

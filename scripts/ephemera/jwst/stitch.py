@@ -35,7 +35,13 @@ def stitch(series: Sequence[Series], detectors: Sequence[str]) -> tuple[list[Ser
                 problems.append(Problem("", "", "not_stitched", message, Action.USED))
                 joined.append(other)
                 continue
-            whole, lost = _join(whole, other)
+            found, lost = _join(whole, other)
+            if not len(found.time):
+                message = f"{whole.name} and {other.name} were never observed together: not stitched"
+                problems.append(Problem("", "", "not_stitched", message, Action.USED))
+                joined.append(other)
+                continue
+            whole = found
             if lost:
                 message = f"{lost} integrations have no partner: left out of {whole.detector}"
                 problems.append(Problem("", "", "no_partner", message, Action.REFUSED, lost))
@@ -79,9 +85,10 @@ def _join(left: Series, right: Series) -> tuple[Series, int]:
 
 def _keep(left: Series, right: Series) -> tuple[np.ndarray, np.ndarray]:
     """Channels of each that stay: all outside the overlap, and those of the better one inside."""
-    low, high = right.wavelength[0], left.wavelength[-1]
-    in_left, in_right = left.wavelength >= low, right.wavelength <= high
-    if low > high or not in_left.any() or not in_right.any():
+    low, high = right.wavelength[0], min(left.wavelength[-1], right.wavelength[-1])
+    in_left = (left.wavelength >= low) & (left.wavelength <= high)
+    in_right = right.wavelength <= high
+    if not in_left.any() or not in_right.any():
         return np.ones(len(left.wavelength), bool), np.ones(len(right.wavelength), bool)
     better_left = _quality(left, in_left) >= _quality(right, in_right)
     return (

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.jwst.analysis import WHITE, Analysis, Store, read_analyses
+from ephemera.jwst.analysis import Analysis, Store, read_analyses
+from ephemera.jwst.bands import WHITE
 from ephemera.jwst.clocks import nearest
 from ephemera.jwst.cube import read_series_file
 from ephemera.jwst.observation import SCALE_NAMES, IntArray, Series, SingleArray
@@ -101,6 +102,8 @@ def encode(
             process.stdin.close()
         except BrokenPipeError:
             log.warning("the encoder stopped early")
+            with contextlib.suppress(BrokenPipeError):  # what waits to be written would break it again
+                process.stdin.close()
         words = process.stderr.read().decode("utf-8", "replace")
         code = process.wait()
     if code:
@@ -114,12 +117,10 @@ def tracks(store: Store, series: Sequence[Series], frames: IntArray) -> list[Tra
     found = []
     for one, whole in zip(store.analyses, series, strict=True):
         rows = frames if one is first else nearest(one.time, first.time[frames])
-        flux: SingleArray = whole.flux[one.channels, one.times].T[rows]
-        visit = np.zeros(len(one.time), np.int64)
-        for k, (start, stop) in enumerate(one.ranges):
-            visit[start:stop] = k
+        norm = one.normalised(whole)
+        flux: SingleArray = norm.series.flux.T[rows]
         with np.errstate(invalid="ignore", divide="ignore"):
-            level: SingleArray = one.level[visit[rows]].astype(np.float32)
+            level: SingleArray = norm.level[norm.visit[rows]].astype(np.float32)
             relative = (np.float32(100) * (flux / level - np.float32(1))).astype(np.float32)
         found.append(Track(one, rows, flux, relative))
     return found

@@ -42,11 +42,6 @@ def visit_numbers(ranges: list[tuple[int, int]], length: int) -> npt.NDArray[np.
     return numbers
 
 
-def cadence_hours(hours: FloatArray) -> float:
-    """Median step between integrations; NaN for fewer than two."""
-    return float(np.median(np.diff(hours))) if len(hours) > 1 else float("nan")
-
-
 def _ranges(edges: npt.NDArray[np.intp], length: int) -> list[tuple[int, int]]:
     bounds = [0, *edges.tolist(), length]
     return [(a, b) for a, b in itertools.pairwise(bounds) if b > a]

@@ -1,9 +1,8 @@
 """The local page: upload, options, progress, results, download.
 
 A small ASGI application on loopback. Uploads are streamed to disk and counted; nothing is unpacked here.
-Every
-request that changes something needs a header that other sites cannot send, and the host name must be ours,
-so that a page from elsewhere cannot use a server on this machine.
+Every request that changes something needs a header that other sites cannot send, and the host name must be
+ours, so that a page from elsewhere cannot use a server on this machine.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 
 from ephemera.jwst.command import LOOPBACK
-from ephemera.jwst.web_jobs import Jobs, RefusedError, WebJob
+from ephemera.jwst.web_jobs import PAGES, Jobs, RefusedError, WebJob
 from ephemera.jwst.web_page import index_page
 from ephemera.recipes.code import package_folder
 
@@ -36,7 +35,6 @@ log = logging.getLogger(__name__)
 
 #: Header that the page's own script sends with every change.
 OWN_HEADER = "x-ephemera"
-PAGES = ("combined", "surface", "heatmap")
 _SAFE = {
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",

@@ -17,7 +17,6 @@ import shutil
 import signal
 import sys
 import time
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 
 import yaml
 
-from ephemera.jwst.archive import Limits, check_directory, free_bytes
+from ephemera.jwst.archive import Limits, check_directory, free_bytes, opened
 from ephemera.jwst.bands import make_bands
 from ephemera.jwst.problems import Unusable
 
@@ -35,6 +34,8 @@ log = logging.getLogger(__name__)
 PARTS = ("profiles", "resources", "rules", "scripts", "workflow")
 #: First bytes of what is taken, and the suffix it gets.
 KINDS = {b"PK\x03\x04": ".zip", b"SIMPLE": ".fits", b"\x89HDF": ".h5", b"\x1f\x8b": ".fits.gz"}
+#: Pages of a finished job, the one with everything first.
+PAGES = ("combined", "surface", "heatmap")
 #: Finished jobs kept at most; jobs that may wait.
 MOST_KEPT, MOST_WAITING = 10, 5
 #: Seconds that a job has to end by itself when it is cancelled.
@@ -91,7 +92,7 @@ class WebJob:
             "total": found["total"],
             "elapsed_s": round(elapsed, 1),
             "remaining_s": None if remaining is None else round(remaining, 1),
-            "pages": [n for n in ("combined", "surface", "heatmap") if self.products("pages", f"{n}.html")]
+            "pages": [n for n in PAGES if self.products("pages", f"{n}.html")]
             if self.state == "done"
             else [],
         }
@@ -167,11 +168,8 @@ def check_upload(path: Path, name: str) -> str:
         raise RefusedError(message)
     if suffix == ".zip":
         try:
-            with zipfile.ZipFile(path) as archive:
+            with opened(path) as archive:
                 check_directory(archive, name, Limits(), free_bytes(path.parent))
-        except (zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-            message = f"{name} is damaged: {error}"
-            raise RefusedError(message) from None
         except Unusable as error:
             message = f"{name} is refused: {error}"
             raise RefusedError(message) from None
@@ -243,6 +241,8 @@ class Jobs:
                 *command, cwd=job.folder, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=output,
                 stderr=output, start_new_session=True,
             )  # fmt: skip
+            if job.key not in self.jobs:  # removed while it started
+                await stop(job.process)
             code = await job.process.wait()
         job.ended = time.monotonic()
         job.process = None

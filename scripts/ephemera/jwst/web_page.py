@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ephemera.jwst.colour_scales import COLOUR_SCALES
-from ephemera.pages import Markup, escape, page, section
+from ephemera.pages import Markup, asset, escape, page, section
 
 #: The page may ask its own server, and nothing else.
 POLICY = (
@@ -50,13 +48,13 @@ def index_page(most_bytes: int) -> str:
         "and removed when this server ends.</p>"
     )
     body = Markup(text + form + section("Progress", progress) + section("Results", results))
-    folder = Path(__file__).parent
-    style = (folder / "page.css").read_text(encoding="utf-8") + (
+    style = asset("page.css", "ephemera.jwst") + (
         "label.field { max-width: 100%; min-width: 0; } input[type=file] { width: 100%; }"
         " progress { width: min(40rem, 100%); height: 1.4rem; }"
         " textarea, input { font: inherit; color: inherit; background: var(--paper);"
         " border: 1px solid var(--line);"
         " border-radius: 4px; padding: .4rem; max-width: 100%; }"
     )
-    script = (folder / "web.js").read_text(encoding="utf-8")
-    return page("JWST time series", body, scripts=[script], styles=[style], policy=POLICY)
+    return page(
+        "JWST time series", body, scripts=[asset("web.js", "ephemera.jwst")], styles=[style], policy=POLICY
+    )

@@ -77,7 +77,7 @@ class Opened:
     mapped: mmap.mmap | None = None
 
 
-def read_x1dints(opened: Opened, dq_bits: Sequence[int] = (0,), most_cells: int = 2_000_000_000) -> Contents:
+def read_x1dints(opened: Opened, dq_bits: Sequence[int], most_cells: int) -> Contents:
     """All series pieces of a file; a table of more than `most_cells` is refused before it fills memory.
 
     Raises Unusable when the file has no EXTRACT1D with integrations.
@@ -97,7 +97,8 @@ def read_x1dints(opened: Opened, dq_bits: Sequence[int] = (0,), most_cells: int 
         try:
             _check(extension, layout, name, most_cells)
             if "INT_NUM" in layout.columns or layout.columns["FLUX"].count > 1:
-                contents.pieces.append(_new_piece(opened, extension, layout, name, table, bits))
+                scale = _wavelength_scale(opened, extension, layout, name, contents)
+                contents.pieces.append(_new_piece(opened, extension, layout, name, scale, table, bits))
                 _note_loss(contents, opened.file, extension, name)
             else:
                 key = (
@@ -139,6 +140,14 @@ def _check(extension: Extension, layout: Layout, name: str, most_cells: int) -> 
         code = "truncated" if declared else "empty"
         raise Unusable(code, "no whole row is in the file", extension=name, n_lost=declared)
     width = layout.columns["FLUX"].count
+    used = ("WAVELENGTH", "FLUX_ERROR", "ERROR", *_VARIANCES, "DQ")
+    other = {
+        c: layout.columns[c].count for c in used if c in layout.columns and layout.columns[c].count != width
+    }
+    if other:
+        listed = ", ".join(f"{column} {count}" for column, count in other.items())
+        message = f"FLUX has {width} elements a row, but {listed}"
+        raise Unusable("bad_shape", message, extension=name, n_lost=extension.rows)
     if extension.rows * width > most_cells:
         message = (
             f"{extension.rows} integrations of {width} channels; at most {most_cells} cells are allowed "
@@ -191,7 +200,13 @@ def _int_times(opened: Opened, layouts: Layouts) -> IntTimes | None:
 
 
 def _new_piece(
-    opened: Opened, extension: Extension, layout: Layout, name_of: str, table: IntTimes | None, bits: np.int64
+    opened: Opened,
+    extension: Extension,
+    layout: Layout,
+    name_of: str,
+    scale: float,
+    table: IntTimes | None,
+    bits: np.int64,
 ) -> Piece:
     """One piece of a table with a row per integration, read block by block and let go of."""
     rows = table_rows(opened.buffer, extension, layout)
@@ -201,7 +216,6 @@ def _new_piece(
     mask = np.zeros((count, width), np.uint8)
     grids = GridList(width)
     grid_of = np.empty(count, np.int64)
-    scale = _wavelength_scale(rows[:1], layout)
     numbers = np.empty(count, np.int64)
     days = {name: np.empty(count) for name in ("TDB-MID", "MJD-AVG", "MJD-BEG")}
     for first in range(0, count, ROWS_AT_ONCE):
@@ -248,8 +262,19 @@ def _drop(opened: Opened, start: int, length: int) -> None:
         opened.mapped.madvise(mmap.MADV_DONTNEED, first, start + length - first)
 
 
-def _wavelength_scale(rows: npt.NDArray[np.void], layout: Layout) -> float:
-    unit, _ = wavelength_unit(layout.columns["WAVELENGTH"].unit, column_values(rows, layout, "WAVELENGTH"))
+def _wavelength_scale(
+    opened: Opened, extension: Extension, layout: Layout, name: str, contents: Contents
+) -> float:
+    """Micrometres in the unit of the wavelengths of a table; what was guessed is said."""
+    rows = table_rows(opened.buffer, extension, layout)
+    # All of a table of one spectrum, the first row of one with a spectrum a row.
+    first = rows if layout.columns["WAVELENGTH"].count == 1 else rows[:1]
+    unit, guessed = wavelength_unit(
+        layout.columns["WAVELENGTH"].unit, column_values(first, layout, "WAVELENGTH")
+    )
+    if guessed:
+        message = f"WAVELENGTH has no unit: taken as {unit} from its median"
+        contents.problems.append(Problem(opened.file, name, "guessed_unit", message, Action.USED))
     return WAVELENGTHS[unit]
 
 
@@ -311,13 +336,17 @@ def _old_pieces(
             error = Unusable("truncated", "cut short", extension=f"EXTRACT1D,{number}", n_lost=1)
             contents.problems.append(error.row(opened.file))
     if whole:
-        contents.pieces.append(_old_piece(opened, whole, layout, table, bits))
+        name = f"EXTRACT1D,{whole[0][0]}-{whole[-1][0]}"
+        scale = _wavelength_scale(opened, whole[0][1], layout, name, contents)
+        contents.pieces.append(_old_piece(opened, whole, layout, name, scale, table, bits))
 
 
 def _old_piece(
     opened: Opened,
     members: Sequence[tuple[int, Extension]],
     layout: Layout,
+    name_of: str,
+    scale: float,
     table: IntTimes | None,
     bits: np.int64,
 ) -> Piece:
@@ -329,7 +358,6 @@ def _old_piece(
     mask = np.zeros((count, width), np.uint8)
     grids = GridList(width)
     grid_of = np.empty(count, np.int64)
-    scale = _wavelength_scale(table_rows(opened.buffer, first, layout), layout)
     for k, (_, extension) in enumerate(members):
         rows = table_rows(opened.buffer, extension, layout)
         grid_of[k] = grids.add_one(column_values(rows, layout, "WAVELENGTH") * scale)
@@ -341,7 +369,7 @@ def _old_piece(
     tdb, utc, start = (_numbers(extensions, key) for key in ("TDB-MID", "MJD-AVG", "MJD-BEG"))
     return Piece(
         opened.file,
-        f"EXTRACT1D,{members[0][0]}-{members[-1][0]}",
+        name_of,
         _detector(opened, first),
         first.integer("SPORDER", 1),
         flux,

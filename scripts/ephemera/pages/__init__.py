@@ -8,7 +8,7 @@ the page forbids it to ask any host for anything. Pages read well in light and d
 and with the keyboard alone.
 """
 
-from ephemera.pages.page import Markup, address, embed_json, escape, figure_tag, link, page, section
+from ephemera.pages.page import Markup, address, asset, embed_json, escape, figure_tag, link, page, section
 from ephemera.pages.table import Cell, Heading, table
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Heading",
     "Markup",
     "address",
+    "asset",
     "embed_json",
     "escape",
     "figure_tag",

@@ -126,6 +126,6 @@ def embed_json(name: str, content: Any) -> Markup:
 
 
 @cache
-def asset(name: str) -> str:
-    """Text of a file of this room."""
-    return resources.files("ephemera.pages").joinpath(name).read_text(encoding="utf-8")
+def asset(name: str, room: str = "ephemera.pages") -> str:
+    """Text of a script or style that lies beside the modules of a room; it counts as code of who names it."""
+    return resources.files(room).joinpath(name).read_text(encoding="utf-8")

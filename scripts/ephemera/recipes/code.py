@@ -2,7 +2,8 @@
 
 Comments, docstrings, formatting and file times do not count. Neither do blocks that never run inside
 a step: `if TYPE_CHECKING:` and `if __name__ == "__main__":`. Nor does what runs a step: `ephemera.job`
-moves files and writes logs, but makes no number.
+moves files and writes logs, but makes no number. Scripts and styles of pages count where a module names
+a file that lies beside it, such as "table.js".
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -19,6 +21,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 PACKAGE = "ephemera"
+#: Names of files that are code of the pages that a module writes.
+_ASSET = re.compile(r"[\w-]+\.(?:css|js)")
 
 
 @cache
@@ -28,10 +32,11 @@ def package_folder() -> Path:
 
 
 class Parsed(NamedTuple):
-    """Digest of one file's tree and the dotted names it may import."""
+    """Digest of one file's tree, the dotted names it may import, the scripts and styles it names."""
 
     digest: str
     imports: tuple[str, ...]
+    assets: tuple[str, ...] = ()
 
 
 class SourceTree:
@@ -83,7 +88,8 @@ class SourceTree:
             path = self._path_of(name)
             assert path is not None
             parsed = self._parsed(path)
-            known = parsed.digest, [m for candidate in parsed.imports for m in self._existing(candidate)]
+            imported = [m for candidate in parsed.imports for m in self._existing(candidate)]
+            known = _with_assets(parsed, Path(path).parent), imported
             self._modules[name] = known
         return known
 
@@ -122,7 +128,10 @@ def _read_memory(path: Path | None) -> dict[str, Parsed]:
         content = json.loads(path.read_bytes())
         if content["maker"] != _maker():
             return {}
-        return {key: Parsed(digest, tuple(imports)) for key, (digest, imports) in content["sources"].items()}
+        return {
+            key: Parsed(digest, tuple(imports), tuple(assets))
+            for key, (digest, imports, assets) in content["sources"].items()
+        }
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
@@ -148,7 +157,20 @@ def parse(content: bytes, path: str) -> Parsed:
     """Digest and imports of a source file; `path` stands in the message of a SyntaxError."""
     tree = _Stripped().visit(ast.parse(content, filename=path))
     digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return Parsed(digest, tuple(sorted(set(_imports(tree)))))
+    constants = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assets = sorted(text for text in constants if isinstance(text, str) and _ASSET.fullmatch(text))
+    return Parsed(digest, tuple(sorted(set(_imports(tree)))), tuple(assets))
+
+
+def _with_assets(parsed: Parsed, folder: Path) -> str:
+    """Digest of a module and of the scripts and styles beside it that it names."""
+    found = [folder / name for name in parsed.assets if (folder / name).is_file()]
+    if not found:
+        return parsed.digest
+    digest = hashlib.sha256(parsed.digest.encode())
+    for path in found:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:

@@ -21,8 +21,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ephemera.survey.columns import SOURCE
+from ephemera.survey.columns import REJECTED, SOURCE
 from ephemera.survey.parquet_tables import read_table, table_of, table_of_rows, write_table
+from ephemera.tables import write
 from ephemera.tables.foreign import CatalogueError, degrees, read_columns
 
 if TYPE_CHECKING:
@@ -332,8 +333,8 @@ def main(job: Job) -> None:
         log.warning("%d rows rejected, first: row %d (%s): %s", len(sources.rejected), *sources.rejected[0])
     warn_of_neighbours(table)
     write_table(table, "source", job.output.sources)
-    lines = [f'{row},"{name}",{reason}' for row, name, reason in sources.rejected]
-    job.output.rejected.write_text("\n".join(["row,name,reason", *lines]) + "\n", encoding="utf-8")
+    rejected = [dict(zip(REJECTED.names, row, strict=True)) for row in sources.rejected]
+    write(table_of_rows(REJECTED, rejected), REJECTED, job.output.rejected)
     job.output.batches.mkdir(parents=True)
     for name, part in batches_of(table, job.settings.batch, job.settings.batch_degrees).items():
         file = job.output.batches / f"{name}.parquet"

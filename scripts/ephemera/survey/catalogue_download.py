@@ -6,8 +6,9 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ephemera.survey.archive_web import web_of
 from ephemera.survey.catalogue import WD_URL
-from ephemera.transfer import BadAnswer, Web, WebError
+from ephemera.transfer import BadAnswer, WebError
 
 if TYPE_CHECKING:
     from ephemera.job import Job
@@ -42,13 +43,5 @@ def main(job: Job) -> None:
     if settings.offline:
         msg = f"offline: put the file of {url} at {job.output.catalogue.name} in the raw folder yourself"
         raise WebError(msg)
-    web = Web(
-        Path(settings.lock_folder),
-        connect_timeout=settings.connect_timeout_s,
-        read_timeout=settings.read_timeout_s,
-        retries=settings.retries,
-        per_second=settings.requests_per_s,
-        connections=settings.connections,
-    )
-    web.download(url, job.output.catalogue, check=is_no_page)
+    web_of(settings).download(url, job.output.catalogue, check=is_no_page)
     log.info("%s: %d bytes", url, job.output.catalogue.stat().st_size)

@@ -45,6 +45,24 @@ GAIA = TableDeclaration(
         Column("phot_rp_mean_mag", "f8", "mag", "phot.mag;em.opt.R", "RP"),
     ),
 )
+REJECTED = TableDeclaration(
+    "rejected",
+    "Rows of the catalogue that cannot be used.",
+    (
+        Column("row", "i8", None, "meta.record", "Row number in the catalogue, from 0"),
+        Column("name", "str", None, "meta.id", "Name in the catalogue"),
+        Column("reason", "str", None, "meta.note", "Why it cannot be used"),
+    ),
+)
+ORPHAN = TableDeclaration(
+    "orphan",
+    "Raw files on disk that belong to no source of the catalogue.",
+    (
+        Column("survey", "str", None, "meta.dataset", "Survey"),
+        Column("path", "str", None, "meta.ref.file", "File in the raw store"),
+        Column("reason", "str", None, "meta.note", "Why it belongs to none"),
+    ),
+)
 RAW = TableDeclaration(
     "raw",
     "What each survey returned for each source.",
@@ -72,6 +90,16 @@ OUTCOME = TableDeclaration(
         Column("status", "str", None, "meta.code.status", "ok, empty, missing, stale or error"),
         Column("reason", "str", None, "meta.note", "Why there is nothing"),
         Column("n_curves", "i4", None, "meta.number", "Light curves"),
+    ),
+)
+FAILURE = TableDeclaration(
+    "failure",
+    "Sources and light curves that a plug-in failed for.",
+    (
+        Column("source", "str", None, "meta.id;meta.main", "Name in the catalogue"),
+        Column("survey", "str", None, "meta.dataset", "Survey"),
+        Column("curve_id", "str", None, "meta.id.part", "Light curve; null for a whole source"),
+        Column("reason", "str", None, "meta.note", "What the plug-in raised"),
     ),
 )
 CURVE = TableDeclaration(

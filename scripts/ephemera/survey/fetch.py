@@ -9,40 +9,39 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
 
 from ephemera.files import final_path, sha256_of
-from ephemera.survey.asking import Asker, StopSurvey, make_asker
+from ephemera.survey.asking import Asker, make_asker
 from ephemera.survey.columns import RAW
 from ephemera.survey.outcomes import SourceError, Status
 from ephemera.survey.parquet_tables import read_table, table_of_rows, write_table
-from ephemera.survey.plugins import too_many
+from ephemera.survey.plugins import check_failures
+from ephemera.survey.raw_rows import column
 from ephemera.survey.store import Raw, raw_path, read_metadata, read_raw, write_raw
+from ephemera.survey.time_columns import find_time
 
 if TYPE_CHECKING:
     from ephemera.job import Job
 
 log = logging.getLogger(__name__)
 
-#: Columns that hold times, by survey, and what to add for MJD.
-TIMES = ("mjd", "TIME", "time", "bjd", "jd")
 
-
-def span_of(table: pa.Table, metadata: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    """First and last MJD of raw rows, where they have a column of times that is known."""
-    name = next((n for n in TIMES if n in table.column_names), None)
-    if name is None or len(table) == 0 or not pa.types.is_floating(table[name].type):
+def span_of(raw: Raw) -> tuple[float | None, float | None]:
+    """First and last MJD of raw rows, where a column of times says by its name or is told what it counts."""
+    told, means = raw.metadata.get("time_told"), raw.metadata.get("meanings") or {}
+    try:
+        name, kind = find_time(raw.table.column_names, told, means.get("time"))
+        mjd = kind.mjd(column(raw.table, name))
+    except ValueError:
         return None, None
-    values = table[name].filter(pc.is_finite(table[name]))
-    limits = pc.min_max(values).as_py()
-    zero = float(metadata.get("mjd_zero", 0.0))
-    return (None, None) if limits["min"] is None else (limits["min"] + zero, limits["max"] + zero)
+    known = mjd[np.isfinite(mjd)]
+    return (float(known.min()), float(known.max())) if len(known) else (None, None)
 
 
 class Batch:
@@ -75,14 +74,12 @@ class Batch:
             request = self.asker.request(row)
             entry["request"] = json.dumps(request, sort_keys=True)
             status, reason = self._obtain(path, row, request)
-        except StopSurvey:
-            raise
+            if status is Status.MISSING:
+                return {**entry, "status": status.value, "reason": reason}
+            return {**entry, **self._described(path, status, reason)}
         except (SourceError, ValueError) as error:
             log.warning("%s: %s", row["name"], error)
             return {**entry, "status": Status.ERROR.value, "reason": str(error)}
-        if status is Status.MISSING:
-            return {**entry, "status": status.value, "reason": reason}
-        return {**entry, **self._described(path, status, reason)}
 
     def _obtain(
         self, path: Path, row: Mapping[str, Any], request: Mapping[str, Any]
@@ -106,7 +103,7 @@ class Batch:
     def _described(self, path: Path, status: Status | None, reason: str) -> dict[str, Any]:
         """Columns of the table that tell what a raw file holds."""
         raw = read_raw(path)
-        first, last = span_of(raw.table, raw.metadata)
+        first, last = span_of(raw)
         if status is None:
             status = Status.OK if len(raw.table) else Status.EMPTY
             reason = str(raw.metadata.get("reason", "")) or ("" if len(raw.table) else "no_rows")
@@ -127,10 +124,19 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     return {k: (dict(v) if isinstance(v, list) else v) for k, v in row.items() if v == v}
 
 
-def again_path(raw: Path) -> Path:
-    """Mark beside a table of statuses that says: not complete, try again."""
-    final = final_path(raw)
+def again_path(output: Path) -> Path:
+    """Mark beside a table that says: not complete, try again."""
+    final = final_path(output)
     return final.with_name(final.name.removesuffix(".parquet") + ".again")
+
+
+def mark_incomplete(output: Path, sources: Sequence[str]) -> None:
+    """Leave the mark beside a table that lacks some sources, or take it away."""
+    mark = again_path(output)
+    if sources:
+        mark.write_text("\n".join(sources) + "\n", encoding="utf-8")
+    else:
+        mark.unlink(missing_ok=True)
 
 
 def main(job: Job) -> None:
@@ -145,17 +151,11 @@ def main(job: Job) -> None:
     rows = read_table(job.input.batch).to_pylist()
     with ThreadPoolExecutor(max_workers=settings.connections if asker.needs_network else 1) as pool:
         entries = list(pool.map(batch.one, rows))
-    failed = [entry for entry in entries if entry["status"] == Status.ERROR.value]
-    if asker.is_plugin and too_many(len(failed), len(entries), settings.max_failures):
-        first = f"first {failed[0]['source']}: {failed[0]['reason']}"
-        msg = f"{len(failed)} of {len(entries)} sources failed, {first}"
-        raise RuntimeError(msg)
+    if asker.is_plugin:
+        failed = [f"{e['source']}: {e['reason']}" for e in entries if e["status"] == Status.ERROR.value]
+        check_failures("sources", failed, len(entries), settings.max_failures)
     write_table(table_of_rows(RAW, entries), "raw", job.output.raw)
-    mark = again_path(job.output.raw)
-    incomplete = [e for e in entries if e["status"] in (Status.ERROR.value, Status.MISSING.value)]
-    if incomplete:
-        mark.write_text("\n".join(e["source"] for e in incomplete) + "\n", encoding="utf-8")
-    else:
-        mark.unlink(missing_ok=True)
+    again = (Status.ERROR.value, Status.MISSING.value)
+    mark_incomplete(job.output.raw, [e["source"] for e in entries if e["status"] in again])
     counts = {kind.value: sum(e["status"] == kind.value for e in entries) for kind in Status}
     log.info("%s: %s", job.wildcards.batch, counts)

@@ -2,7 +2,8 @@
 
 Reads the catalogue and asks the archive for a cone around each source; answers are kept in the raw store and
 never asked for twice. Candidates are moved from Gaia's epoch to that of the catalogue before the nearest is
-chosen: a fast star is a whole second away after a few years. Makes one row a source that has a match.
+chosen: a fast star is a whole second away after a few years. Makes one row a source that has a match;
+sources that could not be asked for offline are asked for by the next run that is not.
 """
 
 from __future__ import annotations
@@ -18,16 +19,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pcsv
 
-from ephemera.survey.archive_web import kept, now, web_of
-from ephemera.survey.asking import StopSurvey
+from ephemera.survey.archive_web import Archive, kept, now
 from ephemera.survey.catalogue import in_range, in_shard, load
 from ephemera.survey.columns import GAIA
-from ephemera.survey.fetch import Batch
+from ephemera.survey.fetch import Batch, mark_incomplete
 from ephemera.survey.nearest import Sky, moved
-from ephemera.survey.outcomes import SourceError, Status
+from ephemera.survey.outcomes import Status
 from ephemera.survey.parquet_tables import table_of_rows, write_table
 from ephemera.survey.store import Raw, read_raw
-from ephemera.transfer import Answer, BadAnswer, Refused, WebError
+from ephemera.transfer import Answer, BadAnswer
 
 if TYPE_CHECKING:
     from ephemera.job import Job
@@ -57,14 +57,14 @@ def check_csv(answer: Answer) -> None:
         raise BadAnswer(msg)
 
 
-class GaiaAsker:
+class GaiaAsker(Archive):
     """The Gaia archive's cones."""
 
-    survey, needs_network, is_plugin = "GAIA", True, False
+    survey, refused = "GAIA", "the Gaia archive refused access"
 
     def __init__(self, settings: Any) -> None:
+        super().__init__(settings)
         self.settings, self.url = settings, settings.gaia_url
-        self.web = None if settings.offline else web_of(settings)
 
     def request(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The query for a source."""
@@ -78,17 +78,8 @@ class GaiaAsker:
 
     def fetch(self, row: Mapping[str, Any]) -> Raw:
         """Candidates of a source."""
-        if self.web is None:
-            msg = "offline"
-            raise SourceError(msg)
         started = now()
-        try:
-            answer = self.web.get(self.url, self.request(row), check=check_csv)
-        except Refused as error:
-            msg = f"the Gaia archive refused access: {error}"
-            raise StopSurvey(msg) from error
-        except WebError as error:
-            raise SourceError(str(error)) from error
+        answer = self.ask(self.url, self.request(row), check_csv)
         table = pcsv.read_csv(
             io.BytesIO(answer.body), convert_options=pcsv.ConvertOptions(column_types=TYPES)
         )
@@ -129,4 +120,8 @@ def main(job: Job) -> None:
             best = nearest(read_raw(Path(entry["path"])).table, row, settings.match_arcsec)
             found += [] if best is None else [best]
     write_table(table_of_rows(GAIA, found), "gaia", job.output.matches)
+    missing = [entry["source"] for entry in entries if entry["status"] == Status.MISSING.value]
+    if missing:
+        log.warning("offline: %d of %d sources are not in the raw store", len(missing), len(rows))
+    mark_incomplete(job.output.matches, missing)
     log.info("%d of %d sources have a match", len(found), len(rows))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ephemera.seeds import generator
-from ephemera.survey.columns import DETECTION, INJECTION
+from ephemera.survey.columns import DETECTION, FAILURE, INJECTION
 from ephemera.survey.curve_files import read_curves
 from ephemera.survey.describing import Extractor, feature_table
 from ephemera.survey.injection import (
@@ -32,14 +32,8 @@ from ephemera.survey.judging import Search, Searched, detection_rows, search_cur
 from ephemera.survey.light_curve import DAY, LightCurve
 from ephemera.survey.outcomes import SourceError
 from ephemera.survey.parquet_tables import read_table, table_of_rows, write_table
-from ephemera.survey.plugins import (
-    finder_of,
-    guarded,
-    quality_of,
-    simulator_of,
-    too_many,
-    write_failures,
-)
+from ephemera.survey.plugins import check_failures, simulator_of
+from ephemera.tables import write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,10 +83,9 @@ class Injector:
     def __init__(self, settings: Any, survey: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
         self.settings: Settings = settings
         self.survey, self.rows = survey, rows
-        finder = finder_of(settings)
-        self.real = search_of(settings, survey, quality_of(settings, rows), finder)
-        self.search = search_of(settings, survey, quality_of(settings, rows, sim=True), finder)
-        self.plugin = simulator_of(settings)
+        self.real = search_of(settings, survey, rows)
+        self.search = search_of(settings, survey, rows, sim=True)
+        self.simulate = simulator_of(settings)
         self.gain = getattr(settings.gain, survey, None)
 
     def source(self, name: str, curves: Sequence[LightCurve]) -> list[Injected]:
@@ -117,21 +110,19 @@ class Injector:
         self, rng: np.random.Generator, searched: Sequence[Searched]
     ) -> tuple[int, Truth, LightCurve] | None:
         """Number of a light curve, an event, and the light curve with the event in it."""
-        if self.plugin is None:
+        if self.simulate is None:
             drawn = draw(rng, [(s.curve, s.scores) for s in searched], self.settings)
             if drawn is None:
                 return None
             which, truth = drawn
             original = searched[which]
             return which, truth, inject(original.curve, original.scores.mean, truth, self.gain)
-        plugin, config = self.plugin
         usable = [k for k, s in enumerate(searched) if s.curve.usable.any()]
         if not usable:
             return None
         which = usable[int(rng.integers(len(usable)))]
         curve = searched[which].curve
-        truth = Truth(**guarded(plugin.name, lambda: plugin.draw(rng, curve, config)))
-        flux = guarded(plugin.name, lambda: plugin.apply(curve, truth))
+        truth, flux = self.simulate(rng, curve)
         return which, truth, curve.with_flux(flux, curve.flux_err)
 
 
@@ -144,17 +135,17 @@ def main(job: Job) -> None:
     for curve in read_curves(job.input.curves):
         by_source[curve.source].append(curve)
     injected: list[Injected] = []
-    failures: list[tuple[str, str, str, str]] = []
+    failures: list[dict[str, str]] = []
     for name, curves in sorted(by_source.items()):
         try:
             injected += injector.source(name, curves)
         except SourceError as error:
             log.warning("%s: %s", name, error)
-            failures.append((name, job.wildcards.survey, "", f"injection: {error}"))
-    if too_many(len(failures), len(by_source), job.settings.max_failures):
-        msg = f"injections of {len(failures)} of {len(by_source)} sources failed, first {failures[0]}"
-        raise RuntimeError(msg)
-    write_failures(job.output.failures, failures)
+            survey = job.wildcards.survey
+            failures.append({"source": name, "survey": survey, "reason": f"injection: {error}"})
+    told = [f"{failure['source']}: {failure['reason']}" for failure in failures]
+    check_failures("sources", told, len(by_source), job.settings.max_failures)
+    write(table_of_rows(FAILURE, failures), FAILURE, job.output.failures)
     write_table(table_of_rows(INJECTION, [i.row for i in injected]), "injection", job.output.injections)
     detections = [row for i in injected for row in i.detections]
     write_table(table_of_rows(DETECTION, detections), "detection", job.output.detections)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,9 @@ from ephemera.survey.finder import Event, Signs, events
 from ephemera.survey.light_curve import LightCurve
 from ephemera.survey.matched_filter import matched_scores
 from ephemera.survey.photometry import mag_of
+from ephemera.survey.plugins import finder_of, quality_of
 from ephemera.survey.quality import Check, Scores, judge
-from ephemera.survey.templates import Bank
+from ephemera.survey.templates import Bank, bank
 
 #: Letters of a detection's id.
 ID_LENGTH = 20
@@ -73,13 +74,18 @@ class Searched:
         return marks
 
 
-def search_of(settings: Any, survey: str, check: Check | None = None, finder: Finder | None = None) -> Search:
-    """The search that the options ask for in one survey."""
-    from ephemera.survey.templates import bank
+def search_of(
+    settings: Any, survey: str, rows: Mapping[str, Mapping[str, Any]], *, sim: bool = False
+) -> Search:
+    """The search that the options ask for in one survey, with their plug-ins.
 
+    `rows` are those of the catalogue by source, `sim` says that light curves have events injected: both are
+    for quality plug-ins.
+    """
     found = settings.finder
+    plugin = finder_of(settings)
     templates = None
-    if found.method == "matched" and finder is None:
+    if found.method == "matched" and plugin is None:
         templates = bank(found.shape, found.min_width, found.max_width, found.overlap)
     return Search(
         offset_threshold=settings.quality.offset_threshold,
@@ -91,9 +97,9 @@ def search_of(settings: Any, survey: str, check: Check | None = None, finder: Fi
         max_gap_days=getattr(found.max_gap_days, survey, None),
         remove_failed=found.remove_failed,
         bank=templates,
-        check=check,
-        finder=finder,
-        finder_name="plugin" if finder is not None else "",
+        check=quality_of(settings, rows, sim=sim),
+        finder=None if plugin is None else plugin[1],
+        finder_name="" if plugin is None else plugin[0],
     )
 
 

@@ -6,18 +6,14 @@ changed once made; a changed light curve is a new one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ephemera.survey.photometry import mag_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -25,6 +21,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 #: Seconds of a day.
 DAY = 86400.0
+#: All bits of a survey's flags: only epochs without any are used.
+ANY_BIT = -1
 
 
 @dataclass(frozen=True)
@@ -115,14 +113,6 @@ class LightCurve(Photometry):
         return replace(self, flux=flux, flux_err=flux_err)
 
 
-def in_order(mjd: FloatArray) -> IntArray:
-    """Order of rows by time, those without a time last; rows already in order stay where they are."""
-    finite = mjd[np.isfinite(mjd)]
-    if np.all(finite[1:] >= finite[:-1]):
-        return np.arange(len(mjd))
-    return np.argsort(mjd, kind="stable")
-
-
 def faulty(mjd: FloatArray, flux: FloatArray, flux_err: FloatArray) -> dict[str, BoolArray]:
     """Rows that no survey flag marks but that cannot be used, by kind of fault.
 
@@ -134,35 +124,3 @@ def faulty(mjd: FloatArray, flux: FloatArray, flux_err: FloatArray) -> dict[str,
             "flux is not a number": ~np.isfinite(flux),
             "error is not positive": (flux_err <= 0) | np.isinf(flux_err),
         }
-
-
-def to_frame(curve: LightCurve, scores: Mapping[str, npt.NDArray[Any]] | None = None) -> pd.DataFrame:
-    """The light curve as a DataFrame with the columns of the table `epoch`; metadata in `attrs`."""
-    import pandas as pd
-
-    mag, mag_err = curve.magnitudes
-    n = len(curve)
-    absent = np.full(n, np.nan)
-    columns: dict[str, Any] = {
-        "curve_id": [curve.curve_id] * n,
-        "mjd": curve.mjd,
-        "time_bjd_tdb": absent if curve.time_bjd_tdb is None else curve.time_bjd_tdb,
-        "flux": curve.flux,
-        "flux_err": curve.flux_err,
-        "mag": mag,
-        "mag_err": mag_err,
-        "flag": curve.flag,
-        "bad": curve.bad,
-        "live": curve.live,
-    }
-    if curve.x is not None and curve.y is not None:
-        names = ("ra", "dec") if curve.position == "sky" else ("x", "y")
-        columns |= dict(zip(names, (curve.x, curve.y), strict=True))
-    columns |= dict(scores or {})
-    frame = pd.DataFrame(columns)
-    for name in ("source", "survey", "object_id", "filter", "season", "season_of", "flux_unit"):
-        frame.attrs[name] = getattr(curve, name)
-    for name in ("zero_point", "zero_point_measured", "exptime", "cadence"):
-        frame.attrs[name] = float(getattr(curve, name))
-    frame.attrs["curve_id"] = curve.curve_id
-    return frame

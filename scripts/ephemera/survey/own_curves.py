@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ephemera.survey.light_curve import LightCurve, faulty
+from ephemera.survey.light_curve import ANY_BIT, LightCurve, faulty
+from ephemera.survey.own_files import meanings
 from ephemera.survey.photometry import MICROJANSKY, flux_of
 from ephemera.survey.raw_rows import column, floats
 from ephemera.survey.seasons import in_seasons
-from ephemera.survey.time_columns import find_time
+from ephemera.survey.time_columns import MJD_ZERO, find_time
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,9 +32,13 @@ def light_curves(
     n = len(table)
     if n == 0:
         return []
-    means: Mapping[str, str] = metadata["meanings"]
-    whole = _all_epochs(table, metadata, str(row["name"]), getattr(settings.bad_bits, "FILES", -1))
-    filters = column(table, means["filter"]).astype(str) if "filter" in means else np.full(n, NAMELESS)
+    # Files that the peer made say nothing: their columns are known by name.
+    means: Mapping[str, str] = metadata.get("meanings") or meanings(table.column_names, {})
+    bad_bits = getattr(settings.bad_bits, "FILES", ANY_BIT)
+    whole = _all_epochs(table, metadata, means, str(row["name"]), bad_bits)
+    filters = np.full(n, NAMELESS, object)
+    if "filter" in means:
+        filters = np.array([NAMELESS if f is None else str(f) for f in column(table, means["filter"])])
     names = {**vars(settings.filter_map)}
     curves: list[LightCurve] = []
     for filter_name in np.unique(filters):
@@ -43,10 +48,11 @@ def light_curves(
     return curves
 
 
-def _all_epochs(table: pa.Table, metadata: Mapping[str, Any], source: str, bad_bits: int) -> LightCurve:
+def _all_epochs(
+    table: pa.Table, metadata: Mapping[str, Any], means: Mapping[str, str], source: str, bad_bits: int
+) -> LightCurve:
     """All rows of a file, whatever their filter."""
     n = len(table)
-    means: Mapping[str, str] = metadata["meanings"]
     name, kind = find_time(table.column_names, metadata.get("time_told"), means.get("time"))
     mjd = kind.mjd(column(table, name))
     flux, flux_err, zero_point, unit = _flux(table, means, float(metadata.get("zero_point", MICROJANSKY)))
@@ -72,7 +78,7 @@ def _all_epochs(table: pa.Table, metadata: Mapping[str, Any], source: str, bad_b
         flux_unit=unit,
         zero_point=zero_point,
         mjd=mjd,
-        time_bjd_tdb=mjd + 2400000.5 if kind.barycentric else None,
+        time_bjd_tdb=mjd + MJD_ZERO if kind.barycentric else None,
         flux=flux,
         flux_err=np.where(flux_err > 0, flux_err, np.nan),
         flag=flag,

@@ -50,35 +50,35 @@ def meanings(names: list[str], told: Mapping[str, str]) -> dict[str, str]:
 
 def read_file(path: Path, layout: str, told: Mapping[str, str], time: str | None) -> Raw:
     """Rows of a file and what its columns mean. Raises SourceError naming the file."""
-    metadata: dict[str, Any] = {"reader": f"files 1 {layout}", "layout_of_file": layout}
     try:
-        if layout in ("macho", "ogle"):
-            columns, known = getattr(text_layouts, layout)(path)
-            metadata |= {k: v for k, v in known.items() if k != "time"}
-            time = time or known["time"]
-            table = pa.table(columns)
-        elif layout == "peer":
-            raw = read_raw(path)
-            table, metadata = (
-                raw.table,
-                {**metadata, **{k: v for k, v in raw.metadata.items() if k != "layout"}},
-            )
-        else:
-            table = read_all(path)
+        table, metadata = _by_layout(path, layout)
     except (OSError, ValueError, CatalogueError, text_layouts.LayoutError) as error:
         msg = f"{path}: {error}"
         raise SourceError(msg) from error
+    plain = [name for name in table.column_names if not pa.types.is_nested(table[name].type)]
+    told_time = time or metadata.get("time_told")
+    known = {"reader": f"files 1 {layout}", "layout_of_file": layout, "meanings": meanings(plain, told)}
+    return Raw(table.select(plain), {**metadata, **known, "time_told": told_time})
+
+
+def _by_layout(path: Path, layout: str) -> tuple[pa.Table, dict[str, Any]]:
+    """Rows of a file, and what its layout tells, the meaning of its times among it (`time_told`)."""
+    if layout in ("macho", "ogle"):
+        columns, known = getattr(text_layouts, layout)(path)
+        return pa.table(columns), {"time_told": known.pop("time"), **known}
+    if layout == "peer":
+        raw = read_raw(path)
+        return raw.table, {name: value for name, value in raw.metadata.items() if name != "layout"}
+    table = read_all(path)
     if layout == "antares":
-        time = time or "mjd"
-    elif layout == "kepler":
+        return table, {"time_told": "mjd"}
+    if layout == "kepler":
         table, split = _with_whole_times(path, table)
-        time = time or ("bjd" if split else "BJD-2454833")
-    elif layout == "alerce":
-        columns = {n: table[n].to_numpy(zero_copy_only=False) for n in table.column_names}
-        table = pa.table(text_layouts.alerce(columns))
-    table = _plain_columns(table)
-    metadata["meanings"] = meanings(table.column_names, told)
-    return Raw(table, {**metadata, "time_told": time})
+        return table, {"time_told": "bjd" if split else "BJD-2454833"}
+    if layout == "alerce":
+        columns = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+        return pa.table(text_layouts.alerce(columns)), {}
+    return table, {}
 
 
 def _with_whole_times(path: Path, table: pa.Table) -> tuple[pa.Table, bool]:
@@ -91,18 +91,14 @@ def _with_whole_times(path: Path, table: pa.Table) -> tuple[pa.Table, bool]:
     from astropy.io import fits
 
     with fits.open(path, memmap=False) as hdus:
-        hdu = next(h for h in hdus if isinstance(h, fits.BinTableHDU))
-        name = next((n for n in hdu.data.names if n.lower() == "time"), None)
-        values = None if name is None else np.asarray(hdu.data[name], np.float64)
-    if values is None or values.ndim != 2:
+        hdu = next((h for h in hdus if isinstance(h, fits.BinTableHDU)), None)
+        name = None if hdu is None else next((n for n in hdu.data.names if n.lower() == "time"), None)
+        if hdu is None or name is None:
+            return table, False
+        values = np.asarray(hdu.data[name], np.float64)
+    if values.ndim != 2:
         return table, False
     return table.append_column("time", pa.array(values.sum(axis=1))), True
-
-
-def _plain_columns(table: pa.Table) -> pa.Table:
-    """Columns of plain numbers and texts; those of arrays are left out."""
-    plain = [n for n in table.column_names if not pa.types.is_nested(table[n].type)]
-    return table.select(plain)
 
 
 class FilesAsker:

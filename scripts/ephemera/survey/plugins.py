@@ -11,19 +11,19 @@ their arguments:
                 detect(curve, values, usable, config) -> [(sign, rows, peak), ...]
     simulator   draw(rng, curve, config) -> truth; apply(curve, truth) -> flux
 
-What a plug-in raises becomes the message of that source's error; the run goes on. The digest of the file is
-part of the keys of the steps that use it.
+What a plug-in raises, and what it gives that is not of this form, becomes the message of that source's error;
+the run goes on. The digest of the file is part of the keys of the steps that use it.
 """
 
 from __future__ import annotations
 
-import csv
 import importlib
 import importlib.util
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +34,17 @@ from ephemera.survey.outcomes import SourceError
 from ephemera.survey.quality import QualityColumn, Scores
 
 if TYPE_CHECKING:
+    from ephemera.survey.injection import Truth
+    from ephemera.survey.judging import Finder
+    from ephemera.survey.quality import Check
     from ephemera.survey.store import Raw
 
+Got = TypeVar("Got")
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+#: Names of the finders that need no plug-in.
+BUILT_IN = ("runs", "matched")
 #: Methods that each kind of plug-in must have.
 METHODS: Mapping[str, tuple[str, ...]] = {
     "survey": ("fetch", "reduce"),
@@ -77,7 +86,7 @@ def load_plugin(reference: str, kind: str) -> Any:
     except (ImportError, AttributeError, OSError, SyntaxError, TypeError) as error:
         msg = f"the plug-in {reference} cannot be loaded: {type(error).__name__}: {error}"
         raise PluginError(msg) from error
-    methods = METHODS.get(kind, METHODS["survey"])
+    methods = METHODS[kind]
     lacking = [method for method in methods if not callable(getattr(plugin, method, None))]
     if lacking or not isinstance(getattr(plugin, "name", None), str):
         msg = f"the plug-in {reference} must have a name and the methods {', '.join(methods)}"
@@ -118,24 +127,29 @@ def options_for(plugin: Any, settings: Any) -> dict[str, Any]:
     return config_of(plugin, {} if given is None else vars(given))
 
 
-def too_many(failures: int, of: int, share: float) -> bool:
-    """Whether more of a batch failed than may: more than `share`, where any may fail at least one."""
-    return failures > (max(1.0, share * of) if share > 0 else 0)
+def check_failures(what: str, failures: Sequence[str], of: int, share: float) -> None:
+    """Raise RuntimeError when more of a batch failed than may: more than `share`, where any may at least one.
+
+    `what` is what failed (sources, light curves), `failures` says of each which and why.
+    """
+    if len(failures) > (max(1.0, share * of) if share > 0 else 0):
+        msg = (
+            f"{len(failures)} of {of} {what} failed, more than survey.fetch.max_failures allows; "
+            f"first {failures[0]}"
+        )
+        raise RuntimeError(msg)
 
 
-def write_failures(path: Path, rows: Sequence[tuple[str, str, str, str]]) -> None:
-    """Write what failed: source, survey, light curve, reason."""
-    with path.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(("source", "survey", "curve_id", "reason"))
-        writer.writerows(rows)
+def guarded(what: str, action: Callable[[], Got]) -> Got:
+    """What `action` returns; whatever the plug-in raises in it becomes a SourceError.
 
-
-def guarded(what: str, action: Callable[[], Any]) -> Any:
-    """What `action` returns; whatever it raises becomes a SourceError."""
+    All that looks at what a plug-in gave belongs into `action`: it may give anything.
+    """
     try:
         return action()
-    except Exception as error:
+    except SourceError:
+        raise
+    except Exception as error:  # a user's plug-in may raise anything
         msg = f"the plug-in {what} failed: {type(error).__name__}: {error}"
         raise SourceError(msg) from error
 
@@ -165,7 +179,7 @@ def declared_quality(settings: Any) -> dict[str, tuple[float, bool]]:
     return found
 
 
-def quality_of(settings: Any, rows: Mapping[str, Mapping[str, Any]], *, sim: bool = False) -> Any:
+def quality_of(settings: Any, rows: Mapping[str, Mapping[str, Any]], *, sim: bool = False) -> Check | None:
     """The quality plug-in as a function of a light curve; None without one."""
     if settings.quality_plugin is None:
         return None
@@ -174,52 +188,86 @@ def quality_of(settings: Any, rows: Mapping[str, Mapping[str, Any]], *, sim: boo
     declared = declared_quality(settings)
 
     def check(curve: LightCurve) -> dict[str, QualityColumn]:
-        values = guarded(plugin.name, lambda: plugin.check(curve, rows.get(curve.source, {}), config, sim))
-        if set(values) != set(declared) or any(len(v) != len(curve) for v in values.values()):
-            wanted = ", ".join(sorted(declared))
-            msg = f"the plug-in {plugin.name} must give the columns {wanted}, a value an epoch"
-            raise SourceError(msg)
-        return {
-            key: QualityColumn(np.asarray(values[key], np.float64), limit, both)
-            for key, (limit, both) in declared.items()
-        }
+        def columns() -> dict[str, QualityColumn]:
+            given = plugin.check(curve, rows.get(curve.source, {}), config, sim)
+            values = {name: np.asarray(v, np.float64) for name, v in dict(given).items()}
+            if set(values) != set(declared) or any(v.shape != (len(curve),) for v in values.values()):
+                msg = f"check must give the columns {', '.join(sorted(declared))}, a value an epoch"
+                raise ValueError(msg)
+            return {name: QualityColumn(values[name], *rule) for name, rule in declared.items()}
+
+        return guarded(plugin.name, columns)
 
     return check
 
 
-def finder_of(settings: Any) -> Any:
-    """The finder plug-in as a function of a light curve, its scores and usable epochs; None without one."""
+def finder_of(settings: Any) -> tuple[str, Finder] | None:
+    """Name of the finder plug-in, and it as a function of a light curve; None without one."""
     if settings.finder_plugin is None:
         return None
     plugin = load_plugin(settings.finder_plugin, "finder")
+    if plugin.name in BUILT_IN:
+        msg = f"a finder of one's own cannot be called {plugin.name}: {' and '.join(BUILT_IN)} are built in"
+        raise PluginError(msg)
     config = options_for(plugin, settings)
 
-    def find(
-        curve: LightCurve, scores: Scores, usable: npt.NDArray[np.bool_]
-    ) -> tuple[npt.NDArray[np.float64], Sequence[Event]]:
-        values = guarded(plugin.name, lambda: plugin.score(curve, scores, usable, config))
-        found = guarded(plugin.name, lambda: plugin.detect(curve, values, usable, config))
-        events = [
-            Event(int(sign), np.asarray(rows, np.int64), int(peak), touches_gap=False)
-            for sign, rows, peak in found
-        ]
-        return np.asarray(values, np.float64), events
+    def find(curve: LightCurve, scores: Scores, usable: BoolArray) -> tuple[FloatArray, Sequence[Event]]:
+        def found() -> tuple[FloatArray, Sequence[Event]]:
+            values = np.asarray(plugin.score(curve, scores, usable, config), np.float64)
+            if values.shape != (len(curve),):
+                msg = f"score must give a value an epoch, got {values.shape} for {len(curve)}"
+                raise ValueError(msg)
+            detected = plugin.detect(curve, values, usable, config)
+            return values, [_event(sign, where, peak, len(curve)) for sign, where, peak in detected]
 
-    return find
+        return guarded(plugin.name, found)
+
+    return plugin.name, find
 
 
-def simulator_of(settings: Any) -> tuple[Any, dict[str, Any]] | None:
-    """The simulator plug-in and its settings; None without one."""
+def _event(sign: Any, rows: Any, peak: Any, n: int) -> Event:
+    """An event as a plug-in gives it. Raises ValueError for rows that are none of the `n` epochs."""
+    event = Event(int(sign), np.asarray(rows, np.int64), int(peak), touches_gap=False)
+    inside = event.rows.ndim == 1 and len(event.rows) and event.rows.min() >= 0 and event.rows.max() < n
+    if not inside or event.peak not in event.rows or event.sign not in (1, -1):
+        msg = f"an event is (1 or -1, rows of epochs, one of them), got ({sign}, {rows}, {peak})"
+        raise ValueError(msg)
+    return event
+
+
+#: What a simulator gives: the truth of an event and the flux with it.
+Simulator = Callable[[np.random.Generator, LightCurve], "tuple[Truth, FloatArray]"]
+
+
+def simulator_of(settings: Any) -> Simulator | None:
+    """The simulator plug-in as a function of a random state and a light curve; None without one."""
     if settings.simulator_plugin is None:
         return None
+    from ephemera.survey.injection import Truth
+
     plugin = load_plugin(settings.simulator_plugin, "simulator")
-    return plugin, options_for(plugin, settings)
+    config = options_for(plugin, settings)
+    kinds = {"shape": str, "sign": int, "amplitude_unit": str}
+
+    def simulate(rng: np.random.Generator, curve: LightCurve) -> tuple[Truth, FloatArray]:
+        def simulated() -> tuple[Truth, FloatArray]:
+            drawn = dict(plugin.draw(rng, curve, config))
+            truth = Truth(**{key: kinds.get(key, float)(value) for key, value in drawn.items()})
+            flux = np.asarray(plugin.apply(curve, truth), np.float64)
+            if flux.shape != (len(curve),):
+                msg = f"apply must give a flux an epoch, got {flux.shape} for {len(curve)}"
+                raise ValueError(msg)
+            return truth, flux
+
+        return guarded(plugin.name, simulated)
+
+    return simulate
 
 
 class PluginAsker:
     """A survey that is a plug-in."""
 
-    needs_network, is_plugin = True, True
+    is_plugin = True
 
     def __init__(self, survey: str, settings: Any) -> None:
         if settings.survey_plugin is None:
@@ -241,8 +289,40 @@ class PluginAsker:
         """Rows that the plug-in gives, as a mapping of columns or an Arrow table."""
         import pyarrow as pa
 
-        rows, metadata = guarded(self.plugin.name, lambda: self.plugin.fetch(row, self.config))
-        table = rows if isinstance(rows, pa.Table) else pa.table(rows)
         from ephemera.survey.store import Raw  # pyarrow takes 0.15 s; the workflow reads this module
 
-        return Raw(table, {**metadata, "reader": f"plug-in {self.plugin.name}"})
+        def fetched() -> Raw:
+            rows, metadata = self.plugin.fetch(row, self.config)
+            told = json.loads(json.dumps(dict(metadata), allow_nan=False))
+            table = rows if isinstance(rows, pa.Table) else pa.table(dict(rows))
+            return Raw(table, {**told, "reader": f"plug-in {self.plugin.name}"})
+
+        return guarded(self.survey, fetched)
+
+
+def reduce_by_plugin(rows: Any, row: Mapping[str, Any], settings: Any) -> list[LightCurve]:
+    """Light curves that the survey plug-in makes of a source's raw rows."""
+    plugin = load_plugin(settings.survey_plugin, "survey")
+    config = options_for(plugin, settings)
+
+    def reduced() -> list[LightCurve]:
+        return [_light_curve(curve) for curve in plugin.reduce(rows, row, config)]
+
+    return guarded(plugin.name, reduced)
+
+
+#: Columns of a light curve that must be arrays of numbers.
+NUMBERS = ("mjd", "flux", "flux_err", "flag", "bad", "live")
+
+
+def _light_curve(given: Any) -> LightCurve:
+    """A light curve as a plug-in gives it. Raises TypeError or ValueError for anything else."""
+    if not isinstance(given, LightCurve):
+        msg = f"reduce must give light curves, got {type(given).__name__}"
+        raise TypeError(msg)
+    columns = {name: np.asarray(getattr(given, name)) for name in NUMBERS}
+    if any(v.dtype.kind not in "fiub" or v.shape != (len(given.mjd),) for v in columns.values()):
+        shapes = {name: f"{v.dtype} {v.shape}" for name, v in columns.items()}
+        msg = f"the columns of a light curve must be numbers of one length, got {shapes}"
+        raise ValueError(msg)
+    return given

@@ -11,11 +11,12 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ephemera.survey.columns import RAW
+from ephemera.survey.columns import ORPHAN, RAW
 from ephemera.survey.nearest import Sky
 from ephemera.survey.outcomes import Status
 from ephemera.survey.parquet_tables import read_table, table_of_rows, write_table
 from ephemera.survey.store import raw_files, read_metadata
+from ephemera.tables import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,14 +41,14 @@ def matches(
             found.setdefault(name, _row(name, survey, path, "by name"))
             continue
         try:
-            row = read_metadata(path).get("row", {})
-        except ValueError as error:
-            orphans.append((path, str(error)))
-            continue
-        if "ra" in row and "dec" in row:
-            strangers.append((path, float(row["ra"]), float(row["dec"])))
-        else:
+            row = read_metadata(path).get("row") or {}
+            place = (float(row["ra"]), float(row["dec"]))
+        except KeyError:
             orphans.append((path, "no source of its name, and it records no position"))
+        except (TypeError, ValueError) as error:
+            orphans.append((path, str(error)))
+        else:
+            strangers.append((path, *place))
     if strangers:
         sky = Sky(sources["ra"].to_numpy(), sources["dec"].to_numpy())
         rows, separations = sky.nearest([s[1] for s in strangers], [s[2] for s in strangers], radius_arcsec)
@@ -69,13 +70,13 @@ def main(job: Job) -> None:
     """Look through the store of every survey."""
     sources = read_table(job.input.sources)
     rows: list[dict[str, Any]] = []
-    lines = ["survey,path,reason"]
+    strangers: list[dict[str, str]] = []
     for survey in job.settings.surveys:
         found, orphans = matches(
             sources, raw_files(Path(job.settings.data_root), survey), survey, job.settings.radius_arcsec
         )
         rows += found
-        lines += [f'{survey},"{path}","{reason}"' for path, reason in sorted(orphans)]
+        strangers += [{"survey": survey, "path": str(p), "reason": reason} for p, reason in sorted(orphans)]
         log.info("%s: %d files belong to sources, %d to none", survey, len(found), len(orphans))
     write_table(table_of_rows(RAW, rows), "raw", job.output.raw)
-    job.output.orphans.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write(table_of_rows(ORPHAN, strangers), ORPHAN, job.output.orphans)

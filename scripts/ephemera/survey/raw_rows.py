@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,14 @@ def column(table: Any, name: str) -> npt.NDArray[Any]:
     if hasattr(values, "to_numpy"):
         return np.asarray(values.to_numpy())
     return np.asarray(values)
+
+
+def require_columns(table: Any, names: Sequence[str], what: str) -> None:
+    """Raises ValueError for a table without the columns that `what` has."""
+    missing = sorted(set(names) - set(column_names(table)))
+    if missing:
+        msg = f"{what} needs the columns {', '.join(names)}; missing: {', '.join(missing)}"
+        raise ValueError(msg)
 
 
 def floats(table: Any, name: str, n: int) -> npt.NDArray[np.float64]:

@@ -18,7 +18,7 @@ from ephemera.survey.curve_files import write_curves
 from ephemera.survey.light_curve import LightCurve
 from ephemera.survey.outcomes import SourceError, Status
 from ephemera.survey.parquet_tables import read_table, table_of_rows, write_table
-from ephemera.survey.plugins import too_many
+from ephemera.survey.plugins import check_failures
 from ephemera.survey.reducing import reduce_raw
 from ephemera.survey.store import read_raw
 
@@ -49,7 +49,7 @@ def main(job: Job) -> None:
     rows = {row["name"]: row for row in read_table(job.input.batch).to_pylist()}
     curves: list[LightCurve] = []
     outcomes: list[dict[str, Any]] = []
-    failures = 0
+    failures: list[str] = []
     for entry in read_table(job.input.raw).to_pylist():
         outcome = {name: entry[name] for name in ("source", "survey", "status", "reason")}
         found: list[LightCurve] = []
@@ -59,14 +59,11 @@ def main(job: Job) -> None:
             except (SourceError, ValueError) as error:
                 log.warning("%s: %s", entry["source"], error)
                 outcome |= {"status": Status.ERROR.value, "reason": str(error)}
-                failures += 1
+                failures.append(f"{entry['source']}: {error}")
         curves += found
         outcomes.append({**outcome, "n_curves": len(found)})
-    if job.settings.survey_plugin is not None and too_many(
-        failures, len(outcomes), job.settings.max_failures
-    ):
-        msg = f"{failures} of {len(outcomes)} sources failed, more than max_failures allows"
-        raise RuntimeError(msg)
+    if job.settings.survey_plugin is not None:
+        check_failures("sources", failures, len(outcomes), job.settings.max_failures)
     curves.sort(key=lambda curve: curve.curve_id)
     write_curves(curves, job.output.curves)
     write_table(table_of_rows(OUTCOME, outcomes), "outcome", job.output.outcomes)

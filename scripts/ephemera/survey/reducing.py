@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ephemera.survey import demo, tess, ztf, ztf_forced
-from ephemera.survey.light_curve import LightCurve
+from ephemera.survey.light_curve import ANY_BIT, LightCurve
 from ephemera.survey.store import Raw
 from ephemera.survey.ztf_positions import at_survey_epoch
 
 
 def reduce_raw(survey: str, raw: Raw, row: Mapping[str, Any], settings: Any) -> list[LightCurve]:
     """Light curves of one source. Raises SourceError or ValueError for rows that cannot be used."""
-    bits = getattr(settings.bad_bits, survey, ztf.ANY_BIT)
+    bits = getattr(settings.bad_bits, survey, ANY_BIT)
     filters = vars(settings.filter_map)
     if survey == "DEMO":
         return demo.light_curves(raw.table, row, settings.gap_days, drop_bad=settings.drop_bad)
@@ -49,8 +49,6 @@ def reduce_raw(survey: str, raw: Raw, row: Mapping[str, Any], settings: Any) -> 
         from ephemera.survey.own_curves import light_curves
 
         return light_curves(raw.table, raw.metadata, row, settings)
-    from ephemera.survey.plugins import guarded, load_plugin, options_for
+    from ephemera.survey.plugins import reduce_by_plugin
 
-    plugin = load_plugin(settings.survey_plugin, "survey")
-    config = options_for(plugin, settings)
-    return list(guarded(survey, lambda: plugin.reduce(raw.table, row, config)))
+    return reduce_by_plugin(raw.table, row, settings)

@@ -1,7 +1,7 @@
 """Look for events in the light curves of a batch: scores, quality, events, curve statistics.
 
-Reads reduced light curves. Makes the tables curve, epoch (with scores and marks) and detection, and the
-outcome of each source. Nothing is remembered between light curves, and none is altered.
+Reads reduced light curves. Makes the tables curve, epoch (with scores and marks) and detection, and a list of
+the light curves that a plug-in failed for. Nothing is remembered between light curves, and none is altered.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ephemera.survey.columns import CURVE, DETECTION, EPOCH
+from ephemera.survey.columns import CURVE, DETECTION, EPOCH, FAILURE
 from ephemera.survey.curve_files import read_curves
 from ephemera.survey.judging import Searched, curve_row, detection_rows, search_curve, search_of
 from ephemera.survey.outcomes import SourceError
 from ephemera.survey.parquet_tables import parquet_schema, read_table, table_of, table_of_rows, write_table
-from ephemera.survey.plugins import declared_quality, finder_of, quality_of, too_many, write_failures
+from ephemera.survey.plugins import check_failures, declared_quality
+from ephemera.tables import write
 
 if TYPE_CHECKING:
     from ephemera.config.survey import Search as Settings
@@ -101,21 +102,21 @@ def main(job: Job) -> None:
     settings: Settings = job.settings
     survey = job.wildcards.survey
     rows_by_name = {row["name"]: row for row in read_table(job.input.batch).to_pylist()}
-    search = search_of(settings, survey, quality_of(job.settings, rows_by_name), finder_of(job.settings))
+    search = search_of(settings, survey, rows_by_name)
     searched: list[Searched] = []
-    failures: list[tuple[str, str, str, str]] = []
+    failures: list[dict[str, str]] = []
     for curve in read_curves(job.input.curves):
         try:
             searched.append(search_curve(curve, search))
         except SourceError as error:
             log.warning("%s: %s", curve.curve_id, error)
-            failures.append((curve.source, survey, curve.curve_id, str(error)))
-    if too_many(len(failures), len(failures) + len(searched), job.settings.max_failures):
-        msg = f"{len(failures)} light curves failed, more than max_failures allows; first: {failures[0]}"
-        raise RuntimeError(msg)
+            row = {"source": curve.source, "survey": survey, "curve_id": curve.curve_id, "reason": str(error)}
+            failures.append(row)
+    told = [f"{row['curve_id']}: {row['reason']}" for row in failures]
+    check_failures("light curves", told, len(failures) + len(searched), job.settings.max_failures)
     write_epochs(searched, job.output.epochs, declared_quality(job.settings), search.method)
     write_table(table_of_rows(CURVE, [curve_row(s) for s in searched]), "curve", job.output.curves)
     rows = [row for s in searched for row in detection_rows(s, search)]
     write_table(table_of_rows(DETECTION, rows), "detection", job.output.detections)
-    write_failures(job.output.failures, failures)
+    write(table_of_rows(FAILURE, failures), FAILURE, job.output.failures)
     log.info("%d light curves, %d events", len(searched), len(rows))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,26 +88,29 @@ def write_raw(path: Path, raw: Raw) -> None:
 
 def read_raw(path: Path) -> Raw:
     """Read a raw file, Parquet or HDF5 (group photometry). Raises ValueError naming a damaged file."""
-    try:
+    with _readable(path):
         if path.suffix != ".parquet":
             return _read_hdf5(path)
         with pq.ParquetFile(path) as file:
             table = file.read()
-            metadata = json.loads((file.schema_arrow.metadata or {})[KEY])
+            metadata = dict(json.loads((file.schema_arrow.metadata or {})[KEY]))
         return Raw(table.replace_schema_metadata(None), metadata)
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        msg = f"{path} is no raw file that can be read: {error}"
-        raise ValueError(msg) from error
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """Metadata of a raw file alone."""
-    if path.suffix != ".parquet":
-        return dict(_read_hdf5(path).metadata)
+    """Metadata of a raw file alone. Raises ValueError naming a damaged file."""
+    with _readable(path):
+        if path.suffix != ".parquet":
+            return dict(_read_hdf5(path).metadata)
+        return dict(json.loads((pq.read_schema(path).metadata or {})[KEY]))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What libraries raise for damaged files becomes a ValueError that names the file."""
     try:
-        schema = pq.read_schema(path)
-        return dict(json.loads((schema.metadata or {})[KEY]))
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        yield
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
         msg = f"{path} is no raw file that can be read: {error}"
         raise ValueError(msg) from error
 

@@ -16,19 +16,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.survey.light_curve import DAY, LightCurve, faulty
-from ephemera.survey.raw_rows import column, column_names, floats
-from ephemera.survey.ztf import scored_frame
+from ephemera.survey.frames import scored_frame
+from ephemera.survey.light_curve import ANY_BIT, DAY, LightCurve, faulty
+from ephemera.survey.raw_rows import column, column_names, floats, require_columns
+from ephemera.survey.time_columns import MJD_ZERO
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ZERO_POINT = 20.44
-#: Julian date at which modified Julian dates are 0.
-MJD_ZERO = 2400000.5
 #: Fainter than this (Gaia G or RP) there is no light curve to expect.
 FAINT_LIMIT = 18.0
-ALL_BITS = -1
 
 FluxColumn = Literal["PDCSAP", "SAP"]
 PositionColumn = Literal["MOM_CENTR", "PSF_CENTR", "POS_CORR"]
@@ -99,16 +97,15 @@ def light_curve(
     *,
     flux: FluxColumn = "PDCSAP",
     position: PositionColumn = "MOM_CENTR",
-    bad_bits: int = ALL_BITS,
+    bad_bits: int = ANY_BIT,
     filter_name: str = "tess_red",
 ) -> LightCurve:
     """The light curve of one sector; every cadence is kept, also those without a time."""
-    time = floats(table, "TIME", 0)
+    time = column(table, "TIME").astype(np.float64)
     n = len(time)
     bjd = time + float(cards.get("BJDREFI", 2457000)) + float(cards.get("BJDREFF", 0.0))
     values, errors = floats(table, f"{flux}_FLUX", n), floats(table, f"{flux}_FLUX_ERR", n)
-    flags = column(table, "QUALITY").astype(np.int64) if "QUALITY" in column_names(table) else None
-    flags = np.zeros(n, np.int64) if flags is None else flags
+    flags = column(table, "QUALITY").astype(np.int64)
     bad = (flags & bad_bits) != 0
     for which in faulty(time, values, errors).values():
         bad |= which
@@ -151,11 +148,12 @@ def sectors(
     *,
     flux: FluxColumn = "PDCSAP",
     position: PositionColumn = "MOM_CENTR",
-    bad_bits: int = ALL_BITS,
+    bad_bits: int = ANY_BIT,
     filter_name: str = "tess_red",
     drop_bad: bool = False,
 ) -> list[LightCurve]:
     """Light curves of raw rows, one a sector; `metadata["sectors"]` holds the cards of each by number."""
+    require_columns(table, ("SECTOR", "TIME", "QUALITY"), "a TESS table")
     numbers = column(table, "SECTOR").astype(np.int64)
     curves = []
     for number in np.unique(numbers):

@@ -17,20 +17,16 @@ import numpy as np
 import pyarrow as pa
 
 from ephemera.survey import tess
-from ephemera.survey.archive_web import kept, now, web_of
-from ephemera.survey.asking import StopSurvey
+from ephemera.survey.archive_web import AbsentError, Archive, kept, now
 from ephemera.survey.nearest import at_epoch
-from ephemera.survey.outcomes import SourceError
 from ephemera.survey.store import Raw
-from ephemera.transfer import Answer, BadAnswer, NotThere, Refused, Web, WebError
+from ephemera.transfer import Answer, BadAnswer
 
 #: End of a file's name by cadence, s.
 ENDINGS: Mapping[int, str] = {120: "s_lc.fits", 20: "a_fast-lc.fits"}
 PRODUCT = re.compile(r"tess\d+-s(?P<sector>\d{4})-(?P<tic>\d{16})-[\w-]+(?:s_lc|a_fast-lc)\.fits")
 #: Epoch of positions in the TIC (Stassun et al. 2019, AJ 158, 138), Julian year.
 TIC_EPOCH = 2000.0
-#: What to add to TIME for MJD.
-MJD_ZERO = 2457000 - tess.MJD_ZERO
 
 
 def tic_of(row: Mapping[str, Any]) -> str | None:
@@ -110,22 +106,14 @@ def products(
     return {sector: chosen[sector] for sector in sorted(chosen) if sectors is None or sector in sectors}
 
 
-class TessAsker:
+class TessAsker(Archive):
     """TESS at MAST."""
 
-    survey, needs_network, is_plugin = "TESS", True, False
+    survey, refused = "TESS", "MAST refused access"
 
     def __init__(self, settings: Any) -> None:
+        super().__init__(settings)
         self.settings, self.url = settings.tess, settings.mast_url.rstrip("/")
-        self._web = None if settings.offline else web_of(settings)
-
-    @property
-    def web(self) -> Web:
-        """The network. Raises SourceError offline."""
-        if self._web is None:
-            msg = "offline"
-            raise SourceError(msg)
-        return self._web
 
     def request(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """What determines the answer: the star, and which of its files are taken."""
@@ -140,24 +128,18 @@ class TessAsker:
         tic, mags = tic_of(row), magnitudes(row)
         if tic is None and mags and mags[0] > tess.FAINT_LIMIT:
             return _empty("too_faint")
-        try:
-            tic = tic or self._star(row)
-            if tic is None:
-                return _empty("no_match")
-            files = products(self._observations(tic), self.settings.cadence, self.settings.sectors)
-            tables, cards, headers, missing = self._sectors(files)
-        except Refused as error:
-            msg = f"MAST refused access: {error}"
-            raise StopSurvey(msg) from error
-        except WebError as error:
-            raise SourceError(str(error)) from error
+        tic = tic or self._star(row)
+        if tic is None:
+            return _empty("no_match")
+        files = products(self._observations(tic), self.settings.cadence, self.settings.sectors)
+        tables, cards, headers, missing = self._sectors(files)
         if not tables:
             return _empty("no_rows" if files else "outside_survey", missing)
         metadata = {
             "reader": "tess 1",
             "fetched_utc": started,
             "tic": tic,
-            "files": files_by_text(files),
+            "files": {str(sector): name for sector, name in files.items()},
             "missing_sectors": missing,
             "sectors": cards,
             "headers": headers,
@@ -167,15 +149,15 @@ class TessAsker:
                 "flux_err": "PDCSAP_FLUX_ERR",
                 "flag": "QUALITY",
             },
-            "mjd_zero": MJD_ZERO,
             "time": {"column": "TIME", "scale": "TDB", "offset": 2457000},
+            "time_told": "btjd",
         }
         return Raw(pa.concat_tables(tables, promote_options="default"), metadata)
 
     def _ask(self, service: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         request = {"service": service, "format": "json", "params": parameters}
         query = {"request": json.dumps(request, sort_keys=True)}
-        return list(json.loads(self.web.get(f"{self.url}/invoke", query, check=check_json).body)["data"])
+        return list(json.loads(self.ask(f"{self.url}/invoke", query, check_json).body)["data"])
 
     def _star(self, row: Mapping[str, Any]) -> str | None:
         radius = self.settings.cone_arcsec / 3600
@@ -201,8 +183,8 @@ class TessAsker:
         for sector, name in files.items():
             query = {"uri": f"mast:TESS/product/{name}"}
             try:
-                answer = self.web.get(f"{self.url}.1/Download/file", query, check=check_fits)
-            except NotThere:
+                answer = self.ask(f"{self.url}.1/Download/file", query, check_fits)
+            except AbsentError:
                 missing.append(sector)
                 continue
             columns, header = tess.read_file(io.BytesIO(answer.body))
@@ -213,11 +195,6 @@ class TessAsker:
                 k: (v if isinstance(v, str | int | float) else str(v)) for k, v in header.items() if v == v
             }
         return tables, cards, headers, missing
-
-
-def files_by_text(files: Mapping[int, str]) -> dict[str, str]:
-    """Files by sector, as JSON has it."""
-    return {str(sector): name for sector, name in files.items()}
 
 
 def _empty(reason: str, missing: list[int] | None = None) -> Raw:

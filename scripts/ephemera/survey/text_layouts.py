@@ -7,7 +7,9 @@ archives are read in memory, never unpacked.
 from __future__ import annotations
 
 import io
+import lzma
 import tarfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,21 +24,32 @@ class LayoutError(Exception):
     """A file is not in the layout that it should be in."""
 
 
-def _members(path: Path) -> Iterator[tuple[str, str]]:
-    """Name and text of each file of a tar, or of the file itself. Raises LayoutError."""
-    if not tarfile.is_tarfile(path):
-        yield path.name, path.read_text(encoding="utf-8", errors="replace")
-        return
-    with tarfile.open(path) as archive:
-        for member in archive:
-            if not member.isfile():
-                continue
-            if member.size > LARGEST:
-                msg = f"{path}: member {member.name!r} is {member.size} bytes long"
-                raise LayoutError(msg)
-            handle = archive.extractfile(member)
-            assert handle is not None
-            yield Path(member.name).name, handle.read().decode("utf-8", "replace")
+#: What the libraries raise for archives that are cut or damaged.
+_DAMAGE = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError)
+
+
+def _members(path: Path) -> list[tuple[str, str]]:
+    """Name and text of each file of a tar, or of the file itself, in order of name. Raises LayoutError."""
+    try:
+        if not tarfile.is_tarfile(path):
+            return [(path.name, path.read_text(encoding="utf-8", errors="replace"))]
+        with tarfile.open(path) as archive:
+            return sorted(_texts(archive))
+    except _DAMAGE as error:
+        msg = f"the archive is damaged: {error}"
+        raise LayoutError(msg) from error
+
+
+def _texts(archive: tarfile.TarFile) -> Iterator[tuple[str, str]]:
+    for member in archive:
+        if not member.isfile():
+            continue
+        if member.size > LARGEST:
+            msg = f"member {member.name!r} is {member.size} bytes long; at most {LARGEST} are read"
+            raise LayoutError(msg)
+        handle = archive.extractfile(member)
+        assert handle is not None
+        yield Path(member.name).name, handle.read().decode("utf-8", "replace")
 
 
 def _numbers(text: str, name: str) -> Any:
@@ -56,7 +69,7 @@ def macho(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """MACHO: a tar with one text per band; the second `#` line holds field, RA (hours) and Dec (deg)."""
     metadata: dict[str, Any] = {"time": "mjd"}
     parts = []
-    for name, text in sorted(_members(path)):
+    for name, text in _members(path):
         lines = [line[1:].split() for line in text.splitlines() if line.startswith("#")]
         header = dict(zip(lines[0], lines[1], strict=False)) if len(lines) > 1 else {}
         band = header.get("Filter") or name.removesuffix(".mjd").rpartition(".")[2]
@@ -69,7 +82,7 @@ def macho(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 def ogle(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """OGLE: HJD - 2450000, magnitude, error; the band stands in the name (`NAME.I.dat`)."""
     parts = []
-    for name, text in sorted(_members(path)):
+    for name, text in _members(path):
         pieces = name.split(".")
         band = pieces[-2] if len(pieces) > 2 else "I"
         parts.append((band, _numbers(text, name)))

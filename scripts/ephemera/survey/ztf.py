@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.survey.light_curve import LightCurve, faulty, to_frame
+from ephemera.survey.frames import scored_frame
+from ephemera.survey.light_curve import ANY_BIT, LightCurve, faulty
 from ephemera.survey.photometry import MICROJANSKY, flux_of
-from ephemera.survey.quality import judge
-from ephemera.survey.raw_rows import column, column_names, field_of, floats
+from ephemera.survey.raw_rows import column, field_of, floats, require_columns
 from ephemera.survey.seasons import in_seasons
 
 if TYPE_CHECKING:
@@ -33,10 +33,6 @@ COMPARABLE: Mapping[str, frozenset[str]] = {
     "ztf_r": frozenset({"r", "R", "ztf_r", "sdss_r", "ps1_r", "Gaia_G"}),
     "ztf_i": frozenset({"i", "I", "ztf_i", "sdss_i", "ps1_i", "Gaia_RP"}),
 }
-#: Bit of bad data.
-BAD_DATA = 32768
-#: All bits: only epochs without any are used.
-ANY_BIT = -1
 #: South of this declination (deg) and fainter than this magnitude the survey has nothing.
 SOUTHERN_LIMIT, FAINT_LIMIT = -30.0, 20.5
 #: Seconds of an exposure where the table does not say.
@@ -72,11 +68,7 @@ def light_curves(
     An oid with rows of several filters is split, with a warning. No oid left means no light curve.
     Raises ValueError for a table without the columns of the survey.
     """
-    names = column_names(table)
-    missing = [name for name in REQUIRED if name not in names]
-    if missing:
-        msg = f"a ZTF table needs the columns {', '.join(REQUIRED)}; missing: {', '.join(missing)}"
-        raise ValueError(msg)
+    require_columns(table, REQUIRED, "a ZTF table")
     oid = column(table, "oid")
     codes = column(table, "filtercode").astype(str)
     found = []
@@ -201,21 +193,3 @@ def reduce(
         drop_bad=drop_bad,
     )
     return [scored_frame(curve) for curve in curves]
-
-
-def scored_frame(curve: LightCurve) -> pd.DataFrame:
-    """A light curve with its scores as a DataFrame."""
-    scores = judge(curve)
-    frame = to_frame(
-        curve,
-        {
-            "snr": scores.snr,
-            "snr_flux": scores.snr_flux,
-            "dmag": scores.dmag,
-            "offset": scores.offset,
-            "qflag": scores.qflag,
-            "detected": np.zeros(len(curve), bool),
-        },
-    )
-    frame.attrs |= {"mean": scores.mean, "rms": scores.rms, "n_good": int(curve.usable.sum())}
-    return frame

@@ -16,13 +16,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pcsv
 
-from ephemera.survey.archive_web import kept, now, web_of
-from ephemera.survey.asking import StopSurvey
+from ephemera.survey.archive_web import Archive, kept, now
 from ephemera.survey.outcomes import SourceError
 from ephemera.survey.store import Raw
 from ephemera.survey.ztf import REQUIRED, outside
 from ephemera.survey.ztf_positions import at_survey_epoch, search_radius
-from ephemera.transfer import Answer, BadAnswer, Refused, WebError
+from ephemera.transfer import Answer, BadAnswer
 
 #: Columns whose type does not depend on their values.
 TYPES: Mapping[str, pa.DataType] = {
@@ -81,14 +80,15 @@ def table_of(body: bytes) -> pa.Table:
 COLUMNS = {"time": "mjd", "mag": "mag", "mag_err": "magerr", "flag": "catflags", "filter": "filtercode"}
 
 
-class ZtfAsker:
+class ZtfAsker(Archive):
     """ZTF at IRSA."""
 
-    survey, needs_network, is_plugin = "ZTF", True, False
+    survey = "ZTF"
+    refused = "IRSA refused access: set ZTF_USERNAME and ZTF_PASSWORD in the environment"
 
     def __init__(self, settings: Any) -> None:
+        super().__init__(settings)
         self.settings, self.url = settings.ztf, settings.irsa_url
-        self.web = None if settings.offline else web_of(settings)
 
     def request(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters of the request for a source: its cone, wider the faster it moves."""
@@ -114,19 +114,10 @@ class ZtfAsker:
         if reason is not None:
             empty = pa.table({name: pa.array([], TYPES[name]) for name in REQUIRED})
             return Raw(empty, {"reader": "ztf 1", "reason": reason})
-        if self.web is None:
-            msg = "offline"
-            raise SourceError(msg)
         user, password = os.environ.get("ZTF_USERNAME"), os.environ.get("ZTF_PASSWORD")
         credentials = (user, password) if user and password else None
         started = now()
-        try:
-            answer = self.web.get(self.url, self.request(row), check=check_csv, credentials=credentials)
-        except Refused as error:
-            msg = f"IRSA refused access: set ZTF_USERNAME and ZTF_PASSWORD in the environment ({error})"
-            raise StopSurvey(msg) from error
-        except WebError as error:
-            raise SourceError(str(error)) from error
+        answer = self.ask(self.url, self.request(row), check_csv, credentials)
         table = table_of(answer.body)
         metadata: dict[str, Any] = {
             "reader": "ztf 1",

@@ -21,14 +21,14 @@ import pyarrow as pa
 
 from ephemera.files import write_text
 from ephemera.survey import ztf_forced
-from ephemera.survey.archive_web import kept, now, web_of
+from ephemera.survey.archive_web import Archive, kept, now
 from ephemera.survey.asking import StopSurvey
 from ephemera.survey.outcomes import SourceError
 from ephemera.survey.store import Raw, raw_path
 from ephemera.survey.time_columns import MJD_ZERO
 from ephemera.survey.ztf import SOUTHERN_LIMIT
 from ephemera.survey.ztf_positions import at_survey_epoch
-from ephemera.transfer import Answer, BadAnswer, Refused, Web, WebError
+from ephemera.transfer import Answer, BadAnswer
 
 VARIABLES = ("ZTF_FORCED_EMAIL", "ZTF_FORCED_PASSWORD", "ZTF_FORCED_HTTP")
 #: Requests and positions in the list agree to this many decimals.
@@ -72,23 +72,16 @@ def listed(text: str) -> list[dict[str, str]]:
     return [dict(zip(header, row, strict=False)) for row in plain[1:] if len(row) == len(header)]
 
 
-class ForcedAsker:
+class ForcedAsker(Archive):
     """ZTF's forced photometry."""
 
-    survey, needs_network, is_plugin = ztf_forced.SURVEY, True, False
+    survey = ztf_forced.SURVEY
+    refused = f"IPAC refused access: check {', '.join(VARIABLES)} in the environment"
 
     def __init__(self, settings: Any) -> None:
+        super().__init__(settings)
         self.settings, self.url = settings.ztf_forced, settings.ztf_forced_url.rstrip("/")
         self.root = Path(settings.data_root)
-        self._web = None if settings.offline else web_of(settings)
-
-    @property
-    def web(self) -> Web:
-        """The network. Raises SourceError offline."""
-        if self._web is None:
-            msg = "offline"
-            raise SourceError(msg)
-        return self._web
 
     @cached_property
     def _account(self) -> tuple[dict[str, str], tuple[str, str]]:
@@ -146,7 +139,6 @@ class ForcedAsker:
             "headers": kept(answer.headers),
             "columns": {"time": "jd", "flux": "forcediffimflux", "flux_err": "forcediffimfluxunc"},
             "time": {"column": "jd", "scale": "UTC"},
-            "mjd_zero": -MJD_ZERO,
         }
         return Raw(table, metadata | ({} if len(table) else {"reason": "no_rows"}))
 
@@ -167,13 +159,7 @@ class ForcedAsker:
             msg = f"the service names a strange file: {name[:80]!r}"
             raise SourceError(msg)
         url = f"{self.url}{name}" if page else f"{self.url}/cgi-bin/{name}"
-        try:
-            return self.web.get(url, {} if page else {**query, **account}, check=check, credentials=login)
-        except Refused as error:
-            msg = f"IPAC refused access: check {', '.join(VARIABLES)} in the environment ({error})"
-            raise StopSurvey(msg) from error
-        except WebError as error:
-            raise SourceError(str(error)) from error
+        return self.ask(url, {} if page else {**query, **account}, check, login)
 
 
 def _same(entry: Mapping[str, str], wanted: Mapping[str, str]) -> bool:

@@ -8,7 +8,8 @@ import xarray
 
 from builders.jwst_files import product, spectra
 from builders.jwst_steps import run_steps
-from ephemera.jwst.analysis import WHITE, read_analyses
+from ephemera.jwst.analysis import read_analyses
+from ephemera.jwst.bands import WHITE
 from ephemera.jwst.cube import read_series_file, write_series
 from ephemera.jwst.light_curve_columns import LIGHT_CURVES, MATRIX, SPECTRUM
 from ephemera.jwst.normalised import light_curve, normalise

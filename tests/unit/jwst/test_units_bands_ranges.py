@@ -5,9 +5,9 @@ import pytest
 
 from ephemera.jwst.bands import make_bands
 from ephemera.jwst.observation import BJD_TDB, SCALE_NAMES
-from ephemera.jwst.problems import Unusable
-from ephemera.jwst.ranges import RangeError, range_slice
-from ephemera.jwst.units import flux_factor, flux_unit, kind, to_display, wavelength_unit
+from ephemera.jwst.problems import RangeError, Unusable
+from ephemera.jwst.ranges import range_slice
+from ephemera.jwst.units import flux_factor, flux_unit, kind, wavelength_unit
 
 
 @pytest.mark.parametrize(
@@ -29,11 +29,6 @@ def test_wavelength_units(name, values, expected):
 def test_unknown_wavelength_unit():
     with pytest.raises(Unusable, match="furlong"):
         wavelength_unit("furlong", [1])
-
-
-def test_display_units_multiply():
-    assert to_display(np.array([1.5]), "nm") == pytest.approx([1500])
-    assert to_display(np.array([1.5]), "Angstrom") == pytest.approx([15000])
 
 
 def test_flux_units_are_never_assumed():

@@ -73,7 +73,11 @@ def test_the_catalogue_gets_what_it_lacks(tmp_path, archives):
     )
     settings.batch, settings.batch_degrees, settings.shard = 5, 360, "1/1"
     inputs = {"catalogue": tmp_path / "c.csv", "gaia": tmp_path / "gaia.parquet"}
-    outputs = {name: tmp_path / name for name in ("sources", "rejected", "batches")}
+    outputs = {
+        "sources": tmp_path / "sources",
+        "rejected": tmp_path / "rejected.csv",
+        "batches": tmp_path / "batches",
+    }
     catalogue.main(job(settings, inputs, outputs))
     first, second = read_table(tmp_path / "sources").to_pylist()
     assert (first["pmdec"], first["parallax"], first["mag"], first["mag_band"]) == (

@@ -17,13 +17,13 @@ from ephemera.survey.outcomes import SourceError
 from ephemera.survey.parquet_tables import table_of_rows, write_table
 from ephemera.survey.plugins import (
     PluginError,
+    check_failures,
     config_of,
     declared_quality,
     finder_of,
     load_plugin,
     quality_of,
     source_of,
-    too_many,
 )
 from ephemera.survey.reducing import reduce_raw
 from ephemera.survey.report import plugin_thresholds
@@ -53,8 +53,9 @@ def test_quality_columns_flag_epochs():
 def test_a_finder_finds():
     flux = 100 + np.random.default_rng(2).normal(scale=0.5, size=60)
     flux[30:32] += 6
-    find = finder_of(settings(finder=named("pair_finder", "PairFinder")))
-    searched = search_curve(made_up(flux=flux), Search(finder=find))
+    name, find = finder_of(settings(finder=named("pair_finder", "PairFinder")))
+    searched = search_curve(made_up(flux=flux), Search(finder=find, finder_name=name))
+    assert searched.score is not searched.scores.snr
     (event,) = searched.events
     assert event.rows.tolist() == [30, 31]
     assert searched.detected.sum() == 2
@@ -162,9 +163,8 @@ class QualityRun:
         for name, value in vars(settings(options, quality=plugin)).items():
             setattr(given, name, value)
         given.max_failures = max_failures
-        names = ("epochs", "found", "detections", "failures")
-        outputs = {name: folder / name for name in names}
-        outputs["curves"] = outputs.pop("found")
+        outputs = {name: folder / name for name in ("epochs", "detections")}
+        outputs |= {"curves": folder / "found", "failures": folder / "failures.csv"}
         inputs = {"batch": folder / "batch", "curves": folder / "curves.parquet"}
         search.main(job(given, inputs, outputs, survey="DEMO"))
 
@@ -206,19 +206,24 @@ def test_a_source_that_a_plugin_fails_for_is_an_error_with_its_message(tmp_path)
     (tmp_path / "broken.py").write_text(BROKEN)
     QualityRun(tmp_path, f"{tmp_path}/broken.py:Broken")
     rows = [{"source": n, "survey": "DEMO", "status": "ok", "n_curves": 1} for n in ("a", "b,c", "d")]
-    found = with_failures(table_of_rows(OUTCOME, rows), [tmp_path / "failures"]).to_pylist()
+    found = with_failures(table_of_rows(OUTCOME, rows), [tmp_path / "failures.csv"]).to_pylist()
     assert [r["status"] for r in found] == ["ok", "error", "ok"]
     assert 'RuntimeError: no such star, "really"' in found[1]["reason"]
     assert len(pq.read_table(tmp_path / "found")) == 2
-    with pytest.raises(RuntimeError, match="1 light curves failed, more than max_failures"):
+    with pytest.raises(
+        RuntimeError, match=r"1 of 3 light curves failed, more than survey\.fetch\.max_failures"
+    ):
         QualityRun(tmp_path, f"{tmp_path}/broken.py:Broken", max_failures=0.0)
 
 
 def test_more_than_the_share_of_a_batch_may_not_fail():
-    assert not too_many(2, 200, 0.01)
-    assert too_many(3, 200, 0.01)
-    assert not too_many(1, 5, 0.01)
-    assert too_many(1, 5, 0.0)
+    check_failures("sources", ["a: gone"] * 2, 200, 0.01)
+    check_failures("sources", ["a: gone"], 5, 0.01)
+    check_failures("sources", [], 5, 0.0)
+    with pytest.raises(RuntimeError, match=r"3 of 200 sources failed, more than .*; first a: gone"):
+        check_failures("sources", ["a: gone", "b", "c"], 200, 0.01)
+    with pytest.raises(RuntimeError, match="1 of 5"):
+        check_failures("sources", ["a: gone"], 5, 0.0)
 
 
 ODD_COLUMNS = ["{}", "{'snr': (1.0, True)}", "{'a b': (1, True)}", "{'x': (float('nan'), True)}"]
@@ -233,9 +238,9 @@ def test_quality_columns_are_declared(tmp_path, columns):
 
 
 def test_the_score_of_a_finder_is_kept_and_counted(tmp_path):
-    find = finder_of(settings(finder=named("pair_finder", "PairFinder")))
+    _, find = finder_of(settings(finder=named("pair_finder", "PairFinder")))
     searched = search_curve(made_up(60), Search(finder=find))
-    write_epochs([searched], tmp_path / "pairs", method="plugin")
+    write_epochs([searched], tmp_path / "pairs", method="pairs")
     assert pq.read_table(tmp_path / "pairs")["score"].null_count == 1
     write_epochs([search_curve(made_up(60), Search())], tmp_path / "runs")
     assert pq.read_table(tmp_path / "runs")["score"].null_count == 60

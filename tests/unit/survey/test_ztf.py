@@ -7,8 +7,8 @@ import pytest
 
 from ephemera.survey import ztf
 from ephemera.survey.finder import find_events
+from ephemera.survey.frames import scored_frame
 from ephemera.survey.histogram import histogram_of
-from ephemera.survey.light_curve import to_frame
 from survey_data import ZTF_SOURCE, settings_of
 
 #: Rows of each season at a gap of 40 d, by filter and oid.
@@ -202,9 +202,9 @@ def test_one_point_and_all_flagged_curves_keep_their_rows():
 
 
 def test_strict_bits_keep_more():
-    curves = ztf.light_curves(small(mjd=[1.0, 2.0, 3.0], catflags=[0, 1, 32768]), STAR, bad_bits=ztf.BAD_DATA)
+    curves = ztf.light_curves(small(mjd=[1.0, 2.0, 3.0], catflags=[0, 1, 32768]), STAR, bad_bits=32768)
     assert curves[0].bad.tolist() == [False, False, True]
-    assert to_frame(curves[0]).flag.tolist() == [0, 1, 32768]
+    assert scored_frame(curves[0]).flag.tolist() == [0, 1, 32768]
 
 
 def test_histograms_of_the_file_hold_every_epoch(curves):
