@@ -12,6 +12,7 @@ from clock import mend_times, was_set_back
 from ephemera.config.load import ConfigurationError, load
 from ephemera.recipes.code import code_digest
 from ephemera.recipes.recipe import configuration_hash
+from ephemera.recipes.versions import folder_name
 from cut_off import runner, running_first
 from memory import memory
 from ephemera.report import Entry, Product, counted, write_front
@@ -43,9 +44,7 @@ except (ConfigurationError, RuntimeError) as error:
 RESULTS = CONFIGURATION.results_folder
 RAW = CONFIGURATION.raw_folder
 # Tables over many units belong to a project, so that projects with other units do not overwrite them.
-PROJECT = CONFIGURATION.project
-if CONFIGURATION.shard != "1/1":
-    PROJECT += ".shard-" + CONFIGURATION.shard.replace("/", "-of-")
+PROJECT = folder_name(CONFIGURATION.project, CONFIGURATION.shard)
 
 UNITS = {}
 RECIPES.units["project"] = {PROJECT}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Len
-from pydantic import BeforeValidator, field_validator, model_validator
+from pydantic import BeforeValidator, ValidationError, field_validator, model_validator
 
 from ephemera.config.section import Section, option, subsection
 
@@ -207,7 +207,13 @@ class Jwst(Section):
                     message = f"datasets.{dataset}.{step}: allowed are blocks {', '.join(_STEPS)}"
                     raise ValueError(message)
                 common = getattr(self, step).settings()
-                _STEPS[step].model_validate({**common, **values})
+                try:
+                    _STEPS[step].model_validate({**common, **values})
+                except ValidationError as error:
+                    wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+                    known = ", ".join(_STEPS[step].model_fields)
+                    message = f"datasets.{dataset}.{step}: {'; '.join(wrong)}; its options are {known}"
+                    raise ValueError(message) from None
         return self
 
     def overrides(self, step: str) -> dict[str, Any]:

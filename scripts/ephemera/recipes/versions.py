@@ -61,9 +61,22 @@ def record(
     if before and {name: before[name] for name in before.keys() - {"date", "commit"}} == version:
         return False
     line = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit(), **version}
-    with (results / VERSIONS).open("a", encoding="utf-8") as handle:
-        handle.write(json.dumps(line, sort_keys=True) + "\n")
+    _append(results / VERSIONS, json.dumps(line, sort_keys=True))
     return True
+
+
+def folder_name(project: str, shard: str) -> str:
+    """Name under which steps keep what they make of all units of a project, or of one share of them."""
+    return project if shard == "1/1" else f"{project}.shard-{shard.replace('/', '-of-')}"
+
+
+def _append(path: Path, line: str) -> None:
+    """Add a line to a file, also where a crash has cut short the one before."""
+    with path.open("a+b") as handle:
+        end = handle.seek(0, os.SEEK_END)
+        handle.seek(max(end - 1, 0))
+        cut_short = handle.read(1) not in (b"", b"\n")
+        handle.write(b"\n" * cut_short + line.encode() + b"\n")
 
 
 def commit() -> str | None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from ephemera.command import CommandError
 from ephemera.recipes.recipe import KEY_LENGTH
-from ephemera.recipes.versions import CURRENT, recorded
+from ephemera.recipes.versions import CURRENT, folder_name, recorded
 
 NAMED = "named"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
@@ -61,8 +61,7 @@ class Version:
     @property
     def folder_name(self) -> str:
         """Name under which a step keeps tables over all units of this version."""
-        shard = str(self.configuration.get("shard", "1/1"))
-        return self.project if shard == "1/1" else f"{self.project}.shard-{shard.replace('/', '-of-')}"
+        return folder_name(self.project, str(self.configuration.get("shard", "1/1")))
 
     @property
     def identity(self) -> tuple[Any, ...]:

@@ -65,6 +65,33 @@ def test_an_error_names_key_value_allowed_and_hint(values, key, value, allowed):
     assert "hint:" in text
 
 
+def test_blocks_in_lists_have_options_of_their_own():
+    text = message({"xmm": {"crossmatch": {"sets": [{"nmae": "x", "radius_arcsec": 0}]}}})
+    assert "xmm.crossmatch.sets.0.name is missing" in text
+    assert "did you mean xmm.crossmatch.sets.0.name?" in text
+    assert "error_sigma" in text  # one of the options that are allowed there
+    assert "sets.0.radius_arcsec = 0\n    allowed: greater than 0 [arcsec]\n    hint: Radius; null" in text
+
+
+def test_an_option_of_several_kinds_is_called_by_its_name():
+    assert "\n  survey.inject.widths.0 = -1.0\n" in message({"survey": {"inject": {"widths": [-1.0]}}})
+    text = message({"survey": {"inject": {"widths": "lin"}}})
+    assert "1 problem(s)" in text
+    assert "survey.inject.widths = 'lin'\n    allowed: 'log' or 'bank' [d], or a valid list [d]" in text
+
+
+def test_an_override_of_one_dataset_is_named_with_what_its_step_allows():
+    text = message({"jwst": {"datasets": {"wasp": {"series": {"bandz": []}}}}})
+    assert "jwst: datasets.wasp.series: bandz: " in text
+    assert "its options are baseline, normalise" in text
+
+
+def test_what_is_wrong_with_a_whole_block_does_not_print_the_block():
+    text = message({"survey": {"surveys": ["NOPE"], "batch": 7}})
+    assert "\n  survey: survey.catalogue needs" in text
+    assert "7" not in text
+
+
 def test_all_problems_are_listed_at_once():
     assert "3 problem(s)" in message({"seed": -1, "projct": "x", "xmm": {"regions": {"max_area": 0}}})
 

@@ -42,5 +42,6 @@ def test_a_step_that_made_nothing_is_not_linked(tmp_path):
 def test_a_line_cut_short_by_a_crash_hides_no_other(tmp_path):
     record(tmp_path, "p", {}, [made(tmp_path, 1)], 1)
     with (tmp_path / "versions.jsonl").open("a") as handle:
-        handle.write(json.dumps({"project": "p"})[:7] + "\n")
-    assert len(recorded(tmp_path)) == 1
+        handle.write(json.dumps({"project": "p"})[:7])
+    assert record(tmp_path, "p", {}, [made(tmp_path, 2)], 1)
+    assert [v["keys"]["xmm.cube"] for v in recorded(tmp_path)] == [made(tmp_path, k).key for k in (1, 2)]
