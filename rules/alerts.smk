@@ -4,7 +4,11 @@ import json
 
 ALERTS = CONFIGURATION.alerts
 ALERTS_UNITS = units_of(
-    "alerts", ALERTS.samples, "delivery", r"[A-Za-z0-9][A-Za-z0-9_-]*"
+    "alerts",
+    ALERTS.samples,
+    "delivery",
+    r"[A-Za-z0-9][A-Za-z0-9_-]*",
+    kinds=("folder", "files", "simulate"),
 )
 ALERTS_FILES = [
     path

@@ -15,10 +15,10 @@ from ephemera.recipes.recipe import configuration_hash
 from ephemera.recipes.versions import folder_name
 from cut_off import runner, running_first
 from memory import memory
+from notes import note_attempt, read_note
 from ephemera.report import Entry, Product, counted, write_front
 from recipes import Recipes
-from services import note_service
-from samples import SampleSheetError, in_shard, note_sources, read_samples
+from samples import KINDS, SampleSheetError, in_shard, note_sources, read_samples
 
 # The jobs of a plan live as long as the plan: looking for garbage among them again and again is in vain.
 gc.set_threshold(20_000, 20, 20)
@@ -53,29 +53,36 @@ if MAIN_PROCESS and was_set_back(Path(".snakemake/log")):
     mend_times(Path(RESULTS), Path(RAW), Path(".snakemake/log"))
 
 
-def units_of(branch, sheet, unit, pattern, optional=None):
-    """Names of a branch's units by kind of source; empty when the branch has no sample sheet.
+def units_of(branch, sheet, unit, pattern, optional=None, kinds=KINDS):
+    """Units of a branch's sample sheet by kind of source; empty when it has none.
 
     `optional` are further columns of the sheet, with the values allowed; the first is the usual one.
     """
     if sheet is None:
         return {}
     try:
-        samples = in_shard(
-            read_samples(sheet, unit, pattern, optional), CONFIGURATION.shard
-        )
+        samples = read_samples(sheet, unit, pattern, optional, kinds)
     except SampleSheetError as error:
         raise WorkflowError(f"{branch}.samples: {error}") from None
+    return in_this_run(branch, unit, samples)
+
+
+def in_this_run(branch, unit, samples):
+    """Those of a branch's units that this run works on, by kind of source; notes where each comes from.
+
+    `unit` is the name of the wildcard.
+    """
+    kept = in_shard(samples, CONFIGURATION.shard)
     if MAIN_PROCESS:
         try:
-            note_sources(samples, Path(RAW, branch), lambda: simulator_digest(branch))
+            note_sources(kept, Path(RAW, branch), lambda: simulator_digest(branch))
         except OSError as error:
             raise WorkflowError(
                 f"the raw folder {RAW} cannot be written: {error.strerror} ({error.filename})"
             ) from None
-    UNITS[branch] = len(samples)
-    RECIPES.units.setdefault(unit, set()).update(sample.unit for sample in samples)
-    return {sample.unit: sample.source for sample in samples}
+    UNITS[branch] = len(kept)
+    RECIPES.units.setdefault(unit, set()).update(sample.unit for sample in kept)
+    return {sample.unit: sample.source for sample in kept}
 
 
 def simulator_digest(branch):

@@ -26,12 +26,7 @@ def cosmic_units():
     for prefix, observation in found.items():
         parts[prefix] = observation.parts
         samples.append(Sample(prefix, "files", ";".join(map(str, observation.paths))))
-    kept = in_shard(samples, CONFIGURATION.shard)
-    if MAIN_PROCESS:
-        note_sources(kept, Path(RAW, "cosmic"), lambda: simulator_digest("cosmic"))
-    UNITS["cosmic"] = len(kept)
-    RECIPES.units["prefix"] = {sample.unit for sample in kept}
-    return {sample.unit: sample.source for sample in kept}, parts
+    return in_this_run("cosmic", "prefix", samples), parts
 
 
 COSMIC_UNITS, COSMIC_PARTS = cosmic_units()

@@ -2,7 +2,11 @@
 
 JWST = CONFIGURATION.jwst
 JWST_UNITS = units_of(
-    "jwst", JWST.samples, "dataset", r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+    "jwst",
+    JWST.samples,
+    "dataset",
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+    kinds=("folder", "files", "simulate"),
 )
 JWST_COMPARED = [name for name in JWST.compare.datasets if name in JWST_UNITS]
 if missing := sorted(set(JWST.compare.datasets) - set(JWST_COMPARED)):

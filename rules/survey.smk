@@ -140,23 +140,17 @@ def survey_front():
     )
 
 
-def survey_note(survey, batch):
-    """Note of how often a batch was tried; its content changes when it has to be tried again."""
-    return Path(RAW, "survey", "notes", SURVEY_FETCH.key, survey, f"{batch}.txt")
+def survey_note(survey, batch, *, failed=False):
+    """Note of how often a batch was tried; another one when the last attempt was not complete."""
+    note = Path(RAW, "survey", "notes", SURVEY_FETCH.key, survey, f"{batch}.json")
+    mark = Path(SURVEY_FETCH.output(f"{survey}/{batch}.again"))
+    note_attempt(note, mark, failed=failed)
+    return str(note)
 
 
-def survey_try_again():
-    """Make batches that were not complete stale."""
-    if SURVEY.network.offline:
-        return
+if MAIN_PROCESS and SURVEYS and not SURVEY.network.offline:
     for mark in Path(SURVEY_FETCH.folder).glob("*/*.again"):
-        note = survey_note(mark.parent.name, mark.stem)
-        if note.is_file() and note.stat().st_mtime_ns <= mark.stat().st_mtime_ns:
-            note.write_text(note.read_text() + "again\n")
-
-
-if MAIN_PROCESS and SURVEYS:
-    survey_try_again()
+        survey_note(mark.parent.name, mark.stem, failed=True)
 
 
 wildcard_constraints:
@@ -315,11 +309,10 @@ rule survey_populate:
 
 def survey_fetch_inputs(wildcards):
     """The sources of a batch, the note of tries, and what was found on disk where that was looked for."""
-    note = survey_note(wildcards.survey, wildcards.batch)
-    if not note.exists():
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text("tried\n")
-    inputs = {"batch": survey_batch_file(wildcards), "note": str(note)}
+    inputs = {
+        "batch": survey_batch_file(wildcards),
+        "note": survey_note(wildcards.survey, wildcards.batch),
+    }
     if SURVEY.populate.enabled:
         inputs["populated"] = SURVEY_POPULATE.output(f"{PROJECT}/raw.parquet")
     if wildcards.survey == "ZTFFORCED":

@@ -68,9 +68,11 @@ XMM_EXPORT = RECIPES.step(
 
 if MAIN_PROCESS and XMM_UNITS:
     for name in XMM_SETS:
-        note_service(
+        status = Path(XMM_CROSSMATCH.output(f"{PROJECT}/{name}.status.json"))
+        note_attempt(
             Path(XMM_ANSWERS, f"{name}.json"),
-            Path(XMM_CROSSMATCH.output(f"{PROJECT}/{name}.status.json")),
+            status,
+            failed=(read_note(status) or {}).get("outcome") == "unavailable",
         )
 
 

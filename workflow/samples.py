@@ -8,19 +8,17 @@ a change of place or of content makes the unit stale, and a mere touch does not.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import hashlib
-import json
 import os
 import re
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ephemera.files import sha256_of
+from notes import read_note, write_note
 
 KINDS = ("archive", "folder", "files", "simulate")
 
@@ -43,13 +41,17 @@ class Sample:
 
 
 def read_samples(
-    path: str | os.PathLike[str], unit: str, pattern: str, optional: Mapping[str, Sequence[str]] | None = None
+    path: str | os.PathLike[str],
+    unit: str,
+    pattern: str,
+    optional: Mapping[str, Sequence[str]] | None = None,
+    kinds: Sequence[str] = KINDS,
 ) -> list[Sample]:
     """Units of a sheet in the order of their names.
 
     `unit` is the name of the first column, `pattern` what its values must match as a whole; `optional`
     are columns that may follow the third one, with the values allowed; an empty cell stands for the first.
-    Raises SampleSheetError.
+    `kinds` are the sources that the branch has. Raises SampleSheetError.
     """
     sheet = Path(path)
     try:
@@ -73,7 +75,7 @@ def read_samples(
         raise SampleSheetError(message)
     samples: dict[str, Sample] = {}
     for (number, _), row in zip(numbered[1:], rows[1:], strict=True):
-        sample = _sample(row, f"sample sheet {sheet}, line {number}", unit, pattern)
+        sample = _sample(row, f"sample sheet {sheet}, line {number}", unit, pattern, kinds)
         cells = {name: cell.strip() for name, cell in zip(header[3:], row[3:], strict=False)}
         for name, cell in cells.items():
             if cell and cell not in extra[name]:
@@ -93,13 +95,13 @@ def _differ_within(names: list[str], allowed: Mapping[str, Any]) -> bool:
     return set(names) <= set(allowed) and len(set(names)) == len(names)
 
 
-def _sample(row: list[str], where: str, unit: str, pattern: str) -> Sample:
+def _sample(row: list[str], where: str, unit: str, pattern: str, kinds: Sequence[str]) -> Sample:
     name, source, location = ([cell.strip() for cell in row] + ["", ""])[:3]
     if not re.fullmatch(pattern, name):
         message = f"{where}: {unit} {name!r} does not match {pattern}"
         raise SampleSheetError(message)
-    if source not in KINDS:
-        message = f"{where}: source {source!r} is none of {', '.join(KINDS)}"
+    if source not in kinds:
+        message = f"{where}: source {source!r} is none of {', '.join(kinds)}"
         raise SampleSheetError(message)
     if source != "archive" and not location:
         message = f"{where}: a source of kind {source} needs a location"
@@ -139,15 +141,15 @@ def _note(sample: Sample, folder: Path, digest: str | None) -> None:
     identity = {"unit": sample.unit, "kind": sample.source, "location": sample.location, **sample.more}
     if sample.source == "simulate" and digest is not None:
         identity["code"] = digest
-    before = _read(path)
+    before = read_note(path)
     if before is None or any(before.get(name) != value for name, value in identity.items()):
-        _write_note(path, identity, newer_than=folder / "manifest.json")
+        write_note(path, identity, newer_than=folder / "manifest.json")
         return
-    manifest = _read(folder / "manifest.json")
+    manifest = read_note(folder / "manifest.json")
     if manifest is None:
         return
     if manifest["outcome"] == "download_failed":
-        _write_note(path, before, newer_than=folder / "manifest.json")
+        write_note(path, before, newer_than=folder / "manifest.json")
         return
     _compare(sample, before, manifest, path)
 
@@ -174,9 +176,9 @@ def _compare(sample: Sample, before: dict[str, Any], manifest: dict[str, Any], p
             changed = True
     if changed:
         note = {**before, "changed": looks, "verified": {}}
-        _write_note(path, note, newer_than=path.with_name("manifest.json"))
+        write_note(path, note, newer_than=path.with_name("manifest.json"))
     elif verified != before.get("verified", {}):
-        _write_note(path, {**before, "verified": verified}, newer_than=None)
+        write_note(path, {**before, "verified": verified}, newer_than=None)
 
 
 def _newcomers(sample: Sample, known: Mapping[str, Any], since: int) -> list[Path]:
@@ -193,24 +195,6 @@ def _newcomers(sample: Sample, known: Mapping[str, Any], since: int) -> list[Pat
     return [p for p in paths if str(p) not in known and p.is_file() and p.stat().st_ctime_ns > since]
 
 
-def _write_note(path: Path, note: Mapping[str, Any], newer_than: Path | None) -> None:
-    """Write a note that is newer than a file, or (None) that keeps the time of the one it replaces."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".source.{os.getpid()}")
-    fresh.write_text(json.dumps(note, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    if newer_than is None:
-        moment = path.stat().st_mtime_ns
-    else:
-        # The clock may have been set back since the other file was written.
-        moment = max(time.time_ns(), newer_than.stat().st_mtime_ns + 1000 if newer_than.exists() else 0)
-    os.utime(fresh, ns=(moment, moment))
-    # Another process that plans at the same time has written the same note when ours is gone.
-    with contextlib.suppress(FileNotFoundError):
-        fresh.replace(path)
-    for leftover in path.parent.glob(".source.*"):  # of a run that was killed just here
-        leftover.unlink(missing_ok=True)
-
-
 def _look(path: Path) -> list[int] | None:
     """Size and time of a file; None when it is not there."""
     try:
@@ -218,11 +202,3 @@ def _look(path: Path) -> list[int] | None:
     except OSError:
         return None
     return [status.st_size, status.st_mtime_ns]
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return None
-    return content if isinstance(content, dict) else None

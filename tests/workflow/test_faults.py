@@ -263,18 +263,19 @@ def test_a_second_run_in_the_same_folder_says_so(fresh, finished):
 
 
 @pytest.mark.parametrize(
-    ("folder", "message"),
+    ("folder", "options", "message"),
     [
-        ("results", "results cannot be written by this user"),
-        ("raw", "the raw folder raw cannot be written"),
+        ("results", CONFIGURED, "results cannot be written by this user"),
+        ("raw", CONFIGURED, "the raw folder raw cannot be written"),
+        ("raw", ("--config", "cosmic={simulate: {observations: 1}}"), "the raw folder raw cannot be written"),
     ],
 )
-def test_a_folder_that_cannot_be_written_is_named(fresh, folder, message):
+def test_a_folder_that_cannot_be_written_is_named(fresh, folder, options, message):
     (fresh.root / folder).mkdir()
     (fresh.root / folder).chmod(0o555)
     # Root may write anywhere, unless it gives that up.
     prefix = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] * (os.geteuid() == 0)
-    command = [*prefix, "snakemake", "--cores", "1", *CONFIGURED]
+    command = [*prefix, "snakemake", "--cores", "1", *options]
     answer = subprocess.run(command, cwd=fresh.root, env=fresh.environment(), capture_output=True, text=True)
     text = answer.stdout + answer.stderr
     assert answer.returncode != 0

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import time
 
 import pytest
 
+import clock
+
 DAY = 86400 * 10**9
-
-
-@pytest.fixture(scope="session")
-def clock(repository):
-    spec = importlib.util.spec_from_file_location("clock", repository / "workflow" / "clock.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -36,27 +29,27 @@ def made(tmp_path):
     return make
 
 
-def mend(clock, folder):
+def mend(folder):
     return clock.mend_times(folder / "results", folder / "raw", folder / "log")
 
 
-def test_no_log_no_set_back(clock, tmp_path):
+def test_no_log_no_set_back(tmp_path):
     assert not clock.was_set_back(tmp_path / "log")
 
 
 @pytest.mark.parametrize(("shift", "expected"), [(-DAY, False), (10**9, False), (DAY, True)])
-def test_a_log_from_the_future_tells_of_a_clock_set_back(clock, made, tmp_path, shift, expected):
+def test_a_log_from_the_future_tells_of_a_clock_set_back(made, tmp_path, shift, expected):
     made("log/old", -2 * DAY)
     made("log/new", shift)
     assert clock.was_set_back(tmp_path / "log") is expected
 
 
-def test_order_is_kept_and_the_future_ends_now(clock, made, tmp_path):
+def test_order_is_kept_and_the_future_ends_now(made, tmp_path):
     old = made("results/old", -DAY)
     before = old.stat().st_mtime_ns
     third, first, second = (made(f"results/deep/{n}", DAY + n) for n in (30000, 10000, 20000))
     log = made("log/run", DAY)
-    assert mend(clock, tmp_path) == 3
+    assert mend(tmp_path) == 3
     times = [path.stat().st_mtime for path in (old, first, second, third)]
     assert times == sorted(set(times))
     assert times[-1] <= time.time()
@@ -65,21 +58,21 @@ def test_order_is_kept_and_the_future_ends_now(clock, made, tmp_path):
     assert not clock.was_set_back(tmp_path / "log")
 
 
-def test_equal_times_stay_equal(clock, made, tmp_path):
+def test_equal_times_stay_equal(made, tmp_path):
     pair = [made(f"results/{name}", DAY) for name in "ab"]
     moment = pair[0].stat().st_mtime_ns
     os.utime(pair[1], ns=(moment, moment))
-    mend(clock, tmp_path)
+    mend(tmp_path)
     assert pair[0].stat().st_mtime_ns == pair[1].stat().st_mtime_ns
 
 
-def test_raw_data_keep_their_times_and_links_are_not_followed(clock, made, tmp_path):
+def test_raw_data_keep_their_times_and_links_are_not_followed(made, tmp_path):
     data, note = made("raw/1/list.FTZ", DAY), made("raw/1/manifest.json", DAY)
     outside = made("elsewhere/table.parquet", DAY)
     before = data.stat().st_mtime_ns, outside.stat().st_mtime_ns
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "current").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "results" / "table").symlink_to(outside)
-    mend(clock, tmp_path)
+    mend(tmp_path)
     assert (data.stat().st_mtime_ns, outside.stat().st_mtime_ns) == before
     assert note.stat().st_mtime <= time.time() + 0.1

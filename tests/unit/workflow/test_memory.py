@@ -1,20 +1,12 @@
 """The memory a job asks for."""
 
-import importlib.util
-
 import pytest
 
-
-@pytest.fixture
-def memory(repository):
-    spec = importlib.util.spec_from_file_location("memory", repository / "workflow" / "memory.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.memory
+from memory import memory
 
 
 @pytest.mark.parametrize(("megabytes", "asked"), [(0, 500), (40, 500), (50.5, 505), (3000, 30_000)])
-def test_it_follows_the_size_of_all_inputs(memory, tmp_path, megabytes, asked):
+def test_it_follows_the_size_of_all_inputs(tmp_path, megabytes, asked):
     paths = [tmp_path / "a", tmp_path / "b"]
     for path in paths:
         with path.open("wb") as handle:
@@ -22,7 +14,7 @@ def test_it_follows_the_size_of_all_inputs(memory, tmp_path, megabytes, asked):
     assert memory(least=500, per_input=10)(None, [str(path) for path in paths]) == asked
 
 
-def test_it_is_not_known_while_an_input_is_not_there(memory, tmp_path):
+def test_it_is_not_known_while_an_input_is_not_there(tmp_path):
     from snakemake.exceptions import is_file_not_found_error
 
     inputs = [str(tmp_path / "nothing")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,13 @@ from ephemera.recipes import checksums
 from ephemera.recipes.checksums import Checksum, Record
 from ephemera.recipes.equality import compare
 from ephemera.recipes.recipe import make_recipe
+from recipes import DECIDED, Recipes
 
 
-@pytest.fixture
-def recipes(repository, monkeypatch):
-    """The class that the workflow uses."""
-    monkeypatch.syspath_prepend(str(repository / "workflow"))
-    monkeypatch.setenv("EPHEMERA_EQUAL_KEYS", "{}")  # restored afterwards
-    monkeypatch.delenv("EPHEMERA_EQUAL_KEYS")
-    import recipes as module
-
-    yield module.Recipes
-    sys.modules.pop("recipes")
+@pytest.fixture(autouse=True)
+def _nothing_decided(monkeypatch):
+    monkeypatch.setenv(DECIDED, "{}")  # restored afterwards
+    monkeypatch.delenv(DECIDED)
 
 
 @pytest.fixture
@@ -45,29 +39,29 @@ def equal(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("main_process", [True, False])
-def test_a_step_goes_by_the_older_key(recipes, repository, equal, main_process):
-    recipe = recipes(equal, repository, main_process=main_process).step("xmm.cube")
+def test_a_step_goes_by_the_older_key(repository, equal, main_process):
+    recipe = Recipes(equal, repository, main_process=main_process).step("xmm.cube")
     assert recipe.key == "0123456789"
     assert recipe.own_key != recipe.key
 
 
 def test_jobs_on_a_cluster_agree_with_the_main_process_whatever_is_noted_meanwhile(
-    recipes, repository, equal, monkeypatch
+    repository, equal, monkeypatch
 ):
-    recipes(equal, repository).step("xmm.cube")
+    Recipes(equal, repository).step("xmm.cube")
     (note,) = Path(equal.results_folder, "xmm/cube/.equal").iterdir()
     note.unlink()
-    assert recipes(equal, repository, main_process=False).step("xmm.cube").key == "0123456789"
-    monkeypatch.setenv("EPHEMERA_EQUAL_KEYS", "{}")
-    recipe = recipes(equal, repository, main_process=False).step("xmm.cube")
+    assert Recipes(equal, repository, main_process=False).step("xmm.cube").key == "0123456789"
+    monkeypatch.setenv(DECIDED, "{}")
+    recipe = Recipes(equal, repository, main_process=False).step("xmm.cube")
     assert recipe.key == recipe.own_key
 
 
-def test_without_early_cut_off_every_step_goes_by_its_own_key(recipes, repository, equal):
+def test_without_early_cut_off_every_step_goes_by_its_own_key(repository, equal):
     plain = equal.model_copy(update={"early_cut_off": False})
-    assert recipes(plain, repository).step("xmm.cube").equal_to is None
+    assert Recipes(plain, repository).step("xmm.cube").equal_to is None
 
 
-def test_another_checkouts_package_is_refused(recipes, equal, tmp_path):
+def test_another_checkouts_package_is_refused(equal, tmp_path):
     with pytest.raises(RuntimeError, match="its keys would describe other code"):
-        recipes(equal, tmp_path)
+        Recipes(equal, tmp_path)

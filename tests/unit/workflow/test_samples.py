@@ -1,24 +1,13 @@
 """Sample sheets and the notes of where units come from."""
 
-import importlib.util
 import json
 import os
 import time
 
 import pytest
 
+import samples
 from ephemera.files import sha256_of
-
-
-@pytest.fixture(scope="session")
-def samples(repository):
-    spec = importlib.util.spec_from_file_location("samples", repository / "workflow" / "samples.py")
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules["samples"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def sheet(folder, text):
@@ -31,7 +20,7 @@ HEADER = "obsid\tsource\tlocation\n"
 PATTERN = r"\d{10}"
 
 
-def test_units_come_sorted_and_comments_are_skipped(samples, tmp_path):
+def test_units_come_sorted_and_comments_are_skipped(tmp_path):
     path = sheet(tmp_path, f"# mine\n{HEADER}0000000002\tarchive\t\n\n0000000001\tfolder\tdata\n")
     units = samples.read_samples(path, "obsid", PATTERN)
     assert [(s.unit, s.source, s.location) for s in units] == [
@@ -55,17 +44,23 @@ def test_units_come_sorted_and_comments_are_skipped(samples, tmp_path):
         (f"{HEADER}../../etc\tarchive\t\n", "does not match"),
     ],
 )
-def test_a_bad_sheet_names_line_and_reason(samples, tmp_path, text, expected):
+def test_a_bad_sheet_names_line_and_reason(tmp_path, text, expected):
     with pytest.raises(samples.SampleSheetError, match=expected):
         samples.read_samples(sheet(tmp_path, text), "obsid", PATTERN)
 
 
-def test_a_missing_sheet_is_named(samples, tmp_path):
+def test_a_source_that_the_branch_does_not_have_is_refused_with_its_line(tmp_path):
+    path = sheet(tmp_path, f"{HEADER}0000000001\tarchive\t\n")
+    with pytest.raises(samples.SampleSheetError, match="line 2: source 'archive' is none of folder, files"):
+        samples.read_samples(path, "obsid", PATTERN, kinds=("folder", "files"))
+
+
+def test_a_missing_sheet_is_named(tmp_path):
     with pytest.raises(samples.SampleSheetError, match=r"none\.tsv cannot be read"):
         samples.read_samples(tmp_path / "none.tsv", "obsid", PATTERN)
 
 
-def test_shards_are_disjoint_complete_and_stable(samples):
+def test_shards_are_disjoint_complete_and_stable():
     units = [samples.Sample(f"{k:010d}", "archive", "") for k in range(200)]
     shards = [samples.in_shard(units, f"{k}/7") for k in range(1, 8)]
     assert sorted(s.unit for shard in shards for s in shard) == [s.unit for s in units]
@@ -77,8 +72,7 @@ def test_shards_are_disjoint_complete_and_stable(samples):
 class Unit:
     """A unit of one local file with the manifest that its download wrote."""
 
-    def __init__(self, samples, folder):
-        self.samples = samples
+    def __init__(self, folder):
         self.raw = folder / "raw"
         self.file = folder / "list.fits"
         self.file.write_bytes(b"events")
@@ -101,7 +95,7 @@ class Unit:
         self.source = self.manifest.with_name("source.json")
 
     def note(self):
-        self.samples.note_sources([self.sample], self.raw)
+        samples.note_sources([self.sample], self.raw)
 
     def stale(self):
         return self.source.stat().st_mtime_ns > self.manifest.stat().st_mtime_ns
@@ -113,13 +107,13 @@ class Unit:
             seen.append(str(path))
             return sha256_of(path)
 
-        monkeypatch.setattr(self.samples, "sha256_of", look)
+        monkeypatch.setattr(samples, "sha256_of", look)
         return seen
 
 
 @pytest.fixture
-def unit(samples, tmp_path):
-    return Unit(samples, tmp_path)
+def unit(tmp_path):
+    return Unit(tmp_path)
 
 
 def test_nothing_changed_nothing_opened_nothing_stale(unit, monkeypatch):
@@ -154,7 +148,7 @@ def test_other_content_is_stale_whatever_its_time(unit, age):
 def test_another_place_is_stale_even_with_the_clock_set_back(unit, tmp_path, monkeypatch):
     future = unit.manifest.stat().st_mtime_ns + 10**15
     os.utime(unit.manifest, ns=(future, future))
-    unit.sample = unit.samples.Sample("0000000001", "folder", str(tmp_path))
+    unit.sample = samples.Sample("0000000001", "folder", str(tmp_path))
     unit.note()
     assert unit.stale()
 
@@ -173,7 +167,7 @@ def test_a_lost_file_is_stale(unit):
 
 
 def test_a_file_that_comes_into_the_folder_is_stale_and_an_old_bystander_is_not(unit, tmp_path):
-    unit.sample = unit.samples.Sample("0000000001", "folder", str(tmp_path))
+    unit.sample = samples.Sample("0000000001", "folder", str(tmp_path))
     (tmp_path / "notes.txt").write_text("was here before")
     unit.note()
     # File systems tell times in ticks of a few milliseconds.
