@@ -180,7 +180,8 @@ def test_damaged_packets_among_good_ones(repository, tmp_path):
     (folder / "text.avro").write_text("no packet")
     (folder / "empty.avro").write_bytes(b"")
     (checkout.root / "broken.py").write_text("raise RuntimeError('at import')\n")
-    write_sheet(checkout, [("night", "folder", "data/night")])
+    (checkout.root / "data" / "useless.avro").write_text("no packet either")
+    write_sheet(checkout, [("night", "folder", "data/night"), ("useless", "files", "data/useless.avro")])
     overlay = (
         (checkout.root / "overlay.yaml")
         .read_text()
@@ -195,6 +196,12 @@ def test_damaged_packets_among_good_ones(repository, tmp_path):
     assert report["filters"]["single_point"]["passed"] == 5
     page = path.with_suffix(".html").read_text()
     assert "at import" in page
+    (deliveries,) = checkout.root.glob("results/current/alerts/summary/*/deliveries.csv")
+    assert deliveries.read_text().splitlines()[1:] == [
+        '"night",7,5,2,"not_avro 2",1',
+        '"useless",1,0,1,"not_avro 1",0',
+    ]
+    assert "useless" in (deliveries.parent / "index.html").read_text()
 
 
 def test_the_notebooks_survey_flags_the_fake_source_once(repository, shared_data, tmp_path):

@@ -58,13 +58,12 @@ def test_a_locus_takes_the_name_of_its_founder_and_the_mean_of_its_members():
 
 
 def test_existing_loci_are_frozen_for_the_night():
-    first, loci = associate(alerts(alert(1, 10.0, 0.0, 59000.1)), None)
+    _, loci = associate(alerts(alert(1, 10.0, 0.0, 59000.1)), None)
     # The first alert of the second night would pull the mean to 0.9 arcsec, within reach of the second.
     night = alerts(alert(2, 10.0, 1.8 * ARCSEC, 59001.1), alert(3, 10.0, 2.5 * ARCSEC, 59001.2))
     association, after = associate(night, loci)
     assert len(after) == 2
     assert column(association, "sep_arcsec") == [pytest.approx(1.8), 0.0]
-    del first
 
 
 def test_delivering_a_night_again_changes_nothing():
@@ -211,10 +210,9 @@ def test_merge_candidates_and_merging():
     history = history_of((alerts(*rows), first), (alerts(*more), second))
     candidates = find_merges(loci, 2.0, 59001)
     assert len(candidates) == 0
-    third, loci = associate(
+    _, loci = associate(
         alerts(alert(5, 10.0, 1.0 * ARCSEC, 59002.1), alert(6, 10.0, 1.1 * ARCSEC, 59002.2)), loci
     )
-    del third
     candidates = find_merges(loci, 2.5, 59002).to_pylist()
     assert [(c["locus_id"], c["other_locus_id"]) for c in candidates] == [
         (locus_id("ztf:1"), locus_id("ztf:2"))

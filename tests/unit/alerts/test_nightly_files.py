@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,7 +13,7 @@ from builders.alerts import alert, alerts, container, limit, packet, write
 from ephemera.alerts.columns import Context
 from ephemera.alerts.decode import account_of, keeping_cutouts, own_mapping, read_packets, write_nights
 from ephemera.alerts.decoder import Decoder
-from ephemera.alerts.night import rows_of
+from ephemera.alerts.night import by_survey_and_file, counted, deduplicate, rows_of
 from ephemera.alerts.packets import ReadOptions
 
 
@@ -113,8 +114,6 @@ def test_limits_of_alerce_in_parquet(tmp_path):
 
 
 def test_forced_photometry_is_replaced_only_by_good_photometry():
-    from ephemera.alerts.night import deduplicate
-
     carriers = [alert(k, 10.0, 0.0, 59000.1 + k) for k in range(4)]
 
     def forced(carrier, status, flux):
@@ -138,3 +137,19 @@ def test_forced_photometry_is_replaced_only_by_good_photometry():
     assert kept(forced(0, "0", 1.0), forced(2, "61", 2.0)) == [1.0]
     assert kept(forced(0, "61", 1.0), forced(2, "61", 2.0)) == [1.0]
     assert kept(forced(0, "61", 1.0), forced(1, "0", 3.0), forced(2, "61", 2.0)) == [3.0]
+
+
+def test_the_account_by_file_is_that_of_each_file_alone():
+    rows = [
+        alert(k % 7, 10.0, 0.0, 59000.1, source_file=f"{k % 3}.avro", survey=("ztf", "atlas")[k % 2])
+        for k in range(30)
+    ]
+    table = alerts(*rows)
+    dropped = deduplicate(table).dropped
+    found = {(row["file"], row["survey"]): row for row in by_survey_and_file(table, dropped)}
+    assert len(found) == 6
+    for (file, survey), row in found.items():
+        mine = np.array([one["source_file"] == file and one["survey"] == survey for one in rows])
+        alone = counted(table.filter(pa.array(mine)), dropped[mine])
+        assert row == {"file": file, "survey": survey, **alone}
+    assert sum(row["out"] + row["duplicates"] for row in found.values()) == 30

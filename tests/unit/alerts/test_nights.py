@@ -222,3 +222,61 @@ def test_every_night_is_as_if_it_had_been_run_twice(tmp_path):
             assert path.read_bytes() == other.read_bytes(), path
             compared += 1
     assert compared > 40
+
+
+@pytest.mark.parametrize(
+    ("content", "outcome"),
+    [(None, "skipped"), ("name,ra\nM 31,north\n", "errored")],
+    ids=["no list", "a bad list"],
+)
+def test_nights_go_on_without_a_list_of_regions(tmp_path, content, outcome):
+    files = {}
+    if content:
+        (tmp_path / "regions.csv").write_text(content)
+        files = {"watch_dynamic": {"list": str(tmp_path / "regions.csv")}}
+    chain = Chain(tmp_path / "chain", {"filter": {"run": ["watch_dynamic", "everything"], "files": files}})
+    for night in (59000, 59001):
+        done = chain.run(night, alerts(alert(night, 10.0, 0.0, night + 0.1)))
+        outcomes = {row["filter"]: row["outcome"] for row in pq.read_table(done.filter.verdicts).to_pylist()}
+        assert outcomes == {"watch_dynamic": outcome, "everything": "succeeded"}
+
+
+def test_a_night_with_limits_only_is_a_night_for_the_one_after(one_night):
+    done = one_night.run(59001, alerts(limit(5, 59001.1, 20.5, object_id="unseen")))
+    assert json_of(done.filter.state / "night.json") == {"night": 59001}
+
+
+def test_a_group_that_is_split_off_is_one_locus_over_nights(tmp_path):
+    path = tmp_path / "split.csv"
+    path.write_text("alert_key,group\nztf:2,blend\nztf:4,blend\nztf:5,\n")
+    chain = Chain(tmp_path / "chain", {"associate": {"split": str(path)}, "filter": {"run": ["everything"]}})
+    chain.run(59000, alerts(*(alert(k, 10.0, 0.1 * k * ARCSEC, 59000.1) for k in (1, 2))))
+    done = chain.run(59001, alerts(*(alert(k, 10.0, 0.1 * (k - 3) * ARCSEC, 59001.1) for k in (3, 4, 5))))
+    association = pq.read_table(done.associate.association).to_pylist()
+    found = {row["alert_key"]: row["locus_id"] for row in association}
+    assert found == {"ztf:3": locus_id("ztf:1"), "ztf:4": locus_id("ztf:2"), "ztf:5": locus_id("ztf:5")}
+    assert {row["locus_id"]: row["n_det"] for row in loci_of(done.associate.state)} == {
+        locus_id("ztf:1"): 2, locus_id("ztf:2"): 2, locus_id("ztf:5"): 1,
+    }  # fmt: skip
+
+
+def test_a_list_of_splits_without_its_column_is_named(tmp_path):
+    path = tmp_path / "split.csv"
+    path.write_text("alert,group\nztf:2,blend\n")
+    chain = Chain(tmp_path / "chain", {"associate": {"split": str(path)}})
+    with pytest.raises(ValueError, match=r"alerts\.associate\.split: .*split\.csv has no column alert_key"):
+        chain.run(59000, alerts(alert(1, 10.0, 0.0, 59000.1)))
+
+
+def test_the_last_magnitude_of_a_band_is_that_of_its_last_detection_when_older_ones_come_later(tmp_path):
+    chain = Chain(tmp_path, {"filter": {"run": ["everything"]}})
+    first = (alert(1, 10.0, 0.0, 59000.1, mag=18.0), alert(2, 10.0, 0.0, 59000.4, mag=17.0, band="ztf_r"))
+    chain.run(59000, alerts(*first))
+    late = {"carrier_key": "ztf:9", "band": "ztf_g"}
+    rows = (
+        alert(9, 10.0, 0.0, 59001.1, mag=16.0, band="ztf_r"),
+        alert(3, 10.0, 0.0, 58999.1, mag=19.0, **late),  # older than the last in this band
+        alert(4, 10.0, 0.0, 59000.2, mag=18.5, **late),  # newer than it, older than the last in any band
+    )
+    (row,) = loci_of(chain.run(59001, alerts(*rows)).associate.state)
+    assert dict(row["last_mag"]) == {"ztf_g": 18.5, "ztf_r": 16.0}
