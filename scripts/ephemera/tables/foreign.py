@@ -118,7 +118,15 @@ def _parquet(path: Path) -> tuple[list[str], Any]:
     import pyarrow.parquet as pq
 
     file = pq.ParquetFile(path)
-    return file.schema_arrow.names, lambda name: file.read(columns=[name])[name]
+    return file.schema_arrow.names, lambda name: _plain_text(file.read(columns=[name])[name])
+
+
+def _plain_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column without dictionaries, and with the usual type of texts: writers differ in both."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    large = pa.types.is_large_string(values.type) or pa.types.is_string_view(values.type)
+    return values.cast(pa.string()) if large else values
 
 
 def _fits(path: Path) -> tuple[list[str], Any]:

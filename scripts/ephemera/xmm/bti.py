@@ -36,7 +36,6 @@ DEFAULT_THRESHOLDS: Mapping[Camera, float] = {Camera.PN: 0.5, Camera.M1: 0.5, Ca
 LEAST_EXPOSED = 0.1
 #: Longest window of the flare curve when it follows the frame length, s.
 LONGEST_WINDOW = 100.0
-SECONDS_PER_DAY = 86400.0
 
 Method = Literal["he", "fbktsr", "none"]
 
@@ -169,7 +168,7 @@ def window_of(dt: float, fixed: float | None) -> float:
 def bad_time_columns(bad: BadTime, header: ListHeader) -> dict[str, FloatArray]:
     """Columns of the bad time product: start, stop (s), start_mjd, stop_mjd, mean_rate, threshold (ct/s).
 
-    MJD = MJDREF + (TIMEZERO + time) / 86400, in the time scale of the list (TT). Rate and threshold are
+    Rate and threshold are
     means over the exposed seconds of the interval, of the curve that has most of it.
     """
     start, stop = bad.intervals[:, 0], bad.intervals[:, 1]
@@ -178,8 +177,8 @@ def bad_time_columns(bad: BadTime, header: ListHeader) -> dict[str, FloatArray]:
     return {
         "start": start,
         "stop": stop,
-        "start_mjd": header.mjdref + (header.timezero + start) / SECONDS_PER_DAY,
-        "stop_mjd": header.mjdref + (header.timezero + stop) / SECONDS_PER_DAY,
+        "start_mjd": header.mjd(start),
+        "stop_mjd": header.mjd(stop),
         "mean_rate": best[:, 1],
         "threshold": best[:, 2],
     }

@@ -59,8 +59,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SECONDS_PER_DAY = 86_400.0
-
 
 @dataclass(frozen=True)
 class Seen:
@@ -137,9 +135,7 @@ def footprints(
                 mocs[name] = footprint_moc(seen, units, plane, order=order)
             exposure = float(expectation.exposed.mean(axis=0).sum() * key.dt)
             low, high = key.band.kev
-            start, stop = (
-                header.mjdref + t / SECONDS_PER_DAY for t in (subsets[key.subset].t0, subsets[key.subset].t1)
-            )
+            start, stop = subsets[key.subset].span_mjd
             found.append(Seen(Footprint(mocs[name], exposure, key.dt, low, high), start, stop))
     return found
 

@@ -16,18 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from ephemera.sky.crossmatch import Catalogue, crossmatch
 from ephemera.tables import arrays, numbers, read, write
 from ephemera.tables.foreign import column_facts, read_all
 from ephemera.xmm.catalogue_columns import SOURCE_FLAGS, SOURCES
 from ephemera.xmm.crossmatch_columns import COMPARISON
-from ephemera.xmm.crossmatch_sets import SetPlan, plan, read_set
+from ephemera.xmm.crossmatch_presets import SetPlan, plan
+from ephemera.xmm.crossmatch_sets import identifiers, places_of
 from ephemera.xmm.filters import compare
 from ephemera.xmm.observation import BoolArray, FloatArray
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ephemera.job import Job
 
 log = logging.getLogger(__name__)
@@ -45,16 +47,12 @@ def their_variables(file: Path, how: SetPlan, condition: Mapping[str, Any]) -> t
     column = exact.get(condition["column"].lower(), condition["column"])
     try:
         variable = compare(table, (column, condition["op"], condition["value"])).kept
-        keyed = table.append_column("ephemera_row", pa.array(np.arange(len(table))))
-        plain = SetPlan(how.name, id="ephemera_row", ra=how.ra, dec=how.dec)
-        places = read_set(keyed, plain, column_facts(file)).catalogue
+        ra, dec = places_of(table, how, column_facts(file))
     except ValueError as error:
         message = f"comparison with {how.name}: {file}: {error}"
         raise ValueError(message) from error
-    known = exact.get((how.id or "").lower())
-    ids = places.id.tolist() if known is None else table[known].to_pylist()
-    names = np.array([str(each) for each in ids], object)
-    return Catalogue(how.name, names, places.ra, places.dec), variable
+    ids = identifiers(table, how.id) or [str(k) for k in range(len(table))]
+    return Catalogue(how.name, np.array(ids, object), ra, dec), variable
 
 
 def covered(coverage: Path, ra: FloatArray, dec: FloatArray) -> BoolArray:
@@ -62,10 +60,11 @@ def covered(coverage: Path, ra: FloatArray, dec: FloatArray) -> BoolArray:
     from astropy import units
     from mocpy import MOC
 
-    if len(ra) == 0:
-        return np.empty(0, bool)
-    moc = MOC.from_fits(str(coverage))
-    return np.asarray(moc.contains_lonlat(ra * units.deg, dec * units.deg), bool)
+    inside = np.isfinite(ra)  # MOCPy panics at what is no position
+    if inside.any():
+        moc = MOC.from_fits(str(coverage))
+        inside[inside] = moc.contains_lonlat(ra[inside] * units.deg, dec[inside] * units.deg)
+    return inside
 
 
 def ours(sources: pa.Table, catalogue: Catalogue, variable: BoolArray, radius: float) -> list[dict[str, Any]]:

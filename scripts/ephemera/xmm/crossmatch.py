@@ -27,7 +27,8 @@ from ephemera.transfer.web import Web
 from ephemera.transfer.xmatch import Unavailable, XMatch
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, SOURCES
 from ephemera.xmm.crossmatch_columns import CALIBRATION, CHANCE, detection_matches, source_matches
-from ephemera.xmm.crossmatch_sets import NoPositions, ReadSet, SetPlan, plan, read_set
+from ephemera.xmm.crossmatch_presets import SetPlan, plan
+from ephemera.xmm.crossmatch_sets import NoPositions, ReadSet, read_set
 from ephemera.xmm.observation import FloatArray
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from ephemera.tables import TableDeclaration, read, write
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, SOURCES
 from ephemera.xmm.crossmatch_columns import detection_matches, source_matches
-from ephemera.xmm.crossmatch_sets import plan
+from ephemera.xmm.crossmatch_presets import plan
 
 if TYPE_CHECKING:
     from ephemera.job import Job

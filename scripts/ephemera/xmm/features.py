@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from ephemera.config.xmm import Features as FeatureSettings
     from ephemera.job import Job
 
-SECONDS_PER_DAY = 86400.0
 
 #: Columns that every light curve has.
 REQUIRED = ("time", "exposure", "bti", "bccd", "n", "mu", "B_peak_log", "B_eclipse_log")
@@ -323,7 +322,7 @@ def detection_row(
     if flux and values.get("rate_peak") is not None and region["type"] != "eclipse":
         row |= _fluxes(region, values, sources, off_axis)
     if values.get("t_peak") is not None:
-        row["mjd_peak"] = header.mjdref + (header.timezero + values["t_peak"]) / SECONDS_PER_DAY
+        row["mjd_peak"] = header.mjd(values["t_peak"])
     return row | flags(
         row,
         n_regions=n_regions,

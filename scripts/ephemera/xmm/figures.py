@@ -84,7 +84,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SECONDS_PER_DAY = 86400.0
 #: Rows of the outcome figure; what is more is counted.
 MOST_ROWS = 30
 #: Place of the columns of the outcome figure, and how many letters they hold.
@@ -114,7 +113,7 @@ def title_of(subset: Subset, key: RunKey | None = None) -> str:
 def start_mjd(subset: Subset) -> float:
     """Date (MJD, TT) of the start of a subset."""
     header = subset.headers[0]
-    return header.mjdref + (header.timezero + subset.t0) / SECONDS_PER_DAY
+    return header.mjd(subset.t0)
 
 
 def plane_of(subset: Subset) -> Plane:

@@ -36,7 +36,7 @@ from ephemera.tables import numbers, read, write
 from ephemera.xmm.catalogue_columns import SOURCES
 from ephemera.xmm.long_term_columns import LONG_TERM, LONG_TERM_RATES, LONG_TERM_SOURCES, STEADY_SOURCES
 from ephemera.xmm.observation import BoolArray, FloatArray, IntArray
-from ephemera.xmm.rate_images import PIXEL_ARCSEC, PIXEL_UNITS, SIDE, RateImage, read_images, vignetting
+from ephemera.xmm.rate_images import PIXEL_ARCSEC, PIXEL_UNITS, SIDE, RateImage, read_images
 
 if TYPE_CHECKING:
     from ephemera.config.xmm_catalogue import LongTerm as LongTermSettings
@@ -166,7 +166,7 @@ def rates_in(image: RateImage, obsid: str, at: Targets, settings: LongTermSettin
         apart = np.hypot(*(places - place).T)
         others = places[(apart > radii[0]) & (apart <= radii[2] + 2 * radii[0])]
         found = aperture(image.counts, exposed, (float(place[0]), float(place[1])), others, radii)
-        rate = rate_of(found, image.exposure, float(vignetting(off_axis[k])))
+        rate = rate_of(found, image.exposure, image.vignetting(off_axis[k]))
         if rate is not None:
             key = {"ltid": k + 1, "srcid": int(at.srcid[k]) or None, "obsid": obsid, "subset": image.subset}
             where = {"camera": image.camera, "mjd": image.mjd, "off_axis": float(off_axis[k])}

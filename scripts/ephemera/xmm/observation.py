@@ -10,6 +10,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+Time = TypeVar("Time", float, FloatArray)
 
 #: Name of the mission whose lists need no entry in the table of missions.
 XMM = "xmm"
@@ -26,6 +28,7 @@ REFERENCE_PIXEL = 25921.0
 SKY_SIZE = 51840
 #: Size of one unit of X or Y, in arcsec.
 UNIT_ARCSEC = 0.05
+SECONDS_PER_DAY = 86400.0
 
 
 class Camera(enum.IntEnum):
@@ -167,6 +170,10 @@ class ListHeader:
         """Mission, as sample sheets name it."""
         return XMM if self.telescope is None else self.telescope.mission
 
+    def mjd(self, time: Time) -> Time:
+        """Dates (MJD, TT) of times of the list, s: MJDREF + (TIMEZERO + time) / 86400."""
+        return self.mjdref + (self.timezero + time) / SECONDS_PER_DAY
+
     @property
     def has_good_time(self) -> bool:
         """Whether the file carries good time intervals."""
@@ -198,6 +205,11 @@ class Subset:
     def span(self) -> float:
         """Length of the span, s."""
         return self.t1 - self.t0
+
+    @property
+    def span_mjd(self) -> tuple[float, float]:
+        """First and last moment of the span, MJD (TT)."""
+        return self.headers[0].mjd(self.t0), self.headers[0].mjd(self.t1)
 
     @property
     def mission(self) -> str:

@@ -66,7 +66,6 @@ def subset_facts(subset: Subset) -> dict[str, object]:
     """What the headers of a subset say, for people."""
     headers = sorted(subset.headers, key=lambda header: header.camera)
     first = headers[0]
-    days = first.mjdref + (first.timezero + subset.t0) / 86400.0
     return {
         "object": first.object_name.strip(),
         "date": first.date_obs[:10],
@@ -75,7 +74,7 @@ def subset_facts(subset: Subset) -> dict[str, object]:
         "submodes": ", ".join(h.submode for h in headers),
         "filters": ", ".join(h.filter for h in headers),
         "revolution": first.revolution or None,  # other missions count none
-        "start": f"MJD {days:.5f} (TT)",
+        "start": f"MJD {first.mjd(subset.t0):.5f} (TT)",
         "span": round(subset.span, 1),
         "pointing": f"{first.reference_ra:.5f} {first.reference_dec:+.5f} deg",
         "position angle": None if first.pa_pnt is None else f"{first.pa_pnt:.2f} deg",

@@ -9,7 +9,7 @@ Vignetting: the effective area at an off-axis angle t (arcmin) over that on axis
 
 fitted to the median profile of the SAS exposure maps (0.5-2 keV) of both MOS cameras in observations
 0201901401 and 0404910601, which it follows within 6 % up to 14 arcmin. The maps peak up to 2 arcmin off the
-pointing.
+pointing. Rates of other missions are not corrected for it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from ephemera.xmm.intervals import complement, intersect
 from ephemera.xmm.observation import (
     SKY_SIZE,
     UNIT_ARCSEC,
+    XMM,
     Band,
     BoolArray,
     Events,
@@ -56,11 +57,16 @@ class RateImage:
 
     subset: int
     camera: str
+    mission: str
     counts: npt.NDArray[np.uint16]
     exposure: float
     mjd: float
     reference_ra: float
     reference_dec: float
+
+    def vignetting(self, off_axis_arcmin: float) -> float:
+        """Effective area at an angle from the axis over that on axis; 1 where it is not known."""
+        return float(vignetting(off_axis_arcmin)) if self.mission == XMM else 1.0
 
     @property
     def exposed(self) -> BoolArray:
@@ -105,10 +111,11 @@ def rate_images(subset: Subset, bad: FloatArray, band: Band) -> list[RateImage]:
         images.append(
             RateImage(
                 subset.number,
-                header.camera.name,
+                header.camera_name,
+                header.mission,
                 image_of(subset.events, kept & (subset.events.camera == header.camera)),
                 float(np.mean(times)),
-                header.mjdref + (header.timezero + middle) / 86_400.0,
+                header.mjd(middle),
                 header.reference_ra,
                 header.reference_dec,
             )
@@ -183,7 +190,7 @@ def write_images(handle: Any, images: list[RateImage]) -> None:
         group = handle.create_group(f"image_{image.subset}_{image.camera}")
         values = {
             name: getattr(image, name)
-            for name in ("subset", "camera", "exposure", "mjd", "reference_ra", "reference_dec")
+            for name in ("subset", "camera", "mission", "exposure", "mjd", "reference_ra", "reference_dec")
         }
         write_attributes(group, values)
         write_array(group, "counts", image.counts, ["y", "x"], compress=True, unit="count")
@@ -198,6 +205,7 @@ def read_images(handle: Any) -> list[RateImage]:
             RateImage(
                 int(attributes["subset"]),
                 str(attributes["camera"]),
+                str(attributes["mission"]),
                 handle[name]["counts"][()],
                 float(attributes["exposure"]),
                 float(attributes["mjd"]),

@@ -82,6 +82,14 @@ def test_a_catalogue_without_variables_or_without_the_column(tmp_path):
         run(tmp_path, THEIRS.replace("SC_VAR_FLAG", "OTHER"))
 
 
+def test_their_rows_without_place_or_name_are_not_covered_and_have_none(tmp_path):
+    theirs = THEIRS + ",,,true\n,300.0,-999,true\n"
+    rows = run(tmp_path, theirs)[-2:]
+    assert [(r["reason"], r["their_id"], r["ra"], r["dec"]) for r in rows] == [
+        ("not_covered", None, None, None)
+    ] * 2
+
+
 def test_types_are_counted_by_class_and_share(repository):
     classes = read_classes(repository / "resources/xmm/otype_classes.csv")
     assert classes["QSO"] == "Galaxy"

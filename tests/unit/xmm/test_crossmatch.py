@@ -8,17 +8,21 @@ from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ephemera.config.load import load
 from ephemera.job import Job, namespace
 from ephemera.sky.crossmatch import Catalogue
 from ephemera.tables import Column, TableDeclaration, read, write
+from ephemera.tables.foreign import read_all
 from ephemera.xmm import crossmatch
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, SOURCES
 from ephemera.xmm.crossmatch import Positions, match
 from ephemera.xmm.crossmatch_columns import CALIBRATION, CHANCE, detection_matches, source_matches
-from ephemera.xmm.crossmatch_sets import PRESETS, ReadSet, plan, position_columns, read_set
+from ephemera.xmm.crossmatch_presets import PRESETS, SetPlan, plan
+from ephemera.xmm.crossmatch_sets import ReadSet, position_columns, read_set
+from ephemera.xmm.filters import compare
 from servers.xmatch import Fault, Table, XMatchService
 
 GAIA = Table(
@@ -227,6 +231,32 @@ def test_rows_that_come_twice_count_once_and_proper_motion_moves_them():
     moved = Positions(*(np.array([value]) for value in (there, 0.0, mjd, 1.0, 5.0)))
     separation = match(moved, found, PRESETS["gaia"])["gaia_sep_arcsec"].to_pylist()
     assert separation == [pytest.approx(0.0, abs=1e-6)]
+
+
+def test_sources_without_identifiers_are_counted_once_however_often_the_service_names_them():
+    """It answers with a row for each of our positions that a source is near."""
+    answer = pa.table({"ra": ["10.0", "10.0", "10.001"], "dec": ["0.0", "0.0", "0.0"]})
+    found = read_set(answer, SetPlan("om", cds="vizier:II/378/xmmom6s"))
+    assert found.catalogue.id.tolist() == ["0", "2"]
+    assert match(positions([(10.0, 0.0)]), found, SetPlan("om"))["om_n_within"].to_pylist() == [2]
+
+
+def test_what_is_no_position_matches_nothing_and_stops_nothing(caplog):
+    """Catalogues have placeholders such as -999; texts may be in hours."""
+    table = pa.table({"ra": ["00:40:00", "-999", "nan", "x"], "dec": ["1 30 0", "-999", "0", "0"]})
+    found = read_set(table, SetPlan("mine"))
+    assert "mine: 3 of 4 rows have no position" in caplog.text
+    assert match(positions([(10.0, 1.5)]), found, SetPlan("mine"))["mine_id"].to_pylist() == ["0"]
+
+
+@pytest.mark.parametrize("kind", ["string", "large_string", "dictionary"])
+def test_texts_of_parquet_files_of_any_writer_are_texts(tmp_path, kind):
+    texts = pa.array(["10.0", "20.0"])
+    texts = texts.dictionary_encode() if kind == "dictionary" else texts.cast(kind)
+    pq.write_table(pa.table({"ra": texts, "dec": [0.0, 0.0], "name": texts}), tmp_path / "t.parquet")
+    table = read_all(tmp_path / "t.parquet")
+    assert read_set(table, SetPlan("mine", id="name")).catalogue.ra.tolist() == [10.0, 20.0]
+    assert compare(table, ("name", "==", "20.0")).kept.tolist() == [False, True]
 
 
 def test_real_rows_of_4xmm_are_found_three_arcsec_away(shared_data, tmp_path):

@@ -22,7 +22,7 @@ from ephemera.xmm.crossmatch_columns import (
     detection_matches,
     source_matches,
 )
-from ephemera.xmm.crossmatch_sets import PRESETS
+from ephemera.xmm.crossmatch_presets import PRESETS
 
 SETS = [
     {"name": "gaia"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,7 +20,9 @@ from ephemera.xmm import download, events, long_term, rates
 from ephemera.xmm.catalogue_columns import SOURCES
 from ephemera.xmm.long_term import Targets, aperture, change, compared, measured, rate_of, sources_of, targets
 from ephemera.xmm.long_term_columns import LONG_TERM, LONG_TERM_RATES, LONG_TERM_SOURCES, STEADY_SOURCES
-from ephemera.xmm.rate_images import SIDE, RateImage, exposed_pixels, find_bumps, vignetting
+from ephemera.xmm.observation import Band, Camera, Telescope
+from ephemera.xmm.rate_images import SIDE, RateImage, exposed_pixels, find_bumps, rate_images, vignetting
+from xmm_cubes import events_of, subset_of
 
 RADII = (5.0, 15.0, 30.0)
 NONE = np.empty((0, 2))
@@ -142,9 +145,21 @@ def test_sources_of_the_catalogue_and_steady_ones_are_joined_also_over_ra_zero()
     assert len(targets(SOURCES.empty(), NO_STEADY, 10.0).ra) == 0
 
 
-def image(source, obsid, camera="M1", exposure=1000.0, seed=0):
+def image(source, obsid, camera="M1", exposure=1000.0, seed=0, mission="xmm"):
     counts = field(background=0.3, source=source, seed=seed)
-    return RateImage(0, camera, counts, exposure, float(obsid), 10.0, 5.0)
+    return RateImage(0, camera, mission, counts, exposure, float(obsid), 10.0, 5.0)
+
+
+def test_cameras_are_called_by_their_instrument_and_only_xmm_is_corrected_for_vignetting():
+    """Two missions have a first camera each; their rates are not those of one camera."""
+    telescope = Telescope("asca", "SIS0", 20.0, 20.0, 0.0, 5.0, 60.0)
+    subset = subset_of(events_of([1.0, 2.0], 25921, 25921, 1000, Camera.C1), 0.0, 1000.0, [Camera.C1])
+    asca = replace(subset, headers=(replace(subset.headers[0], telescope=telescope, timezero=86400.0),))
+    (made,) = rate_images(asca, np.empty((0, 2)), Band(200, 12000))
+    assert (made.camera, made.mission, made.counts.sum()) == ("SIS0", "asca", 2)
+    assert made.mjd == pytest.approx(50814.0 + 1 + 500 / 86400)
+    assert made.vignetting(14.0) == 1
+    assert image(0, "1").vignetting(14.0) == pytest.approx(0.457, abs=0.002)
 
 
 def test_a_source_that_fades_is_one_source_seen_twice(tmp_path):
