@@ -15,6 +15,10 @@ XMM_CATALOGUE = RECIPES.step(
     tables=[XMM.catalogue.registry],
 )
 XMM_SETS = {each.name: each for each in XMM.crossmatch.sets}
+XMM_SET_OPTIONS = {
+    "sets": [each.settings() for each in XMM.crossmatch.sets],
+    "radius_arcsec": XMM.crossmatch.radius_arcsec,
+}
 XMM_ANSWERS = f"{RAW}/xmm/crossmatch"
 XMM_CROSSMATCH = RECIPES.step(
     "xmm.crossmatch",
@@ -40,7 +44,6 @@ XMM_SUBSET_MATRIX = RECIPES.step(
         "bands_kev": XMM.cube.bands_kev,
         "cluster_radius_arcsec": XMM.catalogue.cluster_radius_arcsec,
         "linkage": XMM.catalogue.linkage,
-        "simbad_set": XMM.otypes.simbad_set,
         "classes": XMM.otypes.classes,
     },
     tables=[XMM.otypes.classes],
@@ -53,15 +56,13 @@ XMM_OTYPES = RECIPES.step(
 XMM_COMPARISON = RECIPES.step(
     "xmm.comparison",
     reads=[XMM_CATALOGUE],
-    also=XMM.crossmatch.settings(),
+    also=XMM_SET_OPTIONS,
 )
 XMM_EXPORT = RECIPES.step(
     "xmm.export",
     reads=[XMM_CATALOGUE, XMM_CROSSMATCH],
     also={
-        "sets": [each.settings() for each in XMM.crossmatch.sets],
-        "radius_arcsec": XMM.crossmatch.radius_arcsec,
-        "n_observations": len(XMM_UNITS),
+        **XMM_SET_OPTIONS,
         "configuration": configuration_hash(XMM_CROSSMATCH),
     },
 )
@@ -104,7 +105,7 @@ def xmm_catalogue_targets():
     targets += [
         XMM_CROSSMATCH.output(f"{PROJECT}/{name}.sources.parquet") for name in XMM_SETS
     ]
-    if XMM.otypes.simbad_set in XMM_SETS:
+    if "simbad" in XMM_SETS:
         targets.append(XMM_OTYPES.output(f"{PROJECT}/otypes.parquet"))
     for name, each in XMM_SETS.items():
         if each.variable is not None and each.file is not None:
@@ -292,7 +293,7 @@ rule xmm_long_term:
 rule xmm_subset_matrix:
     input:
         detections=XMM_CATALOGUE.output("{project}/detections.parquet"),
-        simbad=xmm_set_matches(XMM.otypes.simbad_set, "detections"),
+        simbad=xmm_set_matches("simbad", "detections"),
     output:
         matrix=XMM_SUBSET_MATRIX.output("{project}/matrix.parquet"),
         indices=XMM_SUBSET_MATRIX.output("{project}/indices.parquet"),
@@ -322,11 +323,9 @@ rule xmm_subset_matrix:
 
 rule xmm_otypes:
     input:
-        simbad=xmm_set_matches(XMM.otypes.simbad_set, "sources"),
-        xmm=xmm_set_matches(XMM.otypes.xmm_set, "sources"),
-        status=[
-            XMM_CROSSMATCH.output(f"{{project}}/{XMM.otypes.simbad_set}.status.json")
-        ],
+        simbad=XMM_CROSSMATCH.output("{project}/simbad.sources.parquet"),
+        xmm4=xmm_set_matches("xmm4", "sources"),
+        status=XMM_CROSSMATCH.output("{project}/simbad.status.json"),
     output:
         long=XMM_OTYPES.output("{project}/otypes.parquet"),
         pivoted=XMM_OTYPES.output("{project}/otypes_pivoted.csv"),

@@ -63,7 +63,7 @@ rule xmm_sample:
         matches=xmm_matches("sources"),
         otypes=(
             [XMM_OTYPES.output("{project}/otypes.parquet")]
-            if XMM.otypes.simbad_set in XMM_SETS
+            if "simbad" in XMM_SETS
             else []
         ),
     output:

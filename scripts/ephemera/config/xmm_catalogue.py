@@ -233,10 +233,11 @@ class Filters(Section):
 
 
 class Otypes(Section):
-    """`xmm_otypes`: SIMBAD types of sources beside those of SIMBAD as a whole and of 4XMM."""
+    """`xmm_otypes`: SIMBAD types of sources beside those of SIMBAD as a whole and of 4XMM.
 
-    simbad_set: str = option("simbad", "Set whose matches have types.", pattern=SET_NAME)
-    xmm_set: str = option("xmm4", "Set that tells which sources 4XMM calls variable.", pattern=SET_NAME)
+    Made with a crossmatch set `simbad`; a set `xmm4` tells which sources 4XMM calls variable.
+    """
+
     classes: str = option(
         "resources/xmm/otype_classes.csv", "Table that gives each type a class (columns otype, class)."
     )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +40,7 @@ from ephemera.xmm.catalogue_columns import (
     REGISTRY,
     SELECTION,
     SOURCES,
+    catalogue_header,
 )
 from ephemera.xmm.cube_store import run_keys
 from ephemera.xmm.detection_columns import DETECTIONS
@@ -162,22 +162,11 @@ def region_text(detections: pa.Table) -> str:
     return circles(ra, dec, kinds, labels)
 
 
-def header(job: Job, n_observations: int) -> dict[str, str | int]:
-    """Facts about the whole catalogue for the headers of its tables."""
-    return {
-        "project": job.wildcards.project,
-        "version": metadata.version("ephemera"),
-        "recipe": job.recipe["key"],
-        "confhash": job.settings.configuration,
-        "n_obs": n_observations,
-    }
-
-
 def write_tables(job: Job, detections: pa.Table, registered: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Write detections and sources in all formats, and the registry; returns the detections."""
     numbers, columns, registry = unique_sources(detections, job.settings, registered)
     detections = detections.append_column("srcid", pa.array(numbers))
-    meta = header(job, len(job.input.events))
+    meta = catalogue_header(job, len(job.input.events))
     for table, declaration, name in (
         (detections, CATALOGUE_DETECTIONS, "detections"),
         (columns, SOURCES, "sources"),

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import metadata
+from typing import TYPE_CHECKING
+
 from ephemera.tables import Column, TableDeclaration
 from ephemera.xmm.detection_columns import DETECTION_COLUMNS
+
+if TYPE_CHECKING:
+    from ephemera.job import Job
 
 _SRCID = Column("srcid", "i8", None, "meta.id", "Source to which the detection belongs")
 
@@ -123,3 +129,14 @@ CANDIDATES = TableDeclaration(
         Column("evidence", "str", None, "meta.note", "What speaks for it"),
     ),
 )
+
+
+def catalogue_header(job: Job, n_observations: int) -> dict[str, str | int]:
+    """Facts about the whole catalogue for the headers of its tables."""
+    return {
+        "project": job.wildcards.project,
+        "version": metadata.version("ephemera"),
+        "recipe": job.recipe["key"],
+        "confhash": job.settings.configuration,
+        "n_obs": n_observations,
+    }

@@ -17,7 +17,6 @@ import numpy as np
 
 from ephemera.confidence import poisson_errors
 from ephemera.figures.style import COLOURS, SERIES, figure, margins, save
-from ephemera.files import remove
 from ephemera.xmm.completeness import DURATIONS, Tried, binned
 from ephemera.xmm.detection_curve import fit_curve
 
@@ -49,9 +48,8 @@ MODE_LABELS: Mapping[str, str] = {
 
 
 def draw_recovery(folder: Path, rows: Mapping[str, Rows], seen: Sequence[Tried]) -> None:
-    """Draw the figures for which there is something to show into a fresh folder."""
-    remove(folder)
-    folder.mkdir(parents=True)
+    """Draw the figures for which there is something to show into a new folder."""
+    folder.mkdir()
     completeness = rows["completeness"]
     if rows["recovery"]:
         _simulated(folder, rows["recovery"])

@@ -14,6 +14,8 @@ from ephemera.tables import Column
 
 #: UCD of a column handed on for which the configuration names none.
 DEFAULT_UCDS = {"f8": "stat.value", "i8": "meta.number", "bool": "meta.code", "str": "meta.note"}
+#: Names of the sets of which types, stars and variable sources are taken.
+SIMBAD, GAIA, XMM4 = "simbad", "gaia", "xmm4"
 _MAG = "phot.mag"
 
 
@@ -42,8 +44,8 @@ def _mag(name: str, what: str) -> Column:
 
 
 PRESETS: Mapping[str, SetPlan] = {
-    "simbad": SetPlan(
-        "simbad",
+    SIMBAD: SetPlan(
+        SIMBAD,
         cds="simbad",
         id="main_id",
         ra="ra",
@@ -53,8 +55,8 @@ PRESETS: Mapping[str, SetPlan] = {
             Column("main_type", "str", None, "src.class", "Main type of object"),
         ),
     ),
-    "gaia": SetPlan(
-        "gaia",
+    GAIA: SetPlan(
+        GAIA,
         cds="vizier:I/355/gaiadr3",
         id="DR3Name",
         pm_ra="pmRA",
@@ -72,8 +74,8 @@ PRESETS: Mapping[str, SetPlan] = {
         ),
     ),
     "xmmom": SetPlan("xmmom", cds="vizier:II/378/xmmom6s", columns=()),
-    "xmm4": SetPlan(
-        "xmm4",
+    XMM4: SetPlan(
+        XMM4,
         id="SRCID",
         ra="SC_RA",
         dec="SC_DEC",

@@ -8,17 +8,15 @@ of observations in the header.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ephemera.tables import TableDeclaration, read, write
-from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, SOURCES
+from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, SOURCES, catalogue_header
 from ephemera.xmm.crossmatch_columns import detection_matches, source_matches
 from ephemera.xmm.crossmatch_presets import plan
+from ephemera.xmm.matches import with_matches
 
 if TYPE_CHECKING:
     from ephemera.job import Job
@@ -39,35 +37,16 @@ def declarations(
     )
 
 
-def joined(table: pa.Table, key: str, matches: Sequence[Path]) -> pa.Table:
-    """A table with the columns of its matches, which are in the same order of `key`."""
-    for path in matches:
-        found = pq.read_table(path)
-        if not found[key].equals(table[key]):
-            message = f"{path}: the matches are of another catalogue, their {key} differ"
-            raise ValueError(message)
-        for name in found.column_names[1:]:
-            table = table.append_column(name, found[name])
-    return table
-
-
 def main(job: Job) -> None:
     """Write the complete catalogue of one project."""
     parameters = job.recipe["parameters"]
     of_detections, of_sources = declarations(parameters["sets"], parameters["radius_arcsec"])
-    meta = {
-        "project": job.wildcards.project,
-        "version": metadata.version("ephemera"),
-        "recipe": job.recipe["key"],
-        "confhash": parameters["configuration"],
-        "n_obs": parameters["n_observations"],
-    }
-    detections = read(job.input.detections, CATALOGUE_DETECTIONS)
-    sources = read(job.input.sources, SOURCES)
-    for name, table, key, declaration, matches in (
-        ("detections", detections, "detid", of_detections, job.input.detection_matches),
-        ("sources", sources, "srcid", of_sources, job.input.source_matches),
+    for name, plain, key, declaration, matches in (
+        ("detections", CATALOGUE_DETECTIONS, "detid", of_detections, job.input.detection_matches),
+        ("sources", SOURCES, "srcid", of_sources, job.input.source_matches),
     ):
-        complete = joined(table, key, matches)
+        path = getattr(job.input, name)
+        complete = with_matches(read(path, plain), key, matches)
+        meta = catalogue_header(job, int(pq.read_schema(path).metadata[b"n_obs"]))
         for suffix in ("_fits", "_votable", "_parquet"):
             write(complete, declaration, getattr(job.output, name + suffix), meta)

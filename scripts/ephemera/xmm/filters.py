@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from ephemera.tables import Column, TableDeclaration, numbers, read, write
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS
+from ephemera.xmm.matches import with_matches
 from ephemera.xmm.observation import BoolArray
 from ephemera.xmm.sample_columns import COMBINATIONS, FILTER_MASKS, FILTERS
 
@@ -235,24 +236,10 @@ def mask_declaration(filters: Sequence[Filter]) -> TableDeclaration:
     return TableDeclaration(FILTER_MASKS.name, FILTER_MASKS.description, (*FILTER_MASKS.columns, *columns))
 
 
-def with_matches(detections: pa.Table, matches: Sequence[pa.Table]) -> pa.Table:
-    """Detections with the columns of their matches; both are in order of detid."""
-    for table in matches:
-        if not table["detid"].equals(detections["detid"]):
-            message = "the matches are not of these detections: their detids differ"
-            raise ValueError(message)
-        for name in table.column_names[1:]:
-            detections = detections.append_column(name, table[name])
-    return detections
-
-
 def main(job: Job) -> None:
     """Write filters, combinations and masks of one project."""
-    import pyarrow.parquet as pq
-
     detections = read(job.input.detections, CATALOGUE_DETECTIONS)
-    matches = [pq.read_table(path).replace_schema_metadata() for path in job.input.matches]
-    table = derived(with_matches(detections, matches))
+    table = derived(with_matches(detections, "detid", job.input.matches))
     filters = filters_of(job.recipe["parameters"]["groups"])
     srcid = table["srcid"].to_numpy()
     selections = [apply(table, each) for each in filters]

@@ -16,11 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
 from ephemera.tables import Column, TableDeclaration, write
+from ephemera.xmm.crossmatch_presets import SIMBAD, XMM4
+from ephemera.xmm.matches import matched_values
 from ephemera.xmm.sample_columns import OTYPES
-from ephemera.xmm.subset_matrix import read_classes
 
 if TYPE_CHECKING:
     from ephemera.config.xmm_catalogue import Otypes as OtypeSettings
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Columns of matches: type of the nearest SIMBAD object; whether 4XMM calls its source variable.
+SIMBAD_TYPE, VARIABLE = f"{SIMBAD}_main_type", f"{XMM4}_sc_var_flag"
 NO_MATCH = "no match"
 UNIDENTIFIED = "Unidentified"
 #: Populations in the order of the tables.
@@ -37,7 +38,8 @@ POPULATIONS = ("simbad", "4xmm", "4xmm_variable", "ours", "ours_variable", "ours
 def read_counts(path: str | None, column: str = "object_count") -> Counter[str]:
     """Number of objects of each type from a CSV table with otype and the column; empty without the file.
 
-    Types may be quoted and padded. A table without the column counts nothing.
+    Types may be quoted and padded. A table without the column counts nothing. Raises ValueError that names
+    file and line for what is no number.
     """
     found: Counter[str] = Counter()
     if path is None:
@@ -45,9 +47,24 @@ def read_counts(path: str | None, column: str = "object_count") -> Counter[str]:
     with Path(path).open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file, skipinitialspace=True)
         for row in reader:
-            if (row.get(column) or "").strip():
-                found[row["otype"].strip().strip('"').strip()] += int(row[column])
+            number = (row.get(column) or "").strip()
+            if number and not number.isdecimal():
+                message = f"{path}, line {reader.line_num}: {column} must be a whole number, got {number!r}"
+                raise ValueError(message)
+            if number:
+                found[row["otype"].strip().strip('"').strip()] += int(number)
     return found
+
+
+def read_classes(path: str | Path) -> dict[str, str]:
+    """Class of each SIMBAD type, from a table with the columns otype and class."""
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        return {row["otype"]: row["class"] for row in csv.DictReader(file)}
+
+
+def class_of(otype: str, classes: Mapping[str, str]) -> str:
+    """Class of a type; one without a class is unidentified, no match stays no match."""
+    return NO_MATCH if otype == NO_MATCH else classes.get(otype, UNIDENTIFIED)
 
 
 def our_counts(types: Sequence[str | None], variable: Sequence[bool | None]) -> dict[str, Counter[str]]:
@@ -62,10 +79,10 @@ def our_counts(types: Sequence[str | None], variable: Sequence[bool | None]) -> 
 
 
 def class_counts(types: Mapping[str, int], classes: Mapping[str, str]) -> Counter[str]:
-    """Members of each class; types without a class are unidentified, no match stays no match."""
+    """Members of each class."""
     found: Counter[str] = Counter()
     for otype, number in types.items():
-        found[NO_MATCH if otype == NO_MATCH else classes.get(otype, UNIDENTIFIED)] += number
+        found[class_of(otype, classes)] += number
     return found
 
 
@@ -108,24 +125,21 @@ def pivoted(rows: Sequence[Mapping[str, Any]]) -> tuple[TableDeclaration, dict[s
 def main(job: Job) -> None:
     """Write the types of one project."""
     settings: OtypeSettings = job.settings
-    types = pq.read_table(job.input.simbad[0])[f"{settings.simbad_set}_main_type"].to_pylist()
-    outcome = json.loads(job.input.status[0].read_text(encoding="utf-8"))["outcome"]
-    if outcome != "ok":
-        # What was not asked has no type, which is not the same as no match.
-        log.warning("%s: %s; the types of our sources are not known", settings.simbad_set, outcome)
-        types = []
-    variable: list[bool | None] = [None] * len(types)
-    flag = f"{settings.xmm_set}_sc_var_flag"
-    for path in job.input.xmm:
-        if flag in pq.read_schema(path).names:
-            variable = pq.read_table(path)[flag].to_pylist()
     populations: dict[str, Mapping[str, int]] = {
         "simbad": read_counts(settings.simbad_counts),
         "4xmm": read_counts(settings.xmm_counts),
         "4xmm_variable": read_counts(settings.xmm_counts, "n_variable"),
-        **(our_counts(types, variable) if outcome == "ok" else {}),
     }
-    rows = long_rows(populations, read_classes(Path(settings.classes)))
+    outcome = json.loads(job.input.status.read_text(encoding="utf-8"))["outcome"]
+    if outcome == "ok":
+        types = matched_values(job.input.simbad, SIMBAD_TYPE) or []
+        variable: list[bool | None] | None = None
+        for path in job.input.xmm4:
+            variable = matched_values(path, VARIABLE)
+        populations |= our_counts(types, variable or [None] * len(types))
+    else:  # what was not asked has no type, which is not the same as no match
+        log.warning("simbad: %s; the types of our sources are not known", outcome)
+    rows = long_rows(populations, read_classes(settings.classes))
     write(rows, OTYPES, job.output.long)
     declaration, columns = pivoted(rows)
     write(columns, declaration, job.output.pivoted)

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from ephemera.xmm.crossmatch_presets import SIMBAD
+from ephemera.xmm.otypes import SIMBAD_TYPE
+
 Row = Mapping[str, Any]
 
 
@@ -103,8 +106,8 @@ class Report:
 
     def type_of(self, srcid: int) -> str | None:
         """SIMBAD type of a source, if there is one."""
-        match = self.matches.get("simbad", {}).get(srcid)
-        return None if match is None else match.get("simbad_main_type")
+        match = self.matches.get(SIMBAD, {}).get(srcid)
+        return None if match is None else match.get(SIMBAD_TYPE)
 
     @cached_property
     def type_pages(self) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ephemera.pages import Cell, Heading, Markup, escape, link, page, table
 from ephemera.pages.drawing import STYLE as DRAWING_STYLE
+from ephemera.xmm.crossmatch_presets import SIMBAD
 from ephemera.xmm.page_data import Report, Row, sigma_of
 
 #: The page of sky surveys that a click on a source page loads; nothing else is ever asked.
@@ -191,7 +192,7 @@ def detection_table(report: Report, rows: Sequence[Row], up: str, caption: str) 
 
 def source_table(report: Report, rows: Sequence[Row], up: str, caption: str) -> Markup:
     """Sources with their best detection, and their type where sources were matched with SIMBAD."""
-    typed = "simbad" in report.matches
+    typed = SIMBAD in report.matches
     headings = (
         Heading("Source"),
         Heading("RA", "deg", numeric=True),

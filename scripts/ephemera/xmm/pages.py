@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from ephemera.cubes import read_attribute
-from ephemera.files import remove
-from ephemera.tables import read
+from ephemera.tables import arrays, read
 from ephemera.xmm import page_lists
 from ephemera.xmm.catalogue_columns import CANDIDATES, CATALOGUE_DETECTIONS, OUTCOMES, SOURCES
 from ephemera.xmm.events_store import read_subsets
-from ephemera.xmm.light_curve_files import light_curve_ids, read_light_curve
+from ephemera.xmm.light_curve_files import read_light_curve
 from ephemera.xmm.long_term_columns import LONG_TERM_RATES, LONG_TERM_SOURCES
+from ephemera.xmm.matches import set_of
 from ephemera.xmm.observation import Subset
 from ephemera.xmm.page_curves import MOST_OBSERVATIONS, SourceCurve, source_curve
 from ephemera.xmm.page_data import Observed, Report, Row, Selections
@@ -32,7 +32,7 @@ from ephemera.xmm.page_observation import observation_page
 from ephemera.xmm.page_source import source_page
 from ephemera.xmm.recover import RECOVERY
 from ephemera.xmm.run_columns import RUNS
-from ephemera.xmm.sample_columns import COMBINATIONS, FILTERS
+from ephemera.xmm.sample_columns import CAPTIONS, COMBINATIONS, FILTERS
 
 if TYPE_CHECKING:
     from ephemera.config.xmm import Pages as PagesSettings
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Captions and order of the figures of a sample, in its folder.
-CAPTIONS = "captions.json"
 #: Captions of the figures of completeness, by file.
 COMPLETENESS = {
     "recovery": "Simulated bursts and eclipses: counts, significance, found or not.",
@@ -99,10 +97,7 @@ def several(job: Job, name: str) -> list[Path]:
 
 def matches_of(paths: Sequence[Path]) -> dict[str, dict[int, Row]]:
     """Rows of the sources' matches by set, which the name of the file tells, and by source."""
-    return {
-        path.name.split(".", 1)[0]: {row["srcid"]: row for row in pq.read_table(path).to_pylist()}
-        for path in paths
-    }
+    return {set_of(path): {row["srcid"]: row for row in pq.read_table(path).to_pylist()} for path in paths}
 
 
 def selections_of(job: Job) -> Selections | None:
@@ -172,9 +167,8 @@ def curves_of(report: Report, srcid: int, files: Mapping[str, Path]) -> list[Sou
     obsids = list(dict.fromkeys(row["obsid"] for row in best.values()))[:MOST_OBSERVATIONS]
     curves = []
     for (obsid, _, t_bin, low, high), row in best.items():
-        if obsid in obsids and row["detid"] in light_curve_ids(files[obsid]):
-            table = read_light_curve(files[obsid], row["detid"])
-            columns = {n: table[n].to_numpy(zero_copy_only=False) for n in table.column_names}
+        if obsid in obsids:
+            columns = arrays(read_light_curve(files[obsid], row["detid"]))
             curves.append(source_curve(obsid, t_bin, (low, high), columns))
     return curves
 
@@ -242,8 +236,7 @@ def write_report(
     `curves` are the files of light curves by observation, `figures` those of figures, `sample` the figures of
     the sample.
     """
-    remove(folder)  # half a report that a killed job left
-    folder.mkdir(parents=True)
+    folder.mkdir()
     number = 0
     for name, text in pages_of(report, curves):
         path = folder / name

@@ -18,15 +18,16 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from ephemera.figures.style import figure, save
-from ephemera.files import remove, write_text
 from ephemera.tables import arrays, read
 from ephemera.xmm import sample_catalogues, sample_numbers, sample_sky
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, SOURCES
 from ephemera.xmm.crossmatch_columns import CHANCE
+from ephemera.xmm.crossmatch_presets import GAIA
 from ephemera.xmm.detector_positions import rotated
 from ephemera.xmm.hot_regions import LEGACY_PIVOT, ROTATED, detector_coordinates
+from ephemera.xmm.matches import set_of
 from ephemera.xmm.observation import EPIC
-from ephemera.xmm.sample_columns import HOT_REGIONS, OTYPES
+from ephemera.xmm.sample_columns import CAPTIONS, HOT_REGIONS, OTYPES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,10 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Rows = list[dict[str, Any]]
-CAPTIONS = "captions.json"
-#: The set whose matches make a Hertzsprung-Russell diagram: G, BP, RP in mag, distance in pc.
-GAIA = "gaia"
-GAIA_COLUMNS = ("gaia_gmag", "gaia_bpmag", "gaia_rpmag", "gaia_dist")
+#: Columns of matches that make a Hertzsprung-Russell diagram: G, BP, RP in mag, distance in pc.
+GAIA_COLUMNS = tuple(f"{GAIA}_{name}" for name in ("gmag", "bpmag", "rpmag", "dist"))
 
 
 @dataclass
@@ -106,13 +105,13 @@ def draw_numbers(album: Album, detections: dict[str, Any]) -> None:
 def draw_catalogues(album: Album, chance: Sequence[Path], matches: Sequence[Path]) -> None:
     """Separations from every set, and the stars among the matches with Gaia."""
     for path in chance:
-        name, rows = path.name.split(".", 1)[0], read(path, CHANCE).to_pylist()
+        name, rows = set_of(path), read(path, CHANCE).to_pylist()
         if rows:
             words = f"Separations from {name}: nearest matches, matches by chance, and the model of both."
             drawing = sample_catalogues.separations
             album.draw("Catalogues", f"separations_{name}.png", words, 3.2, drawing, rows, name)
     for path in matches:
-        if path.name.split(".", 1)[0] == GAIA:
+        if set_of(path) == GAIA:
             stars = sample_catalogues.stars_of(pq.read_table(path).to_pylist(), GAIA_COLUMNS)
             if len(stars):
                 words = f"The {len(stars)} matches with Gaia DR3 of known distance; no extinction taken off."
@@ -135,8 +134,7 @@ def draw_types(album: Album, otypes: Sequence[Path]) -> None:
 def main(job: Job) -> None:
     """Draw the sample of one project."""
     folder = job.output.figures
-    remove(folder)  # half an album that a killed job left
-    folder.mkdir(parents=True)
+    folder.mkdir()
     album = Album(folder)
     table = read(job.input.detections, CATALOGUE_DETECTIONS)
     detections, sources = arrays(table), arrays(read(job.input.sources, SOURCES))
@@ -146,5 +144,5 @@ def main(job: Job) -> None:
     draw_numbers(album, detections)
     draw_catalogues(album, job.input.chance, job.input.matches)
     draw_types(album, job.input.otypes)
-    write_text(folder / CAPTIONS, json.dumps(album.captions, indent=1) + "\n")
+    (folder / CAPTIONS).write_text(json.dumps(album.captions, indent=1) + "\n", encoding="utf-8")
     log.info("%d figures", len(album.captions))

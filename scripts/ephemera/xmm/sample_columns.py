@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ephemera.tables import Column, TableDeclaration
 
+#: File with the captions of the figures of a sample, in their order.
+CAPTIONS = "captions.json"
 _NUMBER = "meta.number"
 _TBIN = Column("t_bin", "f8", "s", "time.interval", "Frame length")
 _LOW = Column("e_min", "f8", "keV", "em.energy;stat.min", "Lower edge of the band")

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.files import remove
 from ephemera.tables import arrays, numbers, read, write
 from ephemera.xmm.burst_spectra import (
     BurstSpectrum,
@@ -175,8 +174,7 @@ def draw(
     """Draw the most significant peaks into a folder of their own."""
     from ephemera.xmm.figure_spectra import draw_burst  # figures need 0.5 s to load
 
-    remove(folder)
-    folder.mkdir(parents=True)
+    folder.mkdir()
     ordered = sorted(peaks, key=lambda peak: (-peak.region["best_sigma"], peak.region["detid"]))
     for peak in ordered[:most]:
         detid = peak.region["detid"]

@@ -9,7 +9,6 @@ clustered by itself. Makes tables and a heat map.
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,9 @@ from ephemera.sky.clusters import cluster
 from ephemera.sky.sphere import chord, unit_vectors
 from ephemera.tables import numbers, read, write
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS
+from ephemera.xmm.matches import matched_values
 from ephemera.xmm.observation import FloatArray, IntArray
+from ephemera.xmm.otypes import SIMBAD_TYPE, class_of, read_classes
 from ephemera.xmm.sample_columns import HOMOGENEITY, RECLUSTER, SUBSET_INDICES, SUBSET_MATRIX
 
 if TYPE_CHECKING:
@@ -196,12 +197,6 @@ def recluster_rows(
     return rows
 
 
-def read_classes(path: Path) -> dict[str, str]:
-    """Class of each SIMBAD type, from a table with the columns otype and class."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return {row["otype"]: row["class"] for row in csv.DictReader(file)}
-
-
 def draw(matches: Matches, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw the matrix: shares as colours, with shares and numbers as text."""
     from ephemera.figures.style import SEQUENTIAL, figure, margins, save
@@ -229,16 +224,6 @@ def draw(matches: Matches, rows: Sequence[Mapping[str, Any]], path: Path) -> Non
         save(drawn, path)
 
 
-def detection_classes(path: Path | None, column: str, classes: Mapping[str, str]) -> list[str | None] | None:
-    """SIMBAD class of each detection from its match; None without such a table."""
-    import pyarrow.parquet as pq
-
-    if path is None:
-        return None
-    types = pq.read_table(path, columns=[column])[column].to_pylist()
-    return [None if t is None else classes.get(t, "Unidentified") for t in types]
-
-
 def main(job: Job) -> None:
     """Write the comparison of subsets of one project."""
     settings: SubsetMatrixSettings = job.settings
@@ -246,11 +231,10 @@ def main(job: Job) -> None:
     keys = subset_keys(job.settings.time_bins_s, job.settings.bands_kev)
     matches = find_matches(detections, keys, settings.radius_arcsec)
     rows = matrix_rows(matches)
-    classes = detection_classes(
-        next(iter(job.input.simbad), None),
-        f"{job.settings.simbad_set}_main_type",
-        read_classes(Path(job.settings.classes)),
-    )
+    classes: list[str | None] | None = None
+    for path in job.input.simbad:
+        known, types = read_classes(job.settings.classes), matched_values(path, SIMBAD_TYPE) or []
+        classes = [None if otype is None else class_of(otype, known) for otype in types]
     again: list[dict[str, Any]] = []
     if settings.recluster:
         again = recluster_rows(detections, matches, job.settings.cluster_radius_arcsec, job.settings.linkage)

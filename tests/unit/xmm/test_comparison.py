@@ -18,9 +18,8 @@ from ephemera.tables import read, write
 from ephemera.xmm import comparison, otypes
 from ephemera.xmm.catalogue_columns import SOURCES
 from ephemera.xmm.crossmatch_columns import COMPARISON
-from ephemera.xmm.otypes import class_counts, long_rows, pivoted, read_counts
+from ephemera.xmm.otypes import class_counts, long_rows, pivoted, read_classes, read_counts
 from ephemera.xmm.sample_columns import OTYPES
-from ephemera.xmm.subset_matrix import read_classes
 
 THEIRS = """SRCID,SC_RA,SC_DEC,SC_VAR_FLAG
 101,10.0,0.0,true
@@ -115,6 +114,14 @@ def test_the_counts_of_all_of_simbad_are_read_and_nearly_all_types_have_a_class(
     assert unknown / counts.total() < 0.001
 
 
+def test_counts_that_are_no_numbers_are_refused_with_their_line(tmp_path):
+    (tmp_path / "counts.csv").write_text("otype,object_count\nQSO,5\nStar,many\n")
+    with pytest.raises(
+        ValueError, match=r"counts.csv, line 3: object_count must be a whole number, got 'many'"
+    ):
+        read_counts(str(tmp_path / "counts.csv"))
+
+
 def types_of(folder, outcome):
     matches = {"srcid": [1, 2, 3], "simbad_main_type": ["QSO", None, "EB*"]}
     pq.write_table(pa.table(matches), folder / "simbad.parquet")
@@ -124,9 +131,9 @@ def types_of(folder, outcome):
     otypes.main(
         Job(
             input=SimpleNamespace(
-                simbad=[folder / "simbad.parquet"],
-                xmm=[folder / "xmm4.parquet"],
-                status=[folder / "status.json"],
+                simbad=folder / "simbad.parquet",
+                xmm4=[folder / "xmm4.parquet"],
+                status=folder / "status.json",
             ),
             output=SimpleNamespace(long=folder / "long.parquet", pivoted=folder / "wide.csv"),
             settings=namespace(load({}).xmm.otypes.settings()),

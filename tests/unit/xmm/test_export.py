@@ -23,6 +23,7 @@ from ephemera.xmm.crossmatch_columns import (
     source_matches,
 )
 from ephemera.xmm.crossmatch_presets import PRESETS
+from ephemera.xmm.matches import with_matches
 
 SETS = [
     {"name": "gaia"},
@@ -70,8 +71,11 @@ def made(tmp_path_factory):
     declarations = export.declarations(crossmatch["sets"], 20.0)
     keys = {"detid": ["d0", "d1"], "srcid": [1, 2]}
     inputs = {"detections": folder / "d.parquet", "sources": folder / "s.parquet"}
-    write(filled(CATALOGUE_DETECTIONS, 2, "detid", keys["detid"]), CATALOGUE_DETECTIONS, inputs["detections"])
-    write(filled(SOURCES, 2, "srcid", keys["srcid"]), SOURCES, inputs["sources"])
+    for declaration, name, key in (
+        (CATALOGUE_DETECTIONS, "detections", "detid"),
+        (SOURCES, "sources", "srcid"),
+    ):
+        write(filled(declaration, 2, key, keys[key]), declaration, inputs[name], {"n_obs": 7})
     matches: dict[str, list] = {"detection_matches": [], "source_matches": []}
     for one in crossmatch["sets"]:
         how = export.plan(one, 20.0)
@@ -87,7 +91,7 @@ def made(tmp_path_factory):
         for name in ("detections", "sources")
         for kind, suffix in (("fits", "fits"), ("votable", "vot"), ("parquet", "out.parquet"))
     }
-    parameters = crossmatch | {"configuration": "abc", "n_observations": 7}
+    parameters = crossmatch | {"configuration": "abc"}
     export.main(
         Job(
             input=SimpleNamespace(**inputs, **matches),
@@ -133,7 +137,7 @@ def test_matches_of_another_catalogue_are_refused(made):
     folder, _ = made
     table = read(folder / "s.parquet", SOURCES)
     with pytest.raises(ValueError, match="the matches are of another catalogue"):
-        export.joined(table.slice(0, 1), "srcid", [folder / "gaia.source_matches.parquet"])
+        with_matches(table.slice(0, 1), "srcid", [folder / "gaia.source_matches.parquet"])
 
 
 PRODUCTS = [
