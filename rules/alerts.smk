@@ -22,9 +22,9 @@ ALERTS_OWN_FILTERS = [
     if ALERTS_UNITS and ".py:" in name
 ]
 ALERTS_CATALOGUES = [
-    catalogue.path
+    catalogue.file
     for catalogue in ALERTS.crossmatch.catalogues
-    if Path(catalogue.path).is_file()
+    if Path(catalogue.file).is_file()
 ]
 ALERTS_SIMULATED = sorted(
     name for name, source in ALERTS_UNITS.items() if source == "simulate"

@@ -21,7 +21,9 @@ import pyarrow as pa
 from ephemera.alerts import store
 from ephemera.alerts.loci import LOCI, MATCH, means_of
 from ephemera.files import sha256_of
+from ephemera.sky.motion import DAYS_PER_JULIAN_YEAR, mjd_of_julian_year, moved
 from ephemera.sky.sphere import ARCSEC_PER_RADIAN, angle_arcsec, chord, unit_vectors
+from ephemera.tables.foreign import read_columns
 from ephemera.tables.nested import F8, TEXT, nested_schema
 
 if TYPE_CHECKING:
@@ -44,9 +46,6 @@ MATCHES = nested_schema(
 MOVED = 0.2
 #: Rows whose normalised distance is larger do not match, where the catalogue has error ellipses.
 LARGEST_NORMALISED = 2.0
-_MAS = 1 / ARCSEC_PER_RADIAN / 1000
-_DAYS_OF_YEAR = 365.25
-_MJD_OF_J2000 = 51544.5
 
 
 @dataclass(frozen=True)
@@ -60,53 +59,30 @@ class Catalogue:
     ellipses: tuple[FloatArray, FloatArray, FloatArray] | None = None
 
 
-def read_columns(path: Path) -> pa.Table:
-    """A table of Parquet, CSV, FITS or VOTable. Raises ValueError for another suffix."""
-    suffix = path.suffix.lower()
-    if suffix in (".parquet", ".pq"):
-        import pyarrow.parquet as pq
-
-        return pq.read_table(path)
-    if suffix == ".csv":
-        import pyarrow.csv
-
-        return pyarrow.csv.read_csv(path)
-    if suffix in (".fits", ".fit", ".vot", ".xml", ".votable"):
-        from astropy.table import Table
-
-        table = Table.read(path)
-        columns = {}
-        for name in table.colnames:
-            values = table[name].tolist()
-            columns[name] = pa.array(
-                [v.decode() if isinstance(v, bytes) else v for v in values], from_pandas=True
-            )
-        return pa.table(columns)
-    message = f"catalogue {path}: the suffix must be .parquet, .csv, .fits or .vot"
-    raise ValueError(message)
-
-
 def read_catalogue(settings: Mapping[str, Any], mjd: float) -> Catalogue:
-    """A catalogue with its positions moved to `mjd` by proper motion (mas/yr, RA with cos dec)."""
-    table = read_columns(Path(settings["path"]))
+    """A catalogue with its positions moved to `mjd` by proper motion (mas/yr, RA with cos dec).
 
-    def column(name: str) -> FloatArray:
-        return np.asarray(table[settings[name]].to_numpy(zero_copy_only=False), float)
+    Raises CatalogueError for a file that cannot be read or lacks a column.
+    """
+    places = ("ra", "dec", "pm_ra", "pm_dec", "error_major", "error_minor", "error_angle")
+    named = [settings[place] for place in places if settings.get(place)]
+    table = read_columns(Path(settings["file"]), [*named, *settings["columns"]])
+
+    def column(place: str) -> FloatArray:
+        return np.asarray(table[settings[place]].to_numpy(), np.float64)
 
     ra, dec = column("ra"), column("dec")
     good = np.isfinite(ra) & np.isfinite(dec) & (np.abs(dec) <= 90)
-    vectors = unit_vectors(np.where(good, ra, 0), np.where(good, dec, 0))
+    ra, dec = np.where(good, ra, 0), np.where(good, dec, 0)
     if settings.get("pm_ra"):
-        years = (mjd - (_MJD_OF_J2000 + (settings["epoch_yr"] - 2000.0) * _DAYS_OF_YEAR)) / _DAYS_OF_YEAR
-        east, north = _frame(vectors, ra)
-        moved = np.nan_to_num(column("pm_ra")) * years * _MAS, np.nan_to_num(column("pm_dec")) * years * _MAS
-        vectors = vectors + moved[0][:, None] * east + moved[1][:, None] * north
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    vectors = np.where(good[:, None], vectors, np.array([[0.0, 0.0, -2.0]]))  # out of reach of everything
-    kept = table.select(settings["columns"]) if settings["columns"] else table.select([])
+        years = (mjd - mjd_of_julian_year(settings["epoch"])) / DAYS_PER_JULIAN_YEAR
+        ra, dec = moved(ra, dec, column("pm_ra"), column("pm_dec"), years)
+    nowhere = np.array([[0.0, 0.0, -2.0]])  # out of reach of everything
+    vectors = np.where(good[:, None], unit_vectors(ra, dec), nowhere)
     ellipses = None
     if settings.get("error_major"):
         ellipses = column("error_major"), column("error_minor"), column("error_angle")
+    kept = table.select(settings["columns"])
     return Catalogue(settings["name"], vectors, kept, settings["radius_arcsec"], ellipses)
 
 
@@ -183,8 +159,8 @@ def main(job: Job) -> None:
     """Write the matches of all loci after one night."""
     settings = job.recipe["parameters"]["catalogues"]
     previous = getattr(job.input, "previous", None)
-    here = [c for c in settings if Path(c["path"]).is_file()]
-    hashes = {c["name"]: sha256_of(c["path"]) for c in here}
+    here = [c for c in settings if Path(c["file"]).is_file()]
+    hashes = {c["name"]: sha256_of(c["file"]) for c in here}
     before = json.loads((previous / "catalogues.json").read_text(encoding="utf-8")) if previous else {}
     job.output.state.mkdir(parents=True)
     everything = before.get("sha256", hashes) != hashes

@@ -105,14 +105,14 @@ class Catalogue(Section):
     """A local catalogue: where it is and what its columns are called."""
 
     name: str = option("stars", "Name by which filters ask for it.", pattern=r"^[a-z][a-z0-9_]{0,31}$")
-    path: str = option("catalogue.parquet", "Parquet, CSV, FITS or VOTable.", min_length=1)
+    file: str = option("catalogue.parquet", "File: Parquet, CSV, FITS, HDF5 or VOTable.", min_length=1)
     radius_arcsec: Annotated[float, Gt(0), Le(3600)] = option(2.0, "Rows this near match.", unit="arcsec")
     columns: list[str] = option([], "Columns that filters and pages see.")
     ra: str = option("ra", "Column of right ascension, degrees.")
     dec: str = option("dec", "Column of declination, degrees.")
     pm_ra: str | None = option(None, "Column of proper motion in RA with cos dec, mas/yr.")
     pm_dec: str | None = option(None, "Column of proper motion in declination, mas/yr.")
-    epoch_yr: float = option(2000.0, "Epoch of the positions.", unit="yr")
+    epoch: float = option(2000.0, "Epoch of the positions, Julian year.", unit="yr", ge=1800, le=2200)
     error_major: str | None = option(None, "Column of the major semi-axis of the error ellipse, arcsec.")
     error_minor: str | None = option(None, "Column of its minor semi-axis, arcsec.")
     error_angle: str | None = option(None, "Column of its position angle, degrees.")

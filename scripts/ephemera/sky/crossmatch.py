@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from ephemera.sky.motion import DAYS_PER_JULIAN_YEAR, moved
 from ephemera.sky.sphere import angle_arcsec, chord, unit_vectors
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ FloatArray = npt.NDArray[np.float64]
 #: Shifts (arcmin) and number of directions of the positions whose matches are chance.
 CHANCE_SHIFTS_ARCMIN = (1.0, 2.0, 3.0, 4.0, 5.0)
 CHANCE_DIRECTIONS = 8
-MAS_PER_DEGREE = 3.6e6
-DAYS_PER_JULIAN_YEAR = 365.25
 
 
 @dataclass(frozen=True)
@@ -60,10 +59,8 @@ class Catalogue:
         ra, dec = self.ra[row].astype(np.float64), self.dec[row].astype(np.float64)
         if self.pm_ra is None or self.pm_dec is None or self.epoch is None:
             return ra, dec
-        years = np.nan_to_num((mjd - self.epoch) / DAYS_PER_JULIAN_YEAR)
-        moved_dec = dec + np.nan_to_num(self.pm_dec[row]) * years / MAS_PER_DEGREE
-        moved_ra = ra + np.nan_to_num(self.pm_ra[row]) * years / MAS_PER_DEGREE / np.cos(np.radians(dec))
-        return moved_ra % 360.0, moved_dec
+        years = (mjd - self.epoch) / DAYS_PER_JULIAN_YEAR
+        return moved(ra, dec, self.pm_ra[row], self.pm_dec[row], years)
 
 
 def crossmatch(

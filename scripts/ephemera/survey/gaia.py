@@ -19,11 +19,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pcsv
 
+from ephemera.sky.motion import moved
 from ephemera.survey.archive_web import Archive, kept, now
 from ephemera.survey.catalogue import in_range, in_shard, load
 from ephemera.survey.columns import GAIA
 from ephemera.survey.fetch import Batch, mark_incomplete
-from ephemera.survey.nearest import Sky, moved
+from ephemera.survey.nearest import Sky
 from ephemera.survey.outcomes import Status
 from ephemera.survey.parquet_tables import table_of_rows, write_table
 from ephemera.survey.store import Raw, read_raw

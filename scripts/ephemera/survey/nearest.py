@@ -8,15 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ephemera.sky.motion import moved
 from ephemera.sky.sphere import angle_arcsec, chord, unit_vectors
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-
-#: Days of a Julian year.
-YEAR = 365.25
-#: Milliarcseconds of a degree.
-MAS = 3_600_000.0
 
 
 class Sky:
@@ -54,26 +50,3 @@ def at_epoch(row: Mapping[str, Any], epoch: float) -> tuple[float, float]:
         return float(row["ra"]), float(row["dec"])
     ra, dec = moved([row["ra"]], [row["dec"]], [pmra], [pmdec], [epoch - float(row.get("epoch") or epoch)])
     return float(ra[0]), float(dec[0])
-
-
-def moved(
-    ra_deg: npt.ArrayLike,
-    dec_deg: npt.ArrayLike,
-    pmra: npt.ArrayLike,
-    pmdec: npt.ArrayLike,
-    years: npt.ArrayLike,
-) -> tuple[FloatArray, FloatArray]:
-    """Positions (deg) after `years` of proper motion (mas/yr; pmra times cos dec), along a great circle.
-
-    Missing (NaN) motions count as 0.
-    """
-    from ephemera.sky.sphere import positions
-
-    ra, dec = np.radians(np.asarray(ra_deg, np.float64)), np.radians(np.asarray(dec_deg, np.float64))
-    span = np.asarray(years, np.float64)
-    east, north = (np.radians(np.nan_to_num(np.asarray(pm, np.float64)) * span / MAS) for pm in (pmra, pmdec))
-    sin_a, cos_a, sin_d, cos_d = np.sin(ra), np.cos(ra), np.sin(dec), np.cos(dec)
-    to_east = np.stack([-sin_a, cos_a, np.zeros_like(sin_a)], axis=-1)
-    to_north = np.stack([-sin_d * cos_a, -sin_d * sin_a, cos_d], axis=-1)
-    start = np.stack([cos_d * cos_a, cos_d * sin_a, sin_d], axis=-1)
-    return positions(start + to_east * east[..., None] + to_north * north[..., None])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ FORMATS = {
     ".h5": "hdf5",
     ".hdf5": "hdf5",
     ".parquet": "parquet",
+    ".pq": "parquet",
     ".vot": "votable",
+    ".votable": "votable",
     ".xml": "votable",
 }
 
@@ -46,19 +49,11 @@ def format_of(path: Path) -> str:
 def read_columns(
     path: Path, names: Sequence[str], kind: str | None = None, optional: frozenset[str] = frozenset()
 ) -> pa.Table:
-    """Columns `names` of a catalogue file, without those `optional` ones that it lacks.
+    """Columns `names` of a catalogue file, each once, without those `optional` ones that it lacks.
 
     Raises CatalogueError for an unreadable file and for another absent column.
     """
-    reader = {
-        "csv": _csv,
-        "fits": _fits,
-        "hdf5": _hdf5,
-        "parquet": _parquet,
-        "votable": _votable,
-    }[kind or format_of(path)]
-    try:
-        available, get = reader(path)
+    with _reading(path, kind) as (available, get):
         absent = [name for name in names if name not in available]
         if absent:
             log.info("%s: there is no column %s", path, ", ".join(absent))
@@ -70,8 +65,32 @@ def read_columns(
             )
             raise CatalogueError(msg)
         return pa.table({name: get(name) for name in names if name not in absent})
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        msg = f"{path} cannot be read as {kind or format_of(path)}: {error}"
+
+
+def read_all(path: Path, kind: str | None = None) -> pa.Table:
+    """All columns of a catalogue file that hold one value a row. Raises CatalogueError."""
+    with _reading(path, kind) as (available, get):
+        columns = {}
+        for name in available:
+            try:
+                columns[name] = get(name)
+            except (pa.ArrowException, ValueError):
+                log.info("%s: column %s holds arrays and is left out", path, name)
+        return pa.table(columns)
+
+
+@contextmanager
+def _reading(path: Path, kind: str | None) -> Iterator[tuple[list[str], Callable[[str], pa.Array]]]:
+    """Names of the columns of a file, and a function that reads one; what goes wrong is a CatalogueError."""
+    form = kind or format_of(path)
+    reader = {"csv": _csv, "fits": _fits, "hdf5": _hdf5, "parquet": _parquet, "votable": _votable}[form]
+    try:
+        yield reader(path)
+    except CatalogueError:
+        raise
+    except Exception as error:
+        # Damaged files make the libraries raise anything: TypeError, EOFError, zlib.error, ExpatError, ...
+        msg = f"{path} cannot be read as {form}: {error}"
         raise CatalogueError(msg) from error
 
 
@@ -133,7 +152,7 @@ def _fits(path: Path) -> tuple[list[str], Any]:
     from astropy.io import fits
 
     with fits.open(path, memmap=not path.name.endswith(".gz")) as hdus:
-        hdu = next((h for h in hdus if isinstance(h, fits.BinTableHDU)), None)
+        hdu = _first_table(hdus)
         if hdu is None:
             msg = "there is no table in the file"
             raise ValueError(msg)
@@ -153,13 +172,23 @@ def _fits(path: Path) -> tuple[list[str], Any]:
     return list(data.names), get
 
 
+def _first_table(hdus: Any) -> Any:
+    from astropy.io import fits
+
+    return next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
+
+
 def _votable(path: Path) -> tuple[list[str], Any]:
+    data = _votable_of(path).array
+    return list(data.dtype.names), lambda name: plain_array(data[name])
+
+
+def _votable_of(path: Path) -> Any:
     from astropy.io.votable import parse_single_table
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        data = parse_single_table(path, verify="ignore").array
-    return list(data.dtype.names), lambda name: plain_array(data[name])
+        return parse_single_table(path, verify="ignore")
 
 
 def _hdf5(path: Path) -> tuple[list[str], Any]:
@@ -247,23 +276,6 @@ def _angle(text: str | None, *, hours: bool) -> float:
     return float((15.0 if hours else 1.0) * (-size if text.startswith("-") else size))
 
 
-def read_all(path: Path, kind: str | None = None) -> pa.Table:
-    """All columns of a table file that hold one value a row. Raises CatalogueError."""
-    reader = {"csv": _csv, "fits": _fits, "hdf5": _hdf5, "parquet": _parquet, "votable": _votable}
-    try:
-        names, get = reader[kind or format_of(path)](path)
-        columns = {}
-        for name in names:
-            try:
-                columns[name] = get(name)
-            except (pa.ArrowException, ValueError):
-                log.info("%s: column %s holds arrays and is left out", path, name)
-        return pa.table(columns)
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        msg = f"{path} cannot be read as {kind or format_of(path)}: {error}"
-        raise CatalogueError(msg) from error
-
-
 def column_facts(path: Path) -> dict[str, tuple[str | None, str | None]]:
     """Unit and UCD of each column as a FITS or VOTable file tells them; nothing for other formats."""
     kind = format_of(path)
@@ -271,7 +283,7 @@ def column_facts(path: Path) -> dict[str, tuple[str | None, str | None]]:
         from astropy.io import fits
 
         with fits.open(path, memmap=not path.name.endswith(".gz")) as hdus:
-            hdu = next((h for h in hdus if isinstance(h, fits.BinTableHDU)), None)
+            hdu = _first_table(hdus)
             if hdu is None:
                 return {}
             return {
@@ -279,10 +291,6 @@ def column_facts(path: Path) -> dict[str, tuple[str | None, str | None]]:
                 for number, column in enumerate(hdu.columns, start=1)
             }
     if kind == "votable":
-        from astropy.io.votable import parse_single_table
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            table = parse_single_table(path, verify="ignore")
-        return {f.name: (str(f.unit) if f.unit else None, f.ucd) for f in table.fields}
+        fields = _votable_of(path).fields
+        return {field.name: (str(field.unit) if field.unit else None, field.ucd) for field in fields}
     return {}

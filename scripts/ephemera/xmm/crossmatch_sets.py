@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ephemera.sky.crossmatch import DAYS_PER_JULIAN_YEAR, Catalogue
+from ephemera.sky.crossmatch import Catalogue
+from ephemera.sky.motion import mjd_of_julian_year
 from ephemera.tables import Column, numbers
 from ephemera.tables.foreign import degrees
 from ephemera.xmm.crossmatch_presets import SetPlan
@@ -37,7 +38,6 @@ POSITION_NAMES = (
     ("ra_deg", "dec_deg"),
     ("ra_epoch2000", "dec_epoch2000"),
 )
-J2000_MJD = 51544.5
 
 
 class NoPositions(ValueError):  # noqa: N818 - named by what is missing
@@ -138,7 +138,7 @@ def read_set(table: pa.Table, how: SetPlan, facts: Facts | None = None) -> ReadS
         if place is None:
             log.warning("%s: there is no column %s, it is null", how.name, column.name)
         extra[column.name] = _values(None if place is None else table[place], column, len(table))[once]
-    epoch = None if how.epoch is None else J2000_MJD + (how.epoch - 2000.0) * DAYS_PER_JULIAN_YEAR
+    epoch = None if how.epoch is None else mjd_of_julian_year(how.epoch)
     catalogue = Catalogue(
         how.name,
         ids[once],

@@ -12,6 +12,7 @@ import pytest
 from builders.alerts import alert, alerts
 from ephemera.alerts.associate import associate
 from ephemera.alerts.crossmatch import match_all, read_catalogue
+from ephemera.tables.foreign import CatalogueError
 
 ARCSEC = 1 / 3600
 
@@ -20,12 +21,12 @@ def settings(path, **given):
     names = ("pm_ra", "pm_dec", "error_major", "error_minor", "error_angle")
     return {
         "name": "stars",
-        "path": str(path),
+        "file": str(path),
         "radius_arcsec": 3.0,
         "columns": ["class"],
         "ra": "ra",
         "dec": "dec",
-        "epoch_yr": 2000.0,
+        "epoch": 2000.0,
         **dict.fromkeys(names),
         **given,
     }
@@ -90,6 +91,7 @@ def test_ellipses(tmp_path):
     assert [m["row"] for m in found] == [0]  # 1.5 along the major axis is within, 3 minor axes are not
 
 
-def test_an_unknown_suffix(tmp_path):
-    with pytest.raises(ValueError, match="suffix"):
-        read_catalogue(settings(tmp_path / "c.txt"), 59000.0)
+def test_a_catalogue_that_lacks_a_column_is_named(tmp_path):
+    (tmp_path / "c.csv").write_text("ra,declination\n1.0,2.0\n")
+    with pytest.raises(CatalogueError, match=r"c\.csv: there is no column dec, class; the file has ra"):
+        read_catalogue(settings(tmp_path / "c.csv"), 59000.0)

@@ -144,8 +144,8 @@ def test_catalogues_are_matched_again_when_the_mean_moves_or_the_file_changes(tm
     path = tmp_path / "stars.csv"
     path.write_text(f"ra,dec,class\n10.0,{0.5 * ARCSEC},6\n")
     catalogue = {
-        "name": "stars", "path": str(path), "radius_arcsec": 2.0, "columns": ["class"], "ra": "ra", "dec": "dec",
-        "pm_ra": None, "pm_dec": None, "epoch_yr": 2000.0, "error_major": None, "error_minor": None,
+        "name": "stars", "file": str(path), "radius_arcsec": 2.0, "columns": ["class"], "ra": "ra", "dec": "dec",
+        "pm_ra": None, "pm_dec": None, "epoch": 2000.0, "error_major": None, "error_minor": None,
         "error_angle": None,
     }  # fmt: skip
     chain = Chain(

@@ -74,6 +74,12 @@ def test_a_fast_star_is_found_where_it_was():
     assert row["set_sep_arcsec"] == pytest.approx(0.0, abs=1e-6)
 
 
+def test_a_fast_star_beyond_the_pole_stops_nothing():
+    catalogue = stars(0.0, 90 - 5 / 3600, pm_ra=np.array([0.0]), pm_dec=np.array([1000.0]), epoch=57388.0)
+    then = {"ra": [180.0], "dec": [90 - 5 / 3600], "mjd": [57388.0 + 3652.5]}
+    assert crossmatch(then, catalogue, 1.0, epoch="mjd").to_pylist()[0]["set_sep_arcsec"] < 0.01
+
+
 @settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.floats(1, 2000))
 def test_matches_are_those_of_all_pairs(seed, radius):

@@ -18,7 +18,7 @@ from ephemera.survey.catalogue import (
     made_up_columns,
     warn_of_neighbours,
 )
-from ephemera.survey.nearest import Sky, moved
+from ephemera.survey.nearest import Sky
 from ephemera.survey.parquet_tables import read_table
 from ephemera.tables.foreign import degrees
 from survey_data import job, settings_of
@@ -264,12 +264,6 @@ def test_wrap_and_poles_are_no_edges():
     assert rows.tolist() == [0, 1, -1]
     assert separation[:2] == pytest.approx([0.72, 0.72], abs=1e-6)
     assert Sky([], []).nearest([1.0], [1.0])[0].tolist() == [-1]
-
-
-def test_proper_motion():
-    ra, dec = moved([359.9999, 10.0], [60.0, 0.0], [720_000.0, np.nan], [0.0, 3_600_000.0], [1.0, 1.0])
-    assert ra == pytest.approx([0.3999, 10.0], abs=1e-3)
-    assert dec == pytest.approx([60.0, 1.0], abs=1e-3)
 
 
 def test_paths_in_the_store(tmp_path):
