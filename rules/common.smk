@@ -1,6 +1,5 @@
 """What all branches share: the validated configuration, recipes, sample sheets, versions."""
 
-import gc
 import json
 from pathlib import Path
 
@@ -14,14 +13,14 @@ from ephemera.recipes.code import code_digest
 from ephemera.recipes.recipe import configuration_hash
 from ephemera.recipes.versions import folder_name
 from cut_off import runner, running_first
+from large_plans import prepare, start_at_once
 from memory import memory
 from notes import note_attempt, read_note
 from ephemera.report import Entry, Product, counted, write_front
 from recipes import Recipes
 from samples import KINDS, SampleSheetError, in_shard, note_sources, read_samples
 
-# The jobs of a plan live as long as the plan: looking for garbage among them again and again is in vain.
-gc.set_threshold(20_000, 20, 20)
+prepare()
 
 # Jobs on a cluster parse the workflow again; only the process that the user started takes notes.
 MAIN_PROCESS = workflow.exec_mode == ExecMode.DEFAULT
@@ -104,6 +103,7 @@ def require_writable(folder):
 
 onstart:
     require_writable(Path(RESULTS).absolute())
+    start_at_once(workflow)
 
 
 def remember_version(entries):

@@ -9,6 +9,7 @@ in `job.settings`. Nothing here makes a number, so none of it is part of a recip
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import sys
@@ -17,10 +18,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from ephemera.deferred import defer
+from ephemera.deferred import defer, without_pandas
 from ephemera.files import begin_attempt, end_attempt, partial_path, write_shared
 from ephemera.files import commit as commit_file
 
@@ -68,9 +69,10 @@ def run_step(snakemake: Any) -> None:
     outputs = {name: Path(str(path)) for name, path in snakemake.output.items()}
     partials = {name: begin_attempt(path) for name, path in outputs.items()}
     log.info("%s %s starts", step, unit)
-    defer()
     try:
-        module = import_module(f"{PACKAGE}.{step}")
+        module = _imported(f"{PACKAGE}.{step}")
+        if not _runs_users_code(snakemake.params.recipe["parameters"]):
+            without_pandas()
         ready = time.process_time()
         module.main(_job(snakemake, partials))
         _note_checksums(snakemake, outputs, partials)
@@ -90,6 +92,22 @@ def run_step(snakemake: Any) -> None:
         "%s %s done in %.2f s; CPU %.2f s, %.2f s of it to start; at most %.0f MB",
         step, unit, time.perf_counter() - start, time.process_time(), ready, peak_memory_mb(),
     )  # fmt: skip
+    gc.freeze()  # the process ends here: looking for garbage once more would cost 0.1 s
+
+
+def _imported(name: str) -> ModuleType:
+    """Module of a step, imported without what no step uses; imports leave no garbage to look for."""
+    defer()
+    gc.disable()
+    try:
+        return import_module(name)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _runs_users_code(parameters: Mapping[str, Any]) -> bool:
+    return any(name.endswith("_plugin") and value for name, value in parameters.items())
 
 
 def peak_memory_mb() -> float:
