@@ -31,7 +31,9 @@ XMM_FALSE_ALARMS = RECIPES.step(
     also={**XMM_WHOLE_SEARCH, "false_alarms": XMM.false_alarms.settings()},
 )
 XMM_RECOVER = RECIPES.step(
-    "xmm.recover", reads=[XMM_SIMULATE, XMM_CATALOGUE, XMM_INJECT, XMM_FALSE_ALARMS]
+    "xmm.recover",
+    reads=[XMM_SIMULATE, XMM_CATALOGUE, XMM_INJECT, XMM_FALSE_ALARMS],
+    also={"threshold_sigma": XMM.detect.threshold_sigma},
 )
 XMM_PURITY = RECIPES.step("xmm.purity", reads=[XMM_CATALOGUE, XMM_FALSE_ALARMS])
 

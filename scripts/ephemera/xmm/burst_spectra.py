@@ -121,9 +121,9 @@ def burst_spectrum(
 
 
 def hardness_curve(
-    n_soft: FloatArray, n_hard: FloatArray, mu: FloatArray, frames: IntArray, *, sign: int = 1
+    n_soft: FloatArray, n_hard: FloatArray, mu: FloatArray, frames: IntArray
 ) -> Mapping[str, FloatArray]:
-    """Hardness of each of `frames`: columns soft, hard (counts above expectation), hr, hr_low, hr_high.
+    """Hardness of a peak in `frames`: columns soft, hard (counts above expectation), hr, hr_low, hr_high.
 
     `n_soft`, `n_hard`, `mu` (n,) are the exposed frames of a light curve; mu is shared between the bands as
     the counts of all frames outside `frames` are, plus 1/2 each.
@@ -135,7 +135,7 @@ def hardness_curve(
     columns: dict[str, list[float]] = {name: [] for name in ("soft", "hard", "hr", "hr_low", "hr_high")}
     for frame in frames:
         counts = np.array([n_soft[frame], n_hard[frame]], np.float64)
-        ratio = hardness_ratio(sign, counts, mu[frame] * shares)
+        ratio = hardness_ratio(1, counts, mu[frame] * shares)
         for name, value in zip(columns, ratio, strict=True):
             columns[name].append(value)
     return {name: np.array(values, np.float64) for name, values in columns.items()}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ephemera.tables import Column, TableDeclaration
 from ephemera.xmm.detection_columns import DETECTION_COLUMNS
+from ephemera.xmm.key_columns import OBSID, SUBSET
 
 if TYPE_CHECKING:
     from ephemera.job import Job
@@ -83,7 +84,7 @@ OUTCOMES = TableDeclaration(
     "outcomes",
     "How every event list, run and observation ended.",
     (
-        Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
+        OBSID,
         Column("file", "str", None, "meta.id;meta.file", "Event list or source list; null for runs"),
         Column("run", "str", None, "meta.id", "Run; null for files"),
         Column("outcome", "str", None, "meta.code.status", "Outcome or caution, by name"),
@@ -95,8 +96,8 @@ BAD_TIMES = TableDeclaration(
     "bad_times",
     "Times of flaring background, by window length of the flare curve.",
     (
-        Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
-        Column("subset", "i4", None, "meta.id", "Number of the set of simultaneous event lists"),
+        OBSID,
+        SUBSET,
         Column("window", "f8", "s", "time.interval", "Window length of the flare curve"),
         Column("start", "f8", "s", "time.start", "Start, TT since MJDREF"),
         Column("stop", "f8", "s", "time.end", "End, TT since MJDREF"),
@@ -111,7 +112,7 @@ SELECTION = TableDeclaration(
     "selection",
     "Rows of every event list before and after each cut, in the order of the cuts.",
     (
-        Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
+        OBSID,
         Column("file", "str", None, "meta.id;meta.file", "Event list"),
         Column("step", "i4", None, "meta.number", "Number of the cut, from 0"),
         Column("cut", "str", None, "meta.code", "Name of the cut"),
@@ -124,7 +125,7 @@ CANDIDATES = TableDeclaration(
     "candidates",
     "Observations that a look may show to be bad; nothing is flagged because of this table.",
     (
-        Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
+        OBSID,
         Column("reason", "str", None, "meta.code", "Reason as in the table of bad observations, if known"),
         Column("evidence", "str", None, "meta.note", "What speaks for it"),
     ),

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ephemera.tables import Column, TableDeclaration
+from ephemera.xmm.key_columns import OBSID, SEARCH, SUBSET
 
 _COUNTS = "phot.count;em.X-ray"
 _SHARE = "stat.probability"
 
 MODE = Column("mode", "str", None, "meta.code", "Way to search: main, time, all, second_pass or smooth_few")
 SIGMA = Column("sigma", "f8", None, "stat.snr", "Least significance of what counts as found")
-_RUN = (
-    Column("t_bin", "f8", "s", "time.interval", "Frame length; null: any run"),
-    Column("e_min", "f8", "keV", "em.energy;stat.min", "Lower edge of the band; null: any run"),
-    Column("e_max", "f8", "keV", "em.energy;stat.max", "Upper edge of the band; null: any run"),
-)
+_RUN = tuple(replace(column, description=f"{column.description}; null: any run") for column in SEARCH)
 
 COMPLETENESS = TableDeclaration(
     "completeness",
@@ -105,8 +104,8 @@ FALSE_ALARMS = TableDeclaration(
     "false_alarms",
     "What is found where nothing comes or goes: Poisson draws of each run, and shuffled events.",
     (
-        Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
-        Column("subset", "i4", None, "meta.id", "Number of the set of simultaneous event lists"),
+        OBSID,
+        SUBSET,
         Column(
             "method",
             "str",
@@ -115,9 +114,7 @@ FALSE_ALARMS = TableDeclaration(
             "poisson: drawn from mu; shuffled: times of events",
         ),
         MODE,
-        Column("t_bin", "f8", "s", "time.interval", "Frame length"),
-        Column("e_min", "f8", "keV", "em.energy;stat.min", "Lower edge of the band"),
-        Column("e_max", "f8", "keV", "em.energy;stat.max", "Upper edge of the band"),
+        *SEARCH,
         SIGMA,
         Column("selection", "str", None, "meta.code.qual", "all, or a flag and its value"),
         Column("n_draws", "i8", None, "meta.number", "Draws or shuffles searched"),

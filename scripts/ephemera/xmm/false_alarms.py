@@ -22,20 +22,19 @@ from ephemera.xmm.bayes_limits import limits
 from ephemera.xmm.bti import FlareCurve
 from ephemera.xmm.completeness_columns import FALSE_ALARMS
 from ephemera.xmm.connected_regions import label_regions
-from ephemera.xmm.cube import long_enough
 from ephemera.xmm.cube_store import RunKey, read_cubes, run_keys
 from ephemera.xmm.detect import detect
-from ephemera.xmm.events_store import read_bad_times, read_source_columns, read_subsets
+from ephemera.xmm.events_store import read_source_columns
 from ephemera.xmm.expectation_store import read_expectation
 from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.expected_false import expected_false
 from ephemera.xmm.features import detection_row, feature_values
-from ephemera.xmm.flag_selections import selected
+from ephemera.xmm.flag_selections import judged, selected
 from ephemera.xmm.observation import Subset
 from ephemera.xmm.poisson_sky import draw_cube
 from ephemera.xmm.region_tables import region_table
 from ephemera.xmm.regions import light_curves
-from ephemera.xmm.search import Mode, Searched, bad_intervals, in_mode, main_runs, search
+from ephemera.xmm.search import Mode, Searched, bad_intervals, in_mode, main_runs, search, searchable
 from ephemera.xmm.shuffled_events import shuffled
 from ephemera.xmm.source_mask import SourceList
 from ephemera.xmm.sparse_cube import SparseCube
@@ -89,7 +88,10 @@ def drawn_rows(
 def shuffled_rows(
     subset: Subset, sources: SourceList, options: Xmm, curves: Sequence[FlareCurve], seed: int
 ) -> Iterator[Row]:
-    """Rows of one subset for shuffled events: detections by run, way of searching and selection of flags."""
+    """Rows of one subset for shuffled events: detections by run, way of searching and selection of flags.
+
+    Significances below the threshold of the search are left out.
+    """
     settings = options.false_alarms
     untouched = search(subset, sources, in_mode(options, "main"), curves=curves)
     if not untouched:
@@ -106,7 +108,7 @@ def shuffled_rows(
                 key = grids[0].key
                 cells[mode, key] = sum(_cells_searched(one) for one in grids)
                 rows = flagged(grids, sources, options)
-                for sigma in settings.sigmas:
+                for sigma in judged(settings.sigmas, options.detect.threshold_sigma):
                     strong = [row for row in rows if row["best_sigma"] >= sigma]
                     for selection, count in selected(strong).items():
                         found[mode, key, sigma, selection] += count
@@ -170,11 +172,8 @@ def main(job: Job) -> None:
     options = job.settings
     rows: list[Row] = list(poisson_rows(job, options)) if options.false_alarms.draws else []
     if options.false_alarms.shuffles:
-        sources, bad = read_source_columns(job.input.events), read_bad_times(job.input.events)
-        for subset in read_subsets(job.input.events):
-            if not long_enough(subset, min(options.cube.time_bins_s)):
-                continue
-            curves = next(iter(bad[subset.number].values())).curves if options.events.bti == "fbktsr" else ()
+        sources = read_source_columns(job.input.events)
+        for subset, curves in searchable(job.input.events, options):
             rows += shuffled_rows(subset, sources, options, curves, options.seed)
             log.info("subset %d: %d shuffles", subset.number, options.false_alarms.shuffles)
     write([row | {"obsid": job.wildcards.obsid} for row in rows], FALSE_ALARMS, job.output.false_alarms)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ephemera.tables import Column, TableDeclaration
+from ephemera.xmm.key_columns import OBSID, SUBSET
 
 _COUNTS = "phot.count;em.X-ray"
 _EXPECTED = "phot.count;em.X-ray;stat.mean"
@@ -15,8 +16,8 @@ _NUMBER = "meta.number"
 _KEYS = (
     Column("detid", "str", None, "meta.id;meta.main", "Detection: run and pixel of the best cell"),
     Column("runid", "str", None, "meta.id", "Run: obsid, subset, frame length, band"),
-    Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
-    Column("subset", "i4", None, "meta.id", "Number of the set of simultaneous event lists"),
+    OBSID,
+    SUBSET,
     Column("t_bin", "f8", "s", "time.interval", "Frame length"),
     Column("E_low", "f8", "keV", "em.energy;stat.min", "Lower edge of the band"),
     Column("E_hi", "f8", "keV", "em.energy;stat.max", "Upper edge of the band"),

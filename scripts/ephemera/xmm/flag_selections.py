@@ -1,8 +1,8 @@
-"""Selections of detections by their flags, for which purity is given."""
+"""Selections of detections by significance and by flags, for which completeness and purity are given."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -16,6 +16,14 @@ DOUBTS = (
     "filt_g_20_detections",
     "filt_bright_wing",
 )
+
+
+def judged(sigmas: Sequence[float], threshold: float) -> list[float]:
+    """Those of some significances at which a search by the significance `threshold` can be judged.
+
+    Below its threshold a search keeps nothing; where all are below, the threshold itself is left.
+    """
+    return [sigma for sigma in sigmas if sigma >= threshold] or [threshold]
 
 
 def _without(*names: str) -> Callable[[Row], bool]:

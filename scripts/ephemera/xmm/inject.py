@@ -17,21 +17,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ephemera.seeds import generator
-from ephemera.sky import tan
 from ephemera.sky.sphere import separation_arcsec
 from ephemera.tables import write
 from ephemera.xmm.bti import FlareCurve
 from ephemera.xmm.connected_regions import Columns
-from ephemera.xmm.cube import long_enough
 from ephemera.xmm.detector_places import CameraPlaces, photons, places_of
-from ephemera.xmm.events_store import read_bad_times, read_source_columns, read_subsets
+from ephemera.xmm.events_store import read_source_columns
 from ephemera.xmm.hot_pixels import HotPixels
 from ephemera.xmm.injection import Injection
 from ephemera.xmm.injection_columns import FOUND, INJECTIONS
 from ephemera.xmm.injection_draw import Sampling, draw, spectrum_of
-from ephemera.xmm.injection_match import any_match, found_rows
+from ephemera.xmm.injection_match import any_match, found_rows, plane_position
 from ephemera.xmm.observation import (
     EPIC,
+    SKY_SIZE,
     TOP_EDGE_EV,
     UNIT_ARCSEC,
     XMM,
@@ -42,7 +41,7 @@ from ephemera.xmm.observation import (
     Subset,
 )
 from ephemera.xmm.psf import NOMINAL_PSF, Gaussian, Profile
-from ephemera.xmm.search import Searched, in_mode, search
+from ephemera.xmm.search import Searched, in_mode, search, searchable
 from ephemera.xmm.selection import LOW_EDGE_EV, legal_pixels
 from ephemera.xmm.simulate_scene import RELATIVE_AREA, burst_times
 from ephemera.xmm.source_mask import SourceList
@@ -184,16 +183,9 @@ def _photons(
         return Events.empty()
     x, y = centre_x + dx / UNIT_ARCSEC, centre_y + dy / UNIT_ARCSEC
     good = (time >= subset.t0) & (time <= subset.t1) & (pi >= LOW_EDGE_EV) & (pi <= TOP_EDGE_EV)
-    good &= (np.rint(x) >= 1) & (np.rint(x) <= 51840) & (np.rint(y) >= 1) & (np.rint(y) <= 51840)
+    good &= (np.rint(x) >= 1) & (np.rint(x) <= SKY_SIZE) & (np.rint(y) >= 1) & (np.rint(y) <= SKY_SIZE)
     x, y, time, pi = x[good], y[good], time[good], pi[good]
     return photons(camera, places.land(x, y, time), time, x, y, pi)
-
-
-def plane_position(subset: Subset, ra: float, dec: float) -> tuple[float, float]:
-    """Sky coordinates X, Y of a position in degrees."""
-    header = subset.headers[0]
-    x, y = tan.to_plane(np.array([ra]), np.array([dec]), header.reference_ra, header.reference_dec)
-    return float(x[0]), float(y[0])
 
 
 def _eclipsed(subset: Subset, item: Injection, psf: Profile, rng: np.random.Generator) -> BoolArray:
@@ -312,16 +304,15 @@ def main(job: Job) -> None:
     """Write the truth of all trials of one observation, and what every search found of it."""
     options, settings = job.settings, job.settings.inject
     obsid: str = job.wildcards.obsid
-    sources, bad = read_source_columns(job.input.events), read_bad_times(job.input.events)
+    sources = read_source_columns(job.input.events)
     spectrum, _ = spectrum_of(settings)
-    subsets = [s for s in read_subsets(job.input.events) if long_enough(s, min(options.cube.time_bins_s))]
+    subsets = list(searchable(job.input.events, options))
     states: dict[int, Trials] = {}
     truths: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
     for trial in range(settings.trials if subsets else 0):
-        subset = subsets[trial % len(subsets)]
+        subset, curves = subsets[trial % len(subsets)]
         if subset.number not in states:
-            curves = next(iter(bad[subset.number].values())).curves if options.events.bti == "fbktsr" else ()
             states[subset.number] = Trials.of(subset, sources, curves, options)
         truth, found = states[subset.number].run(trial, options.seed)
         key = {"obsid": obsid, "subset": subset.number, "trial": trial}

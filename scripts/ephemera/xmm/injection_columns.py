@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from ephemera.tables import Column, TableDeclaration
+from ephemera.xmm.completeness_columns import MODE
+from ephemera.xmm.key_columns import OBSID, SEARCH, SUBSET
 
 _COUNTS = "phot.count;em.X-ray"
 _UNIT = "0.05 arcsec"
 
 _KEY = (
-    Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
-    Column("subset", "i4", None, "meta.id", "Number of the set of simultaneous event lists"),
+    OBSID,
+    SUBSET,
     Column("trial", "i4", None, "meta.id", "Number of the trial"),
     Column("id", "i4", None, "meta.id", "Number of the injection in its trial"),
 )
@@ -49,10 +51,8 @@ FOUND = TableDeclaration(
     "What each search found of each injection: its most significant matching detection.",
     (
         *_KEY,
-        Column("mode", "str", None, "meta.code", "Way to search: main, time, all or second_pass"),
-        Column("t_bin", "f8", "s", "time.interval", "Frame length"),
-        Column("e_min", "f8", "keV", "em.energy;stat.min", "Lower edge of the band"),
-        Column("e_max", "f8", "keV", "em.energy;stat.max", "Upper edge of the band"),
+        MODE,
+        *SEARCH,
         Column("n_band", "i8", "count", _COUNTS, "Photons of the band from t_start to t_stop"),
         Column("background", "str", None, "meta.code.class", "Frame of t_peak: gti, bti or off"),
         Column("masked", "bool", None, "meta.code.qual", "The place lies on a known or bright source"),

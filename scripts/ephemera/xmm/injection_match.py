@@ -13,7 +13,7 @@ from ephemera.xmm.cube_store import RunKey
 from ephemera.xmm.features import feature_values
 from ephemera.xmm.frames import base_frame
 from ephemera.xmm.injection import Injection
-from ephemera.xmm.observation import UNIT_ARCSEC, BoolArray, Events, IntArray
+from ephemera.xmm.observation import UNIT_ARCSEC, BoolArray, Events, IntArray, Subset
 from ephemera.xmm.regions import FoundRegions, light_curves
 from ephemera.xmm.search import Searched, main_runs
 
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 #: Quantiles of the counts of a detection that are kept.
 EXCESS = ("counts_excess_q16", "counts_excess_q50", "counts_excess_q84")
+
+
+def plane_position(subset: Subset, ra: float, dec: float) -> tuple[float, float]:
+    """Sky coordinates X, Y of a position in degrees."""
+    header = subset.headers[0]
+    x, y = tan.to_plane(np.array([ra]), np.array([dec]), header.reference_ra, header.reference_dec)
+    return float(x[0]), float(y[0])
 
 
 def matching(found: FoundRegions, item: Injection, radius_arcsec: float) -> IntArray:
@@ -96,11 +103,8 @@ def _circumstances(
         frame = int(base_frame(np.array([item.t_peak]), frames.t0, frames.t1, frames.dt)[0])
         if not frames.bccd[frame]:
             background = "bti" if frames.bti[frame] else "gti"
-    header = one.run.subset.headers[0]
-    x, y = tan.to_plane(np.array([item.ra]), np.array([item.dec]), header.reference_ra, header.reference_dec)
-    i, j = (
-        int(np.clip(k, 0, cube.grid.n - 1)[0]) for k in (cube.grid.index(x, "x"), cube.grid.index(y, "y"))
-    )
+    x, y = plane_position(one.run.subset, item.ra, item.dec)
+    i, j = (int(np.clip(k, 0, cube.grid.n - 1)) for k in (cube.grid.index(x, "x"), cube.grid.index(y, "y")))
     return {
         "t_bin": key.dt, "e_min": low, "e_max": high, "n_band": int(inside.sum()), "background": background,
         "masked": bool(masks[key][j, i]) if key in masks else None,
@@ -110,13 +114,12 @@ def _circumstances(
 def _measured(one: Searched, row: int, item: Injection, options: Xmm, *, measure: bool) -> dict[str, Any]:
     """Position and counts of a matching detection against the truth."""
     columns, regions = one.found.columns, one.found.regions
-    header = one.run.subset.headers[0]
-    x, y = tan.to_plane(np.array([item.ra]), np.array([item.dec]), header.reference_ra, header.reference_dec)
+    x, y = plane_position(one.run.subset, item.ra, item.dec)
     detid = str(regions["detid"][row])
     values: dict[str, Any] = {
         "detid": detid,
-        "dx": float(columns["x"][row] - x[0]) * UNIT_ARCSEC,
-        "dy": float(columns["y"][row] - y[0]) * UNIT_ARCSEC,
+        "dx": float(columns["x"][row] - x) * UNIT_ARCSEC,
+        "dy": float(columns["y"][row] - y) * UNIT_ARCSEC,
         "poserr": float(columns["poserr"][row]),
         "n_grids_found": int(columns["n_grids_found"][row]),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ephemera.tables import Column, TableDeclaration
+from ephemera.xmm.key_columns import OBSID, SUBSET
 
 _RATE = "arith.rate;phot.count;em.X-ray"
 _COUNTS = "phot.count;em.X-ray"
@@ -11,8 +12,8 @@ STEADY_SOURCES = TableDeclaration(
     "steady_sources",
     "Sources of the image of one observation: those of its source list and bumps of the image.",
     (
-        Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
-        Column("subset", "i4", None, "meta.id", "Number of the set of simultaneous event lists"),
+        OBSID,
+        SUBSET,
         Column("origin", "str", None, "meta.code", "list or image"),
         Column("ra", "f8", "deg", "pos.eq.ra;meta.main", "Right ascension"),
         Column("dec", "f8", "deg", "pos.eq.dec;meta.main", "Declination"),
@@ -26,8 +27,8 @@ LONG_TERM = TableDeclaration(
     (
         Column("ltid", "i8", None, "meta.id", "Source of the long-term tables, from 1"),
         Column("srcid", "i8", None, "meta.id", "Source of the catalogue; null for steady sources"),
-        Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
-        Column("subset", "i4", None, "meta.id", "Number of the set of simultaneous event lists"),
+        OBSID,
+        SUBSET,
         Column("camera", "str", None, "meta.id;instr", "Camera"),
         Column("mjd", "f8", "d", "time.epoch", "Middle of the observation, MJD (TT)"),
         Column("off_axis", "f8", "arcmin", "pos.angDistance", "Angle from the reference of the event lists"),
@@ -76,7 +77,7 @@ LONG_TERM_RATES = TableDeclaration(
     "Count rate of each source in each observation, over the cameras that all observations share.",
     (
         Column("ltid", "i8", None, "meta.id", "Source of the long-term tables, from 1"),
-        Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
+        OBSID,
         Column("mjd", "f8", "d", "time.epoch", "Middle of the observation, MJD (TT)"),
         Column("rate", "f8", "ct/s", _RATE, "Mean rate of the cameras compared"),
         Column("rate_err", "f8", "ct/s", "stat.error;phot.count;em.X-ray", "Error of rate"),

@@ -36,9 +36,10 @@ Band = tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class SourceCurve:
-    """The curve of one detection: `start` (n+1,) edges of frames, MJD; rates ct/s, NaN where masked."""
+    """The curve of one detection: `edges` (n+1,) of frames, MJD; rates ct/s, NaN where masked."""
 
     obsid: str
+    subset: int
     t_bin: float
     band: Band
     edges: FloatArray
@@ -49,7 +50,7 @@ class SourceCurve:
 
 
 def source_curve(
-    obsid: str, t_bin: float, band: Band, columns: Mapping[str, npt.NDArray[Any]]
+    obsid: str, subset: int, t_bin: float, band: Band, columns: Mapping[str, npt.NDArray[Any]]
 ) -> SourceCurve:
     """Curve of a detection from the columns of the file of light curves."""
     half = t_bin / 2 / _SECONDS
@@ -60,7 +61,7 @@ def source_curve(
     peak, eclipse = thresholds(MARKED)
     with np.errstate(invalid="ignore"):
         return SourceCurve(
-            obsid, t_bin, band, np.append(middle - half, middle[-1] + half), rate,
+            obsid, subset, t_bin, band, np.append(middle - half, middle[-1] + half), rate,
             columns["bti"].astype(bool), seen & (columns["B_peak_log"].astype(np.float64) >= peak),
             seen & (columns["B_eclipse_log"].astype(np.float64) >= eclipse),
         )  # fmt: skip
@@ -141,8 +142,8 @@ def _row(
 
     parts = []
     for obsid, (left, right) in axis.places.items():
-        mine = [curve for curve in curves if curve.obsid == obsid]
-        parts += [_bad_time(axis, curve, top) for curve in mine[:1]]
+        mine = {curve.subset: curve for curve in curves if curve.obsid == obsid}
+        parts += [_bad_time(axis, curve, top) for curve in mine.values()]
         parts.append(
             f'<rect x="{left:.1f}" y="{top}" width="{right - left:.1f}" height="{_ROW}" fill="none" '
             'stroke="currentColor" stroke-width="0.8"/>'

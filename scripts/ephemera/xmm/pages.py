@@ -166,10 +166,10 @@ def curves_of(report: Report, srcid: int, files: Mapping[str, Path]) -> list[Sou
         best.setdefault(key, row)
     obsids = list(dict.fromkeys(row["obsid"] for row in best.values()))[:MOST_OBSERVATIONS]
     curves = []
-    for (obsid, _, t_bin, low, high), row in best.items():
+    for (obsid, subset, t_bin, low, high), row in best.items():
         if obsid in obsids:
             columns = arrays(read_light_curve(files[obsid], row["detid"]))
-            curves.append(source_curve(obsid, t_bin, (low, high), columns))
+            curves.append(source_curve(obsid, subset, t_bin, (low, high), columns))
     return curves
 
 

@@ -49,14 +49,17 @@ def run_purities(runs: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 
 def project_purities(
-    detections: Sequence[Mapping[str, Any]], alarms: Sequence[Mapping[str, Any]]
+    detections: Sequence[Mapping[str, Any]], alarms: Sequence[Mapping[str, Any]], threshold: float
 ) -> list[Row]:
-    """Rows of PURITY over all observations that have draws or shuffled events, in detections."""
+    """Rows of PURITY over all observations that have draws or shuffled events, in detections.
+
+    Draws are judged at any significance, detections are kept above `threshold`: below it there is no purity.
+    """
     rows = []
     for method in ("poisson", "shuffled"):
         mine = [row for row in alarms if row["method"] == method and row["mode"] == "main"]
         tested = {row["obsid"] for row in mine}
-        for sigma in sorted({row["sigma"] for row in mine}):
+        for sigma in sorted({row["sigma"] for row in mine if row["sigma"] >= threshold}):
             strong = [d for d in detections if d["obsid"] in tested and (d["best_sigma"] or 0) >= sigma]
             found = selected(strong)
             here = [row for row in mine if row["sigma"] == sigma]
@@ -80,11 +83,11 @@ def main(job: Job) -> None:
     from ephemera.xmm.completeness_figures import draw_false_alarms
     from ephemera.xmm.run_columns import RUNS
 
-    parts = [read(path, FALSE_ALARMS) for path in job.input.false_alarms]
-    alarms = pa.concat_tables(parts) if parts else FALSE_ALARMS.empty()
+    alarms = pa.concat_tables([read(path, FALSE_ALARMS) for path in job.input.false_alarms])
     runs = read(job.input.runs, RUNS).to_pylist()
     detections = read(job.input.detections, CATALOGUE_DETECTIONS).to_pylist()
-    rows = run_purities(runs) + project_purities(detections, alarms.to_pylist())
+    threshold = max((run["threshold_sigma"] or 0.0 for run in runs), default=0.0)
+    rows = run_purities(runs) + project_purities(detections, alarms.to_pylist(), threshold)
     write(rows, PURITY, job.output.purity)
     write(alarms, FALSE_ALARMS, job.output.false_alarms)
     draw_false_alarms(job.output.figure, alarms.to_pylist())

@@ -13,6 +13,7 @@ cost, and figures.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,20 +25,23 @@ import numpy.typing as npt
 from ephemera.confidence import poisson_range
 from ephemera.sky.sphere import separation_arcsec
 from ephemera.tables import Column, TableDeclaration, arrays, read, write
+from ephemera.xmm.flag_selections import judged
+from ephemera.xmm.key_columns import OBSID
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from ephemera.config.xmm_completeness import Recover as RecoverSettings
     from ephemera.job import Job
 
+log = logging.getLogger(__name__)
+
+Columns = Mapping[str, npt.NDArray[Any]]
 _COUNTS = "phot.count;em.X-ray"
 
 RECOVERY = TableDeclaration(
     "recovery",
     "Simulated bursts and eclipses, and the most significant detection of each.",
     (
-        Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
+        OBSID,
         Column("kind", "str", None, "meta.code.class", "peak or eclipse"),
         Column("id", "i4", None, "meta.id", "Number among those of its kind in the observation"),
         Column("ra", "f8", "deg", "pos.eq.ra;meta.main", "True right ascension"),
@@ -49,14 +53,14 @@ RECOVERY = TableDeclaration(
         Column("found", "bool", None, "meta.code", "Whether a detection matches"),
         Column("n_runs", "i4", None, "meta.number", "Runs with a matching detection"),
         Column("detid", "str", None, "meta.id.assoc", "Most significant matching detection"),
-        Column("sigma", "f8", None, "stat.snr", "Its significance, in sigma"),
+        Column("sigma", "f8", None, "stat.snr", "Its significance as a peak or an eclipse, in sigma"),
         Column("separation", "f8", "arcsec", "pos.angDistance", "Its distance from the true position"),
         Column("counts_excess", "f8", "count", _COUNTS, "Its counts in excess, or missing; median"),
     ),
 )
 
-#: Columns of the detections that are looked at.
-USED = ("detid", "obsid", "type", "ra", "dec", "t_start", "t_stop", "best_sigma", "counts_excess_q50")
+#: Columns of the detections that are looked at, beside the significance in the sense of the truth.
+USED = ("detid", "obsid", "type", "ra", "dec", "t_start", "t_stop", "counts_excess_q50")
 
 
 def injected(truth: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -78,21 +82,19 @@ def _place(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: item[key] for name, key in names.items()}
 
 
-def match(row: Mapping[str, Any], detections: pa.Table, radius_arcsec: float) -> dict[str, Any]:
-    """`row` completed by the most significant detection that matches it."""
-    columns = arrays(detections, USED)
-    separation = separation_arcsec(
-        columns["ra"].astype(float), columns["dec"].astype(float), row["ra"], row["dec"]
-    )
+def match(row: Mapping[str, Any], columns: Columns, radius_arcsec: float) -> dict[str, Any]:
+    """`row` completed by the detection that matches it and is most significant as what it is of."""
+    sigma = columns[f"sigma_{row['kind']}"]
+    separation = separation_arcsec(columns["ra"], columns["dec"], row["ra"], row["dec"])
     here = (columns["obsid"] == row["obsid"]) & np.isin(columns["type"], [row["kind"], "both"])
     overlap = (columns["t_start"] < row["t_stop"]) & (columns["t_stop"] > row["t_start"])
     matches = np.flatnonzero(here & overlap & (separation <= radius_arcsec))
     found = {"found": len(matches) > 0, "n_runs": len(matches)}
     if len(matches):
-        best = matches[np.lexsort((columns["detid"][matches], -columns["best_sigma"][matches]))[0]]
+        best = matches[np.lexsort((columns["detid"][matches], -sigma[matches]))[0]]
         found |= {
             "detid": columns["detid"][best],
-            "sigma": columns["best_sigma"][best],
+            "sigma": sigma[best],
             "separation": separation[best],
             "counts_excess": columns["counts_excess_q50"][best],
         }
@@ -105,11 +107,12 @@ def recovery_rows(job: Job) -> list[dict[str, Any]]:
 
     truths = [json.loads(path.read_text(encoding="utf-8")) for path in job.input.truths]
     detections = read(job.input.detections, CATALOGUE_DETECTIONS)
+    columns = arrays(detections, [*USED, "sigma_peak", "sigma_eclipse"])
     radius = job.settings.radius_arcsec
-    return [match(row, detections, radius) for truth in truths for row in injected(truth)]
+    return [match(row, columns, radius) for truth in truths for row in injected(truth)]
 
 
-def joined(paths: Sequence[Path], declaration: TableDeclaration) -> dict[str, npt.NDArray[Any]]:
+def joined(paths: Sequence[Path], declaration: TableDeclaration) -> Columns:
     """Columns of one table over all observations; missing numbers are NaN, missing texts None."""
     import pyarrow as pa
 
@@ -118,9 +121,7 @@ def joined(paths: Sequence[Path], declaration: TableDeclaration) -> dict[str, np
     return arrays(table)
 
 
-def with_false_alarms(
-    rows: Sequence[Mapping[str, Any]], alarms: Mapping[str, npt.NDArray[Any]]
-) -> list[dict[str, Any]]:
+def with_false_alarms(rows: Sequence[Mapping[str, Any]], alarms: Columns) -> list[dict[str, Any]]:
     """Rows of SEARCH_MODES with the detections in a search of shuffled events, over all runs."""
     complete = []
     for row in rows:
@@ -146,14 +147,19 @@ def main(job: Job) -> None:
     from ephemera.xmm.injection_columns import FOUND, INJECTIONS
 
     settings: RecoverSettings = job.settings
+    sigmas = judged(settings.sigmas, job.settings.threshold_sigma)
+    if sigmas != settings.sigmas:
+        log.warning(
+            "the search keeps nothing below %g sigma: judged at %s", job.settings.threshold_sigma, sigmas
+        )
     injections, found = joined(job.input.injections, INJECTIONS), joined(job.input.found, FOUND)
     alarms = joined(job.input.false_alarms, tables.FALSE_ALARMS)
     seen = list(measured.tried(injections, found))
-    modes = with_false_alarms(measured.mode_rows(seen, settings.sigmas), alarms)
+    modes = with_false_alarms(measured.mode_rows(seen, sigmas), alarms)
     products = (
         (recovery_rows(job), RECOVERY, job.output.recovery),
-        (measured.completeness_rows(seen, settings.sigmas), tables.COMPLETENESS, job.output.completeness),
-        (measured.fluence_rows(seen, settings.sigmas), tables.FLUENCES, job.output.fluences),
+        (measured.completeness_rows(seen, sigmas), tables.COMPLETENESS, job.output.completeness),
+        (measured.fluence_rows(seen, sigmas), tables.FLUENCES, job.output.fluences),
         (measured.bias_rows(injections, found), tables.BIASES, job.output.biases),
         (modes, tables.SEARCH_MODES, job.output.search_modes),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ephemera.tables import Column, TableDeclaration
+from ephemera.xmm.key_columns import OBSID, SEARCH, SUBSET
 
 _X = "pos.cartesian.x;instr"
 _Y = "pos.cartesian.y;instr"
@@ -28,11 +29,9 @@ ON_DETECTORS = tuple(column.name for column in DETECTOR_COLUMNS)
 REGION_COLUMNS: tuple[Column, ...] = (
     Column("detid", "str", None, "meta.id;meta.main", "Detection: run and pixel of the best cell"),
     Column("runid", "str", None, "meta.id", "Run: obsid, subset, frame length, band"),
-    Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
-    Column("subset", "i4", None, "meta.id", "Number of the set of simultaneous event lists"),
-    Column("t_bin", "f8", "s", "time.interval", "Frame length"),
-    Column("e_min", "f8", "keV", "em.energy;stat.min", "Lower edge of the band"),
-    Column("e_max", "f8", "keV", "em.energy;stat.max", "Upper edge of the band"),
+    OBSID,
+    SUBSET,
+    *SEARCH,
     Column("grid", "i4", None, "meta.id", "Number of the pixel and frame grid, 0 is the main one"),
     Column("n_grids", "i4", None, "meta.number", "Grids searched: the trials factor"),
     Column("n_grids_found", "i4", None, "meta.number", "Grids on which the detection was found"),

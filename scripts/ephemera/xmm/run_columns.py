@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from ephemera.tables import Column, TableDeclaration
+from ephemera.xmm.key_columns import OBSID, SEARCH, SUBSET
 
 _COUNTS = "phot.count;em.X-ray"
 
 _KEY = (
     Column("runid", "str", None, "meta.id", "Run: obsid, subset, frame length, band"),
-    Column("obsid", "str", None, "meta.id", "Observation, ten digits"),
-    Column("subset", "i4", None, "meta.id", "Number of the set of simultaneous event lists"),
+    OBSID,
+    SUBSET,
     Column("grid", "i4", None, "meta.id", "Number of the pixel and frame grid, 0 is the main one"),
-    Column("t_bin", "f8", "s", "time.interval", "Frame length"),
-    Column("e_min", "f8", "keV", "em.energy;stat.min", "Lower edge of the band"),
-    Column("e_max", "f8", "keV", "em.energy;stat.max", "Upper edge of the band"),
+    *SEARCH,
 )
 
 RUNS = TableDeclaration(

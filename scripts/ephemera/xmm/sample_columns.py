@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ephemera.tables import Column, TableDeclaration
+from ephemera.xmm.key_columns import SEARCH
 
 #: File with the captions of the figures of a sample, in their order.
 CAPTIONS = "captions.json"
 _NUMBER = "meta.number"
-_TBIN = Column("t_bin", "f8", "s", "time.interval", "Frame length")
-_LOW = Column("e_min", "f8", "keV", "em.energy;stat.min", "Lower edge of the band")
-_HIGH = Column("e_max", "f8", "keV", "em.energy;stat.max", "Upper edge of the band")
 
 
-def _of(subset: str, column: Column) -> Column:
-    return Column(
-        f"{column.name}_{subset}", column.dtype, column.unit, column.ucd, f"{column.description} of {subset}"
+def _search_of(subset: str) -> tuple[Column, ...]:
+    """Frame length and band of one of two subsets compared."""
+    return tuple(
+        replace(column, name=f"{column.name}_{subset}", description=f"{column.description} of {subset}")
+        for column in SEARCH
     )
 
 
@@ -59,8 +61,8 @@ SUBSET_MATRIX = TableDeclaration(
     "subset_matrix",
     "Share of the detections of one subset that another subset has too, in the same events.",
     (
-        *(_of("a", column) for column in (_TBIN, _LOW, _HIGH)),
-        *(_of("b", column) for column in (_TBIN, _LOW, _HIGH)),
+        *_search_of("a"),
+        *_search_of("b"),
         Column("n_a", "i8", None, _NUMBER, "Detections of a"),
         Column("n_b", "i8", None, _NUMBER, "Detections of b"),
         Column("n_matched", "i8", None, _NUMBER, "Detections of a with one of b within the radius"),
@@ -74,7 +76,7 @@ SUBSET_INDICES = TableDeclaration(
     (
         Column("detid", "str", None, "meta.id;meta.main", "Detection"),
         Column("row", "i8", None, "meta.record", "Its row in the table of detections, from 0"),
-        *(_of("b", column) for column in (_TBIN, _LOW, _HIGH)),
+        *_search_of("b"),
         Column("index", "i8", None, "meta.record", "Row of the counterpart; -1 for none"),
     ),
 )
@@ -104,9 +106,7 @@ RECLUSTER = TableDeclaration(
     "recluster",
     "Sources of each subset: by the labels of the global clustering, and clustered by itself.",
     (
-        _TBIN,
-        _LOW,
-        _HIGH,
+        *SEARCH,
         Column("n_detections", "i8", None, _NUMBER, "Detections of the subset"),
         Column("n_global", "i8", None, _NUMBER, "Global sources among them"),
         Column("n_alone", "i8", None, _NUMBER, "Sources when the subset is clustered by itself"),
@@ -120,7 +120,7 @@ HOT_REGIONS = TableDeclaration(
     "Places on a detector at which too many observations have detections.",
     (
         Column("camera", "str", None, "meta.id;instr", "Camera; ROTATED for rotated sky coordinates"),
-        _TBIN,
+        SEARCH[0],
         Column("x0", "f8", "0.05 arcsec", "pos.cartesian.x;instr.det", "Lower edge in DETX or X'"),
         Column("y0", "f8", "0.05 arcsec", "pos.cartesian.y;instr.det", "Lower edge in DETY or Y'"),
         Column("width", "f8", "0.05 arcsec", "pos.cartesian.x;instr.det", "Width"),

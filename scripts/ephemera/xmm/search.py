@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ephemera.xmm.background import NoBackground
 from ephemera.xmm.bti import FlareCurve, window_of
-from ephemera.xmm.cube import subset_cubes
+from ephemera.xmm.cube import long_enough, subset_cubes
 from ephemera.xmm.cube_store import RunKey
 from ephemera.xmm.detect import Found, detect, detect_again
 from ephemera.xmm.events import find_bad_times
+from ephemera.xmm.events_store import read_bad_times, read_subsets
 from ephemera.xmm.expectation import expect, grid_footprint, list_mask, widest
 from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.grid import shifted_subset
@@ -67,6 +69,15 @@ def in_mode(options: Xmm, mode: Mode) -> Any:
         few = {"smooth_below_counts": FEW_COUNTS}
         changed["expectation"] = SimpleNamespace(**{**vars(options.expectation), **few})
     return SimpleNamespace(**changed)
+
+
+def searchable(events: Path, options: Xmm) -> Iterator[tuple[Subset, Sequence[FlareCurve]]]:
+    """Subsets of a file of events that are long enough, with the pipeline's flare curves if used."""
+    bad = read_bad_times(events)
+    for subset in read_subsets(events):
+        if long_enough(subset, min(options.cube.time_bins_s)):
+            by_pipeline = options.events.bti == "fbktsr"
+            yield subset, next(iter(bad[subset.number].values())).curves if by_pipeline else ()
 
 
 def bad_intervals(

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from builders.search_products import quiet_counts, write_observation
 from ephemera.config.xmm_catalogue import Catalogue
-from ephemera.tables import read, write
-from ephemera.xmm.catalogue import combine, outcome_rows, region_text
+from ephemera.sky.coverage import Footprint, area_deg2
+from ephemera.tables import arrays, read, write
+from ephemera.xmm.catalogue import Seen, combine, footprints, outcome_rows, region_text, write_coverage
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, SOURCES
 from ephemera.xmm.detection_columns import DETECTIONS
+from ephemera.xmm.events_store import read_subsets
 from ephemera.xmm.recover import injected, match
 from ephemera.xmm.sources import unique_sources
+from xmm_cubes import FULL, grid_of
 
 
 def detections(rows):
@@ -114,17 +120,20 @@ TRUTH = {
 def test_a_burst_is_found_by_place_time_kind_and_observation(change, found):
     row = {"ra": 10.0, "dec": 5.0, "t_start": 105.0, "t_stop": 155.0} | change
     burst, eclipse = injected(TRUTH)
-    table = detections([row])
-    assert match(burst, table, 20.0)["found"] is found
-    assert not match(eclipse, table, 20.0)["found"]
+    columns = arrays(detections([row]))
+    assert match(burst, columns, 20.0)["found"] is found
+    assert not match(eclipse, columns, 20.0)["found"]
 
 
-def test_of_several_matches_the_most_significant_counts():
+def test_of_several_matches_the_one_most_significant_in_the_sense_of_the_truth_counts():
+    sigmas = ((4.0, None), (6.0, None), (5.0, 9.0))
     rows = [
-        {"ra": 10.0, "dec": 5.0, "t_start": 90.0, "t_stop": 120.0, "best_sigma": s} for s in (4.0, 8.0, 6.0)
+        {"ra": 10.0, "dec": 5.0, "t_start": 90.0, "t_stop": 120.0, "type": "both"}
+        | {"sigma_peak": peak, "sigma_eclipse": eclipse, "best_sigma": max(peak, eclipse or 0.0)}
+        for peak, eclipse in sigmas
     ]
-    row = match(injected(TRUTH)[0], detections(rows), 20.0)
-    assert (row["detid"], row["n_runs"], row["sigma"]) == ("d1", 3, 8.0)
+    row = match(injected(TRUTH)[0], arrays(detections(rows)), 20.0)
+    assert (row["detid"], row["n_runs"], row["sigma"]) == ("d1", 3, 6.0)
 
 
 def test_flags_of_a_source_hold_when_all_known_detections_carry_them():
@@ -158,9 +167,6 @@ def test_a_coverage_map_for_each_frame_length_and_band_and_one_in_time(tmp_path)
     from astropy import units
     from mocpy import MOC, STMOC
 
-    from ephemera.sky.coverage import Footprint, area_deg2
-    from ephemera.xmm.catalogue import Seen, write_coverage
-
     cones = [
         MOC.from_cone(ra * units.deg, 0.0 * units.deg, radius=0.2 * units.deg, max_depth=11)
         for ra in (10.0, 20.0)
@@ -179,3 +185,13 @@ def test_a_coverage_map_for_each_frame_length_and_band_and_one_in_time(tmp_path)
     assert whole.max_time.mjd > 58001
     write_coverage([], tmp_path / "none", 11, space_time=True)
     assert list((tmp_path / "none").iterdir()) == []
+
+
+def test_footprints_are_dated_by_the_header_and_as_long_as_they_were_exposed(tmp_path):
+    made = write_observation(tmp_path / "made", {FULL: quiet_counts()}, bccd=range(10)).input
+    (subset,) = read_subsets(made.events)
+    later = replace(subset, headers=(replace(subset.headers[0], timezero=86400.0),))
+    (seen,) = footprints({made.events: [later]}, [made.expectation], grid_of(24).size_arcsec, 10)
+    assert (seen.start, seen.stop) == pytest.approx((50815 + 1000 / 86400, 50815 + 1600 / 86400), abs=1e-9)
+    assert (seen.footprint.exposure, seen.footprint.t_bin, seen.footprint.e_max) == (500.0, 10.0, 12.0)
+    assert area_deg2(seen.footprint.moc) == pytest.approx((18 * 108 / 3600) ** 2, rel=0.1)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ephemera.config.load import load
 from ephemera.xmm.expected_counts import build_expectation
 from ephemera.xmm.false_alarms import drawn_rows
-from ephemera.xmm.flag_selections import SELECTIONS, selected
+from ephemera.xmm.flag_selections import SELECTIONS, judged, selected
 from ephemera.xmm.poisson_sky import draw_cube
 from ephemera.xmm.purity import project_purities, purity, run_purities
 from ephemera.xmm.shuffled_events import shuffled
@@ -138,9 +138,19 @@ def test_purity_of_selections_counts_tested_observations_only():
     ]
     found = {
         r["selection"]: (r["n_found"], r["n_false"], r["purity"])
-        for r in project_purities(detections, alarms)
+        for r in project_purities(detections, alarms, 3.0)
     }
     assert found == {"all": (2, 1.0, 0.5), "filt_5sig": (1, 0.0, 1.0)}
+
+
+def test_nothing_is_judged_below_the_threshold_of_the_search():
+    """A draw has cells of 2 sigma, a list of detections kept at 4 sigma has none of them."""
+    assert judged([2.0, 4.0, 5.0], 4.0) == [4.0, 5.0]
+    assert judged([2.0, 3.0], 4.0) == [4.0]
+    detections = [{"obsid": "1", "best_sigma": 6.0}]
+    row = {"obsid": "1", "method": "poisson", "mode": "main", "n_draws": 1, "selection": "all"}
+    alarms = [row | {"sigma": sigma, "n_regions_found": 9 - sigma} for sigma in (2.0, 5.0)]
+    assert [r["sigma"] for r in project_purities(detections, alarms, 4.0)] == [5.0]
 
 
 def test_selections_are_what_they_are_called():

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from ephemera.sky import tan
 from ephemera.xmm.detector_places import places_of
-from ephemera.xmm.inject import inject, plane_position
+from ephemera.xmm.inject import inject
 from ephemera.xmm.injection import Injection
 from ephemera.xmm.injection_columns import INJECTIONS
+from ephemera.xmm.injection_match import plane_position
 from ephemera.xmm.observation import Camera, Events, Subset
 from ephemera.xmm.psf import NOMINAL_PSF
 from ephemera.xmm.simulate_spectra import Spectrum

@@ -143,6 +143,7 @@ def test_false_alarms_of_every_run_by_draws_and_shuffles(alarms):
     expected = sum(5 * row["n_false_expected"] for row in low)
     assert abs(sum(row["n_cells_found"] for row in low) - expected) < 5 * np.sqrt(expected) + 3
     mixed = [row for row in rows if row["method"] == "shuffled"]
+    assert {row["sigma"] for row in mixed} == {5.0}  # detections are kept at 3 sigma
     assert {row["mode"] for row in mixed} == {"main", "time"}
     strong = [
         row for row in mixed if row["sigma"] == 5.0 and row["mode"] == "main" and row["selection"] == "all"
@@ -170,7 +171,8 @@ def test_recovery_and_purity_of_a_project(searched, injected, alarms, tmp_path):
         "truths": [], "detections": detections, "injections": [folder / "a.injections.parquet"],
         "found": [folder / "a.found.parquet"], "false_alarms": [folder / "false_alarms.parquet"],
     }  # fmt: skip
-    recover.main(job(options_of(OPTIONS).recover, inputs, outputs, project="p"))
+    settings = namespace(load({"xmm": OPTIONS}).xmm.recover.settings() | {"threshold_sigma": 3.0})
+    recover.main(job(settings, inputs, outputs, project="p"))
     tables = {name: read(outputs[name], declaration) for name, declaration in names.items()}
     n_bursts = sum(row["kind"] == "peak" for row in injected[0].to_pylist())
     modes = {(row["mode"], row["sigma"]): row for row in tables["search_modes"].to_pylist()}

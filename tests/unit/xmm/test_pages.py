@@ -118,7 +118,7 @@ def test_two_runs_give_the_same_bytes(products):
     assert list(pages_of(products[2], curves)) == list(pages_of(products[2], curves))
 
 
-def curve(obsid="1", t_bin=10.0, start=50000.0, n=50, burst=None):
+def curve(obsid="1", t_bin=10.0, start=50000.0, n=50, burst=None, subset=0):
     counts = np.ones(n, int)
     if burst is not None:
         counts[burst] = 40
@@ -127,7 +127,7 @@ def curve(obsid="1", t_bin=10.0, start=50000.0, n=50, burst=None):
         "bccd": np.arange(n) == 3, "bti": np.arange(n) < 2,
         "B_peak_log": np.where(counts > 20, 20.0, 0.0), "B_eclipse_log": np.full(n, -1.0),
     }  # fmt: skip
-    return source_curve(obsid, t_bin, (0.2, 12.0), columns)
+    return source_curve(obsid, subset, t_bin, (0.2, 12.0), columns)
 
 
 def test_rates_are_counts_over_exposed_time_and_masked_frames_are_unknown():
@@ -153,6 +153,13 @@ def test_no_burst_is_lost_in_a_curve_with_more_frames_than_columns():
     path = curve_path(np.linspace(64, 900, n + 1), y)
     assert len(path) < 40_000
     assert re.search(r"M\d+\.5 7\.0V150\.0", path)
+
+
+def test_flaring_background_is_shaded_in_every_subset_once():
+    """Subsets of an observation follow each other in time; all bands of one share their bad time."""
+    one, two = curve(subset=0), curve(subset=1, start=50000.1)
+    drawn = light_curves([one, dataclasses.replace(one, band=(2.0, 12.0)), two])
+    assert drawn.count('opacity="0.25"') == 2
 
 
 def test_curves_break_at_masked_frames():
