@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from ephemera.cubes import read_attribute
-from ephemera.xmm.bad_observations import Reason
-from ephemera.xmm.feature_flags import MANY_REGIONS
+from ephemera.xmm.bad_observations import MANY_REGIONS, Reason
 from ephemera.xmm.observation import Subset
 
 if TYPE_CHECKING:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COLUMNS = ("obsid", "reason", "evidence", "comment")
+#: A run with more regions than this is suspect as a whole.
+MANY_REGIONS = 20
 _OBSID = re.compile(r"[0-9]{10}")
 
 

@@ -9,12 +9,15 @@ gives coordinates fixed to the focal plane:
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ephemera.xmm.observation import EPIC, REFERENCE_PIXEL, XMM, Camera, Events, FloatArray, Subset
-from ephemera.xmm.region_events import RegionEvents
+
+if TYPE_CHECKING:
+    from ephemera.xmm.region_events import RegionEvents
 
 
 def rotated(

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ephemera.xmm.bad_observations import MANY_REGIONS
 from ephemera.xmm.bayes import thresholds
 from ephemera.xmm.feature_events import CameraShares, RawPixelShare
 from ephemera.xmm.observation import BoolArray, FloatArray
 
-#: A run with more regions than this is suspect as a whole.
-MANY_REGIONS = 20
 #: Frame length (s) and counts below which a detection rests on very few photons.
 SHORT_FRAME_S = 5.0
 FEW_COUNTS = 5
