@@ -8,11 +8,14 @@ to see whether it is given a Series. That is a third to a half of the start of m
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
-from types import ModuleType
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:  # importlib.abc takes 20 ms of each job
+    from collections.abc import Callable, Sequence
+    from importlib.abc import Loader
+    from types import ModuleType
 
 DEFERRED = frozenset(
     {
@@ -25,7 +28,7 @@ DEFERRED = frozenset(
 )
 
 
-class Deferring(MetaPathFinder):
+class Deferring:
     """Finds the modules of `DEFERRED` as the usual search does, and has them run at their first use."""
 
     def find_spec(
@@ -35,12 +38,12 @@ class Deferring(MetaPathFinder):
         if fullname not in DEFERRED:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
-        if spec is not None and isinstance(spec.loader, Loader):
+        if spec is not None and spec.loader is not None:
             spec.loader = LazyLoader(spec.loader)
         return spec
 
 
-class Hiding(MetaPathFinder):
+class Hiding:
     """Does not find pandas while PyArrow looks for it, which it does once."""
 
     def __init__(self) -> None:
@@ -55,8 +58,9 @@ class Hiding(MetaPathFinder):
         if fullname == "pandas" and self.hides:
             raise ModuleNotFoundError(name=fullname)
         spec = PathFinder.find_spec(fullname, path, target)
-        if spec is not None and isinstance(spec.loader, Loader):
-            spec.loader = Followed(spec.loader, self.hide if fullname == "pyarrow" else _show)
+        if spec is not None and spec.loader is not None:
+            followed = Followed(spec.loader, self.hide if fullname == "pyarrow" else _show)
+            spec.loader = cast("Loader", followed)
         return spec
 
     def hide(self) -> None:
@@ -73,7 +77,7 @@ class Hiding(MetaPathFinder):
             self.hides = False
 
 
-class Followed(Loader):
+class Followed:
     """Loads a module as its own loader does, then acts."""
 
     def __init__(self, loader: Loader, afterwards: Callable[[], None]) -> None:
