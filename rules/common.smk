@@ -16,7 +16,8 @@ from cut_off import runner, running_first
 from large_plans import prepare, start_at_once
 from memory import memory
 from notes import note_attempt, read_note
-from ephemera.report import Entry, Product, counted, write_front
+from ephemera.report import Entry, Product, write_front
+from ephemera.words import counted
 from recipes import Recipes
 from samples import KINDS, SampleSheetError, in_shard, note_sources, read_samples
 

@@ -77,7 +77,7 @@ def cosmic_front():
     ]
     return Entry(
         "Narrow-band radio signals",
-        f"Hits and stamps of {counted(len(COSMIC_UNITS), 'observation', 'observations')}, with a reasoned verdict on each stamp.",
+        f"Hits and stamps of {counted(len(COSMIC_UNITS), 'observation')}, with a reasoned verdict on each stamp.",
         (
             Product(
                 "summary: verdicts, filters, antennas",

@@ -53,7 +53,7 @@ def jwst_front():
         return None
     return Entry(
         "Spectra of exoplanets in time",
-        f"{counted(len(JWST_UNITS), 'JWST data set', 'JWST data sets')} as interactive surfaces, heatmaps and light curves.",
+        f"{counted(len(JWST_UNITS), 'JWST data set')} as interactive surfaces, heatmaps and light curves.",
         tuple(
             Product(f"{dataset}: {text}", JWST_PAGES, f"{dataset}/{page}.html")
             for dataset in JWST_UNITS
@@ -156,7 +156,7 @@ rule jwst_series:
         JWST_SERIES.benchmark("{dataset}")
     threads: 2
     resources:
-        mem_mb=lambda wildcards, input: max(1000, int(10 * input.size_mb)),
+        mem_mb=memory(least=1000, per_input=10),
         runtime=10,
     params:
         recipe=JWST_SERIES.document,
@@ -184,7 +184,7 @@ rule jwst_figures:
     benchmark:
         JWST_FIGURES.benchmark("{dataset}")
     resources:
-        mem_mb=lambda wildcards, input: max(1000, int(4 * input.size_mb)),
+        mem_mb=memory(least=1000, per_input=4),
         runtime=10,
     params:
         recipe=JWST_FIGURES.document,
@@ -205,7 +205,7 @@ rule jwst_video:
     benchmark:
         JWST_VIDEO.benchmark("{dataset}")
     resources:
-        mem_mb=lambda wildcards, input: max(1000, int(4 * input.size_mb)),
+        mem_mb=memory(least=1000, per_input=4),
         runtime=10,
     params:
         recipe=JWST_VIDEO.document,
@@ -228,7 +228,7 @@ rule jwst_pages:
     benchmark:
         JWST_PAGES.benchmark("{dataset}")
     resources:
-        mem_mb=lambda wildcards, input: max(1000, int(6 * input.size_mb)),
+        mem_mb=memory(least=1000, per_input=6),
         runtime=10,
     params:
         recipe=JWST_PAGES.document,

@@ -144,7 +144,7 @@ def xmm_front():
     tables += xmm_completeness_products()
     return Entry(
         "X-ray bursts and eclipses",
-        f"{counted(len(XMM_UNITS), 'observation', 'observations')} of XMM-Newton and other X-ray telescopes, "
+        f"{counted(len(XMM_UNITS), 'observation')} of XMM-Newton and other X-ray telescopes, "
         "searched for what source catalogues miss.",
         (
             Product(

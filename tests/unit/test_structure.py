@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,15 @@ import pytest
 BRANCHES = ("xmm", "survey", "alerts", "cosmic", "jwst")
 
 
-def imports(path: Path, *, at_start_only: bool) -> set[str]:
-    """Modules of the package that a file imports when it is imported, or at any time."""
-    tree = ast.parse(path.read_text())
-    nodes = tree.body if at_start_only else list(ast.walk(tree))
+def imports(path: Path) -> set[str]:
+    """Modules of the package that a file imports at any time, also inside functions; not those for types."""
     found = set()
-    for node in nodes:
+    waiting: list[ast.AST] = [ast.parse(path.read_text())]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        waiting += ast.iter_child_nodes(node)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ephemera"):
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
@@ -45,7 +49,7 @@ def test_branches_never_import_each_other_and_the_trunk_imports_none(modules):
             continue
         wrong += [
             f"{module} imports {other}"
-            for other in imports(path, at_start_only=False)
+            for other in imports(path)
             if branch_of(other) not in (None, branch_of(module))
         ]
     assert wrong == []
@@ -53,7 +57,7 @@ def test_branches_never_import_each_other_and_the_trunk_imports_none(modules):
 
 def test_no_import_goes_in_a_circle(modules):
     graph = {
-        name: {other for other in imports(path, at_start_only=True) if other in modules and other != name}
+        name: {other for other in imports(path) if other in modules and other != name}
         for name, path in modules.items()
     }
     # A package's own face may import its modules; they do not need it back.
@@ -71,15 +75,38 @@ def test_no_import_goes_in_a_circle(modules):
         visit(name, ())
 
 
-def test_every_step_of_the_workflow_has_its_module_its_log_and_its_message(repository, modules):
-    for rules in sorted((repository / "rules").glob("*.smk")):
-        blocks = rules.read_text().split("\nrule ")[1:]
-        for block in blocks:
-            name = block.split(":")[0].strip()
-            branch, _, step = name.partition("_")
-            assert f"ephemera.{branch}.{step}" in modules, name
-            for part in ("log:", "benchmark:", "message:", "resources:", "script:"):
-                assert f"    {part}" in block, f"{name} has no {part}"
+SECTIONS = ("input", "output", "log", "benchmark", "threads", "resources", "params", "message", "script")
+_RULE = re.compile(r"^(?:rule|checkpoint) (?P<name>\w+):\n(?P<body>(?:[ \t].*\n|\n)+)", re.MULTILINE)
+_SECTION = re.compile(r"^ {4}(?P<name>\w+):[ \n](?P<body>.*\n(?: {8}.*\n|\n)*)", re.MULTILINE)
+
+
+def rules_of(repository):
+    """Sections of every rule that runs a step, by its name."""
+    for path in sorted((repository / "rules").glob("*.smk")):
+        for rule in _RULE.finditer(path.read_text() + "\n"):
+            yield rule["name"], {s["name"]: s["body"] for s in _SECTION.finditer(rule["body"])}
+
+
+def test_all_rules_speak_one_grammar(repository, modules):
+    rules = dict(rules_of(repository))
+    assert len(rules) > 60
+    for name, sections in rules.items():
+        branch, _, step = name.partition("_")
+        recipe = name.upper()
+        assert f"ephemera.{branch}.{step}" in modules, name
+        assert list(sections) == [section for section in SECTIONS if section in sections], name
+        assert set(SECTIONS) - set(sections) <= {"input", "threads"}, name
+        for section in ("input", "output"):
+            lines = re.findall(r"^ {8}(\S.*)$", sections.get(section, ""), re.MULTILINE)
+            unnamed = [line for line in lines if not re.match(r"\w+=|unpack\(|[)\]}]", line)]
+            assert unnamed == [], name
+        unit = re.fullmatch(rf"\s*{recipe}\.log\((.*)\),?\s*", sections["log"])
+        assert unit, name
+        assert sections["benchmark"].strip() == f"{recipe}.benchmark({unit[1]})", name
+        assert re.match(r"\s*mem_mb=.*\n\s*runtime=\d+,\s*$", sections["resources"], re.DOTALL), name
+        assert re.match(rf"\s*recipe=.*{recipe}\b", sections["params"], re.DOTALL), name
+        assert sections["message"].strip()[1].isupper(), name
+        assert sections["script"].strip() == '"../scripts/step.py"', name
 
 
 def test_no_rule_shows_a_folder_of_pages_in_the_report(repository):

@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-LOOPBACK = "127.0.0.1"
+#: Names under which this machine reaches itself; the first is the usual one.
+LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     serve = commands.add_parser(
         "serve", help="open a page on this machine that takes a ZIP, FITS or HDF5 file"
     )
-    serve.add_argument("--host", default=LOOPBACK, help="address to listen on (default: this machine only)")
+    serve.add_argument("--host", default=LOCAL[0], help="address to listen on (default: this machine only)")
     serve.add_argument("--port", type=int, default=8787, help="port to listen on (default 8787)")
     serve.add_argument("--max-upload-gb", type=float, default=5.0, help="largest upload, GB (default 5)")
     serve.add_argument("--cores", type=int, default=2, help="cores of a job (default 2)")
@@ -35,12 +36,12 @@ def serve_pages(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         sys.stderr.write(f"{error.name} is not installed: run make install-web in the checkout\n")
         return 2
-    if options.host not in (LOOPBACK, "localhost", "::1"):
+    if options.host not in LOCAL:
         sys.stderr.write(
             f"Anyone who reaches {options.host}:{options.port} can upload and read: there is no password.\n"
         )
     try:
-        serve(options)
+        serve(options, LOCAL)
     except FileNotFoundError as error:
         sys.stderr.write(f"{error}\n")
         return 2

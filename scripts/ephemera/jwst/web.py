@@ -15,7 +15,7 @@ import logging
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -26,7 +26,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from ephemera.jwst.command import LOOPBACK
 from ephemera.jwst.web_jobs import PAGES, Jobs, RefusedError, WebJob
 from ephemera.jwst.web_page import index_page
 from ephemera.recipes.code import package_folder
@@ -171,10 +170,14 @@ def find_checkout(given: Path | None) -> Path:
     return folder
 
 
-def serve(options: argparse.Namespace) -> None:
-    """Serve until interrupted; all files of all jobs are removed at the end."""
+def serve(options: argparse.Namespace, local: Sequence[str]) -> None:
+    """Serve until interrupted; all files of all jobs are removed at the end.
+
+    `local` are names of this machine under which the page may be asked for, beside `options.host`.
+    """
     checkout = find_checkout(options.checkout)
-    hosts = [LOOPBACK, "localhost", "[::1]", options.host] if options.host != "0.0.0.0" else ["*"]  # noqa: S104
+    hosts = ["*"] if options.host == "0.0.0.0" else [*local, options.host]  # noqa: S104
+    hosts = [f"[{host}]" if ":" in host else host for host in hosts]
     with tempfile.TemporaryDirectory(prefix="ephemera-web-") as root:
         jobs = Jobs(Path(root), checkout, options.cores, options.keep_hours)
         app = application(jobs, int(options.max_upload_gb * 1e9), hosts)

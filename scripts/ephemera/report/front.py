@@ -60,11 +60,6 @@ class Entry:
     tables: tuple[Product, ...] = ()
 
 
-def counted(number: int, one: str, several: str) -> str:
-    """A number with its noun."""
-    return f"{number:,} {one if number == 1 else several}"
-
-
 def rows_of(path: Path) -> int | None:
     """Rows of a Parquet or CSV table; None for other files."""
     if path.suffix == ".parquet":
@@ -97,15 +92,15 @@ def _card(entry: Entry) -> Markup:
     absent = [product.text for product in entry.pages if product not in there]
     if absent:
         lines.append(f'<li class="absent">not made in this run: {escape(", ".join(absent[:5]))}</li>')
-    counted = [_counted(product) for product in entry.tables if product.path.exists()]
-    tables = f"<h3>Tables</h3><ul>{''.join(counted)}</ul>" if counted else ""
+    rows = [_with_rows(product) for product in entry.tables if product.path.exists()]
+    tables = f"<h3>Tables</h3><ul>{''.join(rows)}</ul>" if rows else ""
     return Markup(
         f'<section class="card"><h2>{escape(entry.title)}</h2><p>{escape(entry.sentence)}</p>'
         f"<ul>{''.join(lines)}</ul>{tables}</section>\n"
     )
 
 
-def _counted(product: Product) -> str:
+def _with_rows(product: Product) -> str:
     rows = rows_of(product.path)
     number = "" if rows is None else f"{rows:,} "
     return f"<li>{number}{link(product.address, product.text)}</li>"

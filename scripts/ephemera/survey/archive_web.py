@@ -8,8 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ephemera.survey.asking import StopSurvey
-from ephemera.survey.outcomes import SourceError
+from ephemera.survey.outcomes import SourceError, StopSurvey
 from ephemera.transfer import Answer, NotThere, Refused, Web, WebError
 
 #: Response headers that are kept with raw rows; cookies and the like are not.

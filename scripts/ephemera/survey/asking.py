@@ -9,10 +9,6 @@ from ephemera.survey import demo
 from ephemera.survey.store import Raw
 
 
-class StopSurvey(Exception):  # noqa: N818  it stops a survey for good reason, such as refused credentials
-    """The survey cannot be asked at all; the message says what the user must do."""
-
-
 class Asker(Protocol):
     """A survey that can be asked.
 

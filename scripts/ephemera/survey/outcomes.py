@@ -17,3 +17,7 @@ class Status(enum.Enum):
 
 class SourceError(Exception):
     """One source cannot be worked on; the message says why. Others go on."""
+
+
+class StopSurvey(Exception):  # noqa: N818  it stops a survey for good reason, such as refused credentials
+    """The survey cannot be asked at all; the message says what the user must do."""

@@ -22,8 +22,7 @@ import pyarrow as pa
 from ephemera.files import write_text
 from ephemera.survey import ztf_forced
 from ephemera.survey.archive_web import Archive, kept, now
-from ephemera.survey.asking import StopSurvey
-from ephemera.survey.outcomes import SourceError
+from ephemera.survey.outcomes import SourceError, StopSurvey
 from ephemera.survey.store import Raw, raw_path
 from ephemera.survey.time_columns import MJD_ZERO
 from ephemera.survey.ztf import SOUTHERN_LIMIT

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ephemera.tables.declaration import Column, TableDeclaration
+if TYPE_CHECKING:
+    from ephemera.tables.declaration import Column, TableDeclaration
+
 
 #: Arrow type of each declared dtype.
 ARROW_TYPES: Mapping[str, pa.DataType] = {

@@ -15,8 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from ephemera.tables.arrow import ARROW_TYPES
-from ephemera.tables.declaration import TableDeclaration
-from ephemera.tables.formats import MetaValue
+from ephemera.tables.declaration import MetaValue, TableDeclaration
 
 
 def write(

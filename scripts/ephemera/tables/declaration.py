@@ -22,6 +22,9 @@ DTYPES: Mapping[str, str] = {
     "str": "text",
 }
 
+#: A fact about a whole table, for headers.
+MetaValue = str | int | float | bool
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _UCD = re.compile(r"[A-Za-z][A-Za-z0-9.\-]*(;[A-Za-z][A-Za-z0-9.\-]*)*")
 #: Printable ASCII, all that a FITS header may hold.

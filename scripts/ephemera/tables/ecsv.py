@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ephemera.tables.csv import read_rows, write_rows
-from ephemera.tables.declaration import Column, TableDeclaration
-from ephemera.tables.formats import MetaValue
+from ephemera.tables.declaration import Column, MetaValue, TableDeclaration
 
 if TYPE_CHECKING:
     import pyarrow as pa

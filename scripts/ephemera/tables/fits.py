@@ -21,8 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from astropy.io import fits
 
-from ephemera.tables.declaration import Column, TableDeclaration
-from ephemera.tables.formats import MetaValue
+from ephemera.tables.declaration import Column, MetaValue, TableDeclaration
 
 #: TFORM code and big-endian NumPy type of each declared dtype; text has its own width.
 LAYOUTS: Mapping[str, tuple[str, str]] = {

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ephemera.files import atomic_path
-from ephemera.tables.declaration import TableDeclaration
+from ephemera.tables.declaration import MetaValue, TableDeclaration
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-MetaValue = str | int | float | bool
 
 SUFFIXES = (".parquet", ".fits", ".vot", ".ecsv", ".csv")
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ephemera.tables.declaration import TableDeclaration
-from ephemera.tables.formats import MetaValue
+from ephemera.tables.declaration import MetaValue, TableDeclaration
 from ephemera.tables.votable import document
 
 

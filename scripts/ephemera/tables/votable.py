@@ -18,8 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ephemera.tables.declaration import Column, TableDeclaration
-from ephemera.tables.formats import MetaValue
+from ephemera.tables.declaration import Column, MetaValue, TableDeclaration
 
 #: VOTable datatype and big-endian NumPy type of each declared dtype but text.
 LAYOUTS: Mapping[str, tuple[str, str]] = {

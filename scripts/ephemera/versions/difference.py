@@ -18,7 +18,8 @@ from ephemera.files import sha256_of
 from ephemera.versions.list import in_order
 from ephemera.versions.recipe_difference import ABSENT, Change, RecipeDifference, changes, compare
 from ephemera.versions.store import Store, Version, add_store_argument, files_in, open_store
-from ephemera.versions.text import aligned, number, short_commit
+from ephemera.versions.text import aligned, short_commit
+from ephemera.words import counted
 
 if TYPE_CHECKING:
     from ephemera.versions.catalogue_difference import TableDifference
@@ -83,7 +84,7 @@ def recipe_difference(store: Store, a: str, b: str) -> RecipeDifference:
 def version_lines(store: Store, a: Version, b: Version) -> Iterator[str]:
     """Text of what differs between two versions, short of the tables."""
     for name, version in (("A", a), ("B", b)):
-        parts = (version.date, short_commit(version.commit), number(version.units, "unit"))
+        parts = (version.date, short_commit(version.commit), counted(version.units, "unit"))
         yield f"{name}  version {version.number} of {version.project}, {', '.join(parts)}"
     ran = {step.partition(".")[0] for step in [*a.keys, *b.keys]}
     options = [
@@ -203,7 +204,7 @@ def _of_step(
     if other:
         yield f"{step}: other content in {', '.join(other)}"
     if same:
-        yield f"{step}: {number(same, 'file')} byte by byte the same"
+        yield f"{step}: {counted(same, 'file')} byte by byte the same"
 
 
 def catalogue_lines(differences: Sequence[TableDifference | str], limit: int) -> Iterator[str]:
@@ -252,4 +253,4 @@ def _write(differences: Sequence[TableDifference | str], path: Path) -> None:
         raise CommandError(message)
     rows = [row for table in differences if not isinstance(table, str) for row in table.rows]
     write({name: [row[name] for row in rows] for name in DIFFERENCES.names}, DIFFERENCES, path)
-    sys.stdout.write(f"{number(len(rows), 'row')} written to {path}\n")
+    sys.stdout.write(f"{counted(len(rows), 'row')} written to {path}\n")

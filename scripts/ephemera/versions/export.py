@@ -27,7 +27,8 @@ from ephemera.versions.difference import project_files
 from ephemera.versions.lineage import RawFile, Records, lineage
 from ephemera.versions.list import in_order
 from ephemera.versions.store import Store, Version, add_store_argument, open_store
-from ephemera.versions.text import flat, number, size
+from ephemera.versions.text import flat, size
+from ephemera.words import counted
 
 LOCK = "envs/requirements.txt"
 SUMS = "SHA256SUMS"
@@ -61,7 +62,7 @@ def run(arguments: Namespace) -> int:
     with atomic_path(output) as partial:
         (write_zip if output.suffix == ".zip" else write_folder)(content, partial)
     total = sum(_size(item) for item in content.values())
-    sys.stdout.write(f"{output}: {number(len(content), 'file')}, {size(total)}\n")
+    sys.stdout.write(f"{output}: {counted(len(content), 'file')}, {size(total)}\n")
     return 0
 
 
@@ -108,7 +109,7 @@ def crate_content(
     branches = ", ".join(version.branches)
     content[METADATA] = metadata(
         name=f"{name}: results of the project {version.project}",
-        description=f"Tables made by Ephemera ({branches}) from {number(version.units, 'unit')}.",
+        description=f"Tables made by Ephemera ({branches}) from {counted(version.units, 'unit')}.",
         date=version.date,
         licence=licence,
         files=files,

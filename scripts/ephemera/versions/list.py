@@ -11,7 +11,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
 from ephemera.versions.store import Store, Version, add_store_argument, open_store
-from ephemera.versions.text import number, short_commit, size
+from ephemera.versions.text import short_commit, size
+from ephemera.words import counted
 
 #: Longest line.
 WIDTH = 110
@@ -50,7 +51,7 @@ def _headline(store: Store, version: Version, *, is_current: bool, sizes: bool) 
         f"{version.number:3d}  {version.project}",
         version.date.replace("T", " ").replace("+00:00", " UTC"),
         short_commit(version.commit),
-        number(version.units, "unit"),
+        counted(version.units, "unit"),
     ]
     if sizes:
         others = {key for v in store.versions if v.identity != version.identity for key in v.keys.values()}

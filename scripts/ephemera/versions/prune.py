@@ -20,7 +20,8 @@ from ephemera.command import CommandError
 from ephemera.files import remove
 from ephemera.recipes.recipe import KEY_LENGTH
 from ephemera.versions.store import Store, Version, add_store_argument, open_store
-from ephemera.versions.text import aligned, number, size
+from ephemera.versions.text import aligned, size
+from ephemera.words import counted
 
 #: Prefix of folders that are being removed.
 REMOVED_PREFIX = ".removed."
@@ -66,7 +67,7 @@ def run(arguments: Namespace) -> int:
             raise CommandError(message)
         discard(store.folders[key])
     _clear_leftovers(store.root)
-    sys.stdout.write(f"{number(len(plan.remove), 'key')} removed\n")
+    sys.stdout.write(f"{counted(len(plan.remove), 'key')} removed\n")
     return 0
 
 
@@ -144,8 +145,8 @@ def lines_of(store: Store, plan: Plan) -> Iterator[str]:
         yield "to remove"
         yield from aligned(rows, right=(2,))
     total = size(sum(store.size(key) for key in plan.remove))
-    yield f"{number(len(plan.remove), 'key')} to remove, {total}; {len(plan.needed)} needed by what is kept"
+    yield f"{counted(len(plan.remove), 'key')} to remove, {total}; {len(plan.needed)} needed by what is kept"
     if plan.running:
-        yield f"{number(len(plan.running), 'key')} locked by a workflow that runs, or was killed"
+        yield f"{counted(len(plan.running), 'key')} locked by a workflow that runs, or was killed"
     if plan.unfinished:
-        yield f"{number(len(plan.unfinished), 'key')} of runs that ended badly: --unfinished removes them"
+        yield f"{counted(len(plan.unfinished), 'key')} of runs that ended badly: --unfinished removes them"

@@ -16,7 +16,8 @@ from ephemera.command import CommandError
 from ephemera.recipes import checksums
 from ephemera.versions.list import in_order
 from ephemera.versions.store import Store, Version, add_store_argument, open_store
-from ephemera.versions.text import aligned, flat, number, plain, short_commit, size
+from ephemera.versions.text import aligned, flat, plain, short_commit, size
+from ephemera.words import counted
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -61,12 +62,12 @@ def recipe_lines(store: Store, recipe: Mapping[str, Any], *, code: bool = False)
     reads = [f"{step} {upstream}" for step, upstream in recipe["reads"].items()]
     rows = [
         ("folder", str(folder)),
-        ("made", f"{number(len(checksums.units(folder)), 'unit')}, {size(store.size(key))}"),
+        ("made", f"{counted(len(checksums.units(folder)), 'unit')}, {size(store.size(key))}"),
         ("versions", ", ".join(users) or "none that ended well"),
         ("commit", recipe["commit"] or "made outside git"),
         ("with", f"Python {recipe['python']}, {libraries}"),
         ("reads", ", ".join(reads) or "raw files only"),
-        ("code", f"{recipe['code']['digest'][:10]}, {number(len(recipe['code']['modules']), 'module')}"),
+        ("code", f"{recipe['code']['digest'][:10]}, {counted(len(recipe['code']['modules']), 'module')}"),
     ]
     yield f"{recipe['step']} {key}"
     yield from aligned(rows)

@@ -17,11 +17,6 @@ def size(n_bytes: int) -> str:
     return f"{value:.1f} TB"
 
 
-def number(count: int, noun: str) -> str:
-    """A count with its noun: `1 key`, `2 keys`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def aligned(rows: Sequence[Sequence[str]], indent: str = "  ", right: Sequence[int] = ()) -> list[str]:
     """Rows as lines whose cells stand below each other; `right` are the columns set to the right."""
     if not rows:
@@ -59,8 +54,3 @@ def short_commit(commit: str | None) -> str:
     if commit is None:
         return "no commit"
     return commit[:10] + ("+" if commit.endswith("+") else "")
-
-
-def first_line(text: str | None) -> str:
-    """The first line of a docstring."""
-    return (text or "").strip().splitlines()[0] if text else ""

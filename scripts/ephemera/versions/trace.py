@@ -19,7 +19,8 @@ from ephemera.files import sha256_of
 from ephemera.recipes.checksums import CHECKSUMS
 from ephemera.versions.lineage import Lineage, RawFile, Records, lineage, manifest_files, recorded_checksum
 from ephemera.versions.store import Store, is_key, open_store
-from ephemera.versions.text import aligned, number, short_commit, size
+from ephemera.versions.text import aligned, short_commit, size
+from ephemera.words import counted
 
 #: Raw files and units shown without --all.
 SHOWN = 20
@@ -52,7 +53,7 @@ def run(arguments: Namespace) -> int:
     else:
         limit = None if arguments.all else SHOWN
         sys.stdout.write("\n".join([str(path), f"  {state}", *lines_of(store, found, limit)]) + "\n")
-        checked = f"raw files: {number(len(bad), 'problem')}" if bad else "raw files: all as noted"
+        checked = f"raw files: {counted(len(bad), 'problem')}" if bad else "raw files: all as noted"
         sys.stdout.write("\n".join([*bad, checked, ""]) if arguments.check else "")
     return 1 if bad or state.startswith("NOT") else 0
 
@@ -116,7 +117,7 @@ def lines_of(store: Store, found: Lineage, limit: int | None) -> Iterator[str]:
         rows.append((step, key, commit, ", ".join(shown) + more, f"reads {reads}" if reads else ""))
     yield from aligned(rows)
     raw = list(found.raw.values())
-    yield f"from {number(len(raw), 'raw file')}"
+    yield f"from {counted(len(raw), 'raw file')}"
     yield from aligned(
         [
             (f.sha256 or "no checksum", "" if f.size is None else size(f.size), f.path, f.url or "")

@@ -19,7 +19,8 @@ from ephemera.recipes import checksums
 from ephemera.recipes.checksums import Checksum, Problem
 from ephemera.versions.lineage import lists_raw_files, manifest_files
 from ephemera.versions.store import Store, add_store_argument, files_in, open_store
-from ephemera.versions.text import number, size
+from ephemera.versions.text import size
+from ephemera.words import counted
 
 #: Files in a key's folder that are not outputs.
 NOT_OUTPUTS = ("recipe.json",)
@@ -45,9 +46,9 @@ def run(arguments: Namespace) -> int:
     found = verify(store, keys, content=not arguments.sizes_only, cores=max(arguments.cores or 1, 1))
     for problem in found.problems:
         sys.stdout.write(f"{problem.kind:10}  {problem.path}  {problem.detail}\n")
-    verdict = number(len(found.problems), "problem") if found.problems else "all as they were made"
-    counts = f"{number(len(keys), 'step')}, {number(found.n_files, 'file')}, {size(found.n_bytes)}"
-    counts += f", {number(found.n_raw, 'raw file')}" if found.n_raw else ""
+    verdict = counted(len(found.problems), "problem") if found.problems else "all as they were made"
+    counts = f"{counted(len(keys), 'step')}, {counted(found.n_files, 'file')}, {size(found.n_bytes)}"
+    counts += f", {counted(found.n_raw, 'raw file')}" if found.n_raw else ""
     sys.stdout.write(f"{counts}: {verdict}\n")
     return 1 if found.problems else 0
 

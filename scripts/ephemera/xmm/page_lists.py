@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ephemera.pages import Heading, Markup, escape, link, section, table
-from ephemera.report import counted
+from ephemera.words import counted
 from ephemera.xmm.page_data import Report, Row
 from ephemera.xmm.page_parts import (
     detection_table,
@@ -160,20 +160,20 @@ def observations(report: Report) -> str:
                 ", ".join(f"{name} {n}" for name, n in sorted(ended.items())),
             )
         )  # fmt: skip
-    body = table(headings, cells, caption=counted(len(cells), "observation", "observations"))
+    body = table(headings, cells, caption=counted(len(cells), "observation"))
     return report_page(report, "Observations", body, place="observations.html")
 
 
 def sources(report: Report) -> str:
     """The table of sources."""
-    body = source_table(report, report.ranked, "", counted(len(report.sources), "source", "sources"))
+    body = source_table(report, report.ranked, "", counted(len(report.sources), "source"))
     return report_page(report, "Sources", body, place="sources.html")
 
 
 def detections(report: Report) -> str:
     """The table of detections."""
     rows = [row for source in report.ranked for row in report.by_source.get(source["srcid"], ())]
-    body = detection_table(report, rows, "", counted(len(rows), "detection", "detections"))
+    body = detection_table(report, rows, "", counted(len(rows), "detection"))
     return report_page(report, "Detections", body, place="detections.html")
 
 
@@ -253,8 +253,8 @@ def filter_page(report: Report, combination: Row) -> str:
     numbers = {row["srcid"] for row in rows}
     chosen = [source for source in report.ranked if source["srcid"] in numbers]
     of_sources, of_rows = (
-        counted(len(chosen), "source", "sources"),
-        counted(len(rows), "detection", "detections"),
+        counted(len(chosen), "source"),
+        counted(len(rows), "detection"),
     )
     return report_page(
         report, f"Filter {combination['name']}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ephemera.pages import Heading, Markup, escape, link, section, table
 from ephemera.pages.drawing import facts
-from ephemera.report import counted
+from ephemera.words import counted
 from ephemera.xmm.page_data import Report, Row
 from ephemera.xmm.page_parts import (
     CAPTIONS,
@@ -31,7 +31,7 @@ def observation_page(report: Report, obsid: str) -> str:
     parts.append(
         section(
             "Detections",
-            detection_table(report, found, "../", counted(len(found), "detection", "detections")),
+            detection_table(report, found, "../", counted(len(found), "detection")),
         )
     )
     parts.append(section("Sources", _sources(report, found)))
@@ -85,7 +85,7 @@ def _runs(runs: list[Row]) -> Markup:
         )
         for run in runs
     ]  # fmt: skip
-    return table(headings, cells, caption=counted(len(runs), "run", "runs"), name="runs")
+    return table(headings, cells, caption=counted(len(runs), "run"), name="runs")
 
 
 def _outcomes(rows: list[Row]) -> Markup:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from ephemera.pages import Heading, Markup, escape, link, section, table
 from ephemera.pages.drawing import facts
 from ephemera.pages.page import POLICY
-from ephemera.report import counted
+from ephemera.words import counted
 from ephemera.xmm.page_curves import SourceCurve, light_curves
 from ephemera.xmm.page_data import Report, Row
 from ephemera.xmm.page_parts import (
@@ -54,7 +54,7 @@ def source_page(report: Report, source: Row, curves: Sequence[SourceCurve]) -> s
         Markup(f'<div class="two">{place}{section("Sky", _sky(source), anchor="sky")}</div>'),
         section(
             "Detections",
-            detection_table(report, found, "../", counted(len(found), "detection", "detections")),
+            detection_table(report, found, "../", counted(len(found), "detection")),
         ),
         section("Crossmatches", _matches(report, srcid), anchor="crossmatches"),
     ]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from ephemera.survey import store
-from ephemera.survey.asking import StopSurvey
+from ephemera.survey.outcomes import StopSurvey
 from ephemera.survey.tess_archive import choose, products, tic_of
 from ephemera.survey.ztf_positions import search_radius
 from servers.survey_archives import Fault, SurveyArchives

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ephemera.survey import request, store, ztf_forced
-from ephemera.survey.asking import StopSurvey
 from ephemera.survey.columns import SOURCE
+from ephemera.survey.outcomes import StopSurvey
 from ephemera.survey.parquet_tables import table_of_rows, write_table
 from ephemera.survey.reducing import reduce_raw
 from ephemera.survey.ztf_forced_archive import listed
