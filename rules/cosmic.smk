@@ -43,7 +43,11 @@ COSMIC_STAMPS = RECIPES.step(
 COSMIC_EVENTS = RECIPES.step(
     "cosmic.events", reads=[COSMIC_INDEX, COSMIC_HITS, COSMIC_STAMPS]
 )
-COSMIC_CADENCE = RECIPES.step("cosmic.cadence", reads=[COSMIC_EVENTS])
+COSMIC_CADENCE = RECIPES.step(
+    "cosmic.cadence",
+    reads=[COSMIC_EVENTS],
+    also={"formats": COSMIC.events.formats},
+)
 COSMIC_GALLERY = RECIPES.step(
     "cosmic.gallery",
     reads=[COSMIC_INDEX, COSMIC_EVENTS],
@@ -53,7 +57,11 @@ COSMIC_GALLERY = RECIPES.step(
 COSMIC_SUMMARY = RECIPES.step(
     "cosmic.summary",
     reads=[COSMIC_EVENTS, COSMIC_CADENCE],
-    also={"gallery_folder": COSMIC_GALLERY.folder},
+    also={
+        "gallery_folder": (
+            None if COSMIC.gallery.figures == "none" else COSMIC_GALLERY.folder
+        )
+    },
 )
 
 

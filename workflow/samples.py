@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ephemera.files import sha256_of
+from ephemera.files import paths_in, sha256_of
 from notes import read_note, write_note
 
 KINDS = ("archive", "folder", "files", "simulate")
@@ -184,7 +184,7 @@ def _compare(sample: Sample, before: dict[str, Any], manifest: dict[str, Any], p
 def _newcomers(sample: Sample, known: Mapping[str, Any], since: int) -> list[Path]:
     """Files of a local unit that are not in its manifest and came after it was written."""
     if sample.source == "files":
-        paths = [Path(part.strip()) for part in sample.location.split(";") if part.strip()]
+        paths = paths_in(sample.location)
     elif sample.source == "folder":
         folders = {Path(sample.location), *(Path(name).parent for name in known)}
         # A file that came makes its folder younger; other folders need no listing.

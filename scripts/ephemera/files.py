@@ -128,6 +128,11 @@ def _this_process() -> str:
     return f"{os.uname().nodename}-{os.getpid()}"
 
 
+def paths_in(location: str) -> list[Path]:
+    """Paths that the location of a unit names, separated by semicolons."""
+    return [Path(part.strip()) for part in location.split(";") if part.strip()]
+
+
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     with Path(path).open("rb") as handle:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ephemera.alerts.codec import require_codecs
-from ephemera.files import sha256_of
+from ephemera.files import paths_in, sha256_of
 
 if TYPE_CHECKING:
     from ephemera.job import Job
@@ -26,7 +26,7 @@ def files_of(kind: str, location: str, folder: Path) -> list[Path]:
     """Files of a delivery. Raises FileNotFoundError that names what is not there."""
     if kind == "simulate":
         return [folder / "alerts.parquet"]
-    parts = [Path(part.strip()) for part in location.split(";") if part.strip()]
+    parts = paths_in(location)
     missing = [str(part) for part in parts if not part.exists()]
     if missing:
         message = f"files of this delivery are not there: {', '.join(missing)}"

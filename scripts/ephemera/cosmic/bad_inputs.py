@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ephemera.cosmic.flags import BadMessage, Flag
+from ephemera.cosmic.flags import Flag, Rejected
 
 #: Problems that end the reading of a file: how much was lost then is not known.
 _STOPS = (Flag.BAD_FRAME,)
@@ -27,13 +27,12 @@ class BadInput:
     n_lost: int | None
 
 
-def bad_message(file: Path, kind: str, position: int, offset: int, problem: BadMessage) -> BadInput:
+def bad_message(file: Path, kind: str, found: Rejected) -> BadInput:
     """Row of a message that was rejected."""
-    stops = problem.flag in _STOPS
+    flag, detail = found.problem.flag, found.problem.detail
+    stops = flag in _STOPS
     action = "stopped" if stops else "rejected"
-    return BadInput(
-        str(file), kind, offset, position, problem.flag, problem.detail, action, None if stops else 1
-    )
+    return BadInput(str(file), kind, found.offset, found.position, flag, detail, action, None if stops else 1)
 
 
 def bad_file(file: Path | str, kind: str, code: Flag, message: str, action: str = "ignored") -> BadInput:
@@ -41,10 +40,7 @@ def bad_file(file: Path | str, kind: str, code: Flag, message: str, action: str 
     return BadInput(str(file), kind, None, None, code, message, action, None)
 
 
-def columns(rows: Iterable[BadInput]) -> Mapping[str, Sequence[Any]]:
-    """Rows as columns, sorted by file and position, each row once."""
-    unique = {tuple(asdict(row).values()): asdict(row) for row in rows}
-    ordered = sorted(unique.values(), key=lambda row: (row["file"], row["position"] or 0, str(row["code"])))
-    for row in ordered:
-        row["code"] = str(row["code"])
-    return {name: [row[name] for row in ordered] for name in BadInput.__dataclass_fields__}
+def distinct(found: Iterable[BadInput]) -> list[dict[str, Any]]:
+    """Rows of the table, sorted by file and position, each once."""
+    rows = [asdict(one) | {"code": str(one.code)} for one in dict.fromkeys(found)]
+    return sorted(rows, key=lambda row: (row["file"], row["position"] or 0, row["code"]))

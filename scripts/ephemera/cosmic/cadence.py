@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ephemera.cosmic.event_columns import EVENTS, FILTER_COUNTS
-from ephemera.cosmic.events import arrays, count_columns
+from ephemera.cosmic.events import arrays, count_rows
 from ephemera.cosmic.filters import Count, zero_drift
 from ephemera.cosmic.hit_columns import FILTERED_HITS
 from ephemera.cosmic.on_off import Event, Scan, find_events
+from ephemera.cosmic.validation import axis_is_good
 from ephemera.tables import read, write
 
 if TYPE_CHECKING:
@@ -45,19 +46,22 @@ def scans_of(tables: Mapping[str, pa.Table], settings: Settings) -> list[Scan]:
             passed = usable & (hits["snr"] >= settings.snr_min)
         if settings.drop_zero_drift:
             passed &= ~zero_drift(hits)
-        known = np.isfinite(hits["freq_mhz"]) & np.isfinite(hits["tstart_mjd"]) & np.isfinite(hits["foff_hz"])
-        scans.append(Scan(prefix, letter == first, hits, usable & known, passed & known))
+        known = np.isfinite(hits["tstart_mjd"])
+        known &= axis_is_good(hits["freq_mhz"], hits["foff_hz"], hits["tsamp_s"])
+        # A hit without a drift may speak against a signal, but where its own would be by then is not known.
+        passed &= known & np.isfinite(hits["drift_rate_hz_s"])
+        scans.append(Scan(prefix, letter == first, hits, usable & known, passed))
     return scans
 
 
-def event_columns(
+def event_rows(
     events: Sequence[Event],
     scans: Sequence[Scan],
     tables: Mapping[str, pa.Table],
     settings: Settings,
     project: str,
-) -> dict[str, list[Any]]:
-    """Columns of the table of events."""
+) -> list[dict[str, Any]]:
+    """Rows of the table of events."""
     rows = []
     absent = " ".join(scan.prefix for scan in scans if scan.hits is None)
     for number, event in enumerate(events, 1):
@@ -84,7 +88,7 @@ def event_columns(
                 "snr": float(strongest["snr"]),
             }
         )
-    return {name: [row[name] for row in rows] for name in EVENTS.names}
+    return rows
 
 
 def cadence_counts(scans: Sequence[Scan], events: Sequence[Event], settings: Settings) -> list[Count]:
@@ -118,11 +122,11 @@ def main(job: Job) -> None:
     off_snr = settings.snr_min * settings.off_share
     events = find_events(scans, off_snr=off_snr, tolerance=settings.tolerance)
     project = job.wildcards.project
-    found = event_columns(events, scans, tables, settings, project)
+    found = event_rows(events, scans, tables, settings, project)
     counts = cadence_counts(scans, events, settings) if settings.prefixes else []
     job.output.tables.mkdir(parents=True)
     write(found, EVENTS, job.output.events)
-    write(count_columns(project, counts), FILTER_COUNTS, job.output.filter_counts)
-    for suffix in ("fits", "vot", "csv"):
+    write(count_rows(project, counts), FILTER_COUNTS, job.output.filter_counts)
+    for suffix in job.settings.formats:
         write(found, EVENTS, job.output.tables / f"events.{suffix}")
     log.info("%d events of level 3 among %d", sum(event.level == 3 for event in events), len(events))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ephemera.confidence import wilson
-from ephemera.cosmic.simulate_signals import Kind
+from ephemera.cosmic.simulate_signals import SKY_KINDS, Kind
 from ephemera.cosmic.verdict import RFI, SKY, Verdict
 from ephemera.tables import Column, TableDeclaration
 
@@ -28,14 +28,13 @@ COMPLETENESS = TableDeclaration(
     ),
 )
 
-_SKY_KINDS = (Kind.SKY, Kind.SKY_POLARISED, Kind.ZERO_DRIFT, Kind.CROSSING, Kind.LEAVING)
 _FEW_KINDS = (Kind.ONE_ANTENNA, Kind.THREE_ANTENNAS)
 _ALL_KINDS = (Kind.RANDOM_PHASES, Kind.TRANSMITTER, Kind.ELSEWHERE)
 
 
 def fitting(kind: Kind) -> tuple[Verdict, ...]:
     """Verdicts that are right for a kind of signal; none for those that no rule names."""
-    if kind in _SKY_KINDS:
+    if kind in SKY_KINDS:
         return SKY
     if kind in _FEW_KINDS:
         return RFI
@@ -46,8 +45,8 @@ def fitting(kind: Kind) -> tuple[Verdict, ...]:
 
 def completeness(
     truths: Sequence[Mapping[str, Any]], verdicts: Mapping[tuple[str, str, int], str]
-) -> dict[str, list[Any]]:
-    """Columns of the table: `truths` of observations, verdicts by (prefix, part, position)."""
+) -> list[dict[str, Any]]:
+    """Rows of the table: `truths` of observations, verdicts by (prefix, part, position)."""
     found: dict[tuple[str, float], Counter[str]] = {}
     for truth in truths:
         for stamp in truth["stamps"]:
@@ -74,4 +73,4 @@ def completeness(
                 "verdicts": ", ".join(f"{name} {number}" for name, number in counter.most_common()),
             }
         )
-    return {name: [row[name] for row in rows] for name in COMPLETENESS.names}
+    return rows

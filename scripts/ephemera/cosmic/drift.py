@@ -23,7 +23,7 @@ def drift_path(total_drift: int, n_time: int) -> IntArray:
     if n_time < 1:
         message = f"a path needs at least one time step, got {n_time}"
         raise ValueError(message)
-    path = _tree(abs(int(total_drift)), rounded_steps(n_time))[:n_time]
+    path = _tree(abs(int(total_drift)), int(rounded_steps(n_time)))[:n_time]
     return path if total_drift >= 0 else -path
 
 
@@ -42,4 +42,4 @@ def _tree(drift: int, steps: int) -> IntArray:
 
 def line_end(total_drift: int, n_time: int) -> float:
     """Columns that a straight line drifts from the first to the last step: D (T-1)/(R-1)."""
-    return total_drift * (n_time - 1) / max(rounded_steps(n_time) - 1, 1)
+    return total_drift * (n_time - 1) / max(int(rounded_steps(n_time)) - 1, 1)

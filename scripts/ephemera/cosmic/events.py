@@ -29,7 +29,7 @@ from ephemera.cosmic.hit_columns import FILTERED_HITS, HITS
 from ephemera.cosmic.index_columns import BAD_INPUTS
 from ephemera.cosmic.matching import Match, match_all
 from ephemera.cosmic.stamp_columns import ANTENNAS, BEAMS, MATCHED_STAMPS, STAMPS
-from ephemera.tables import TableDeclaration, read, write
+from ephemera.tables import TableDeclaration, numbers, read, write
 
 if TYPE_CHECKING:
     from ephemera.config.cosmic import Events as Settings
@@ -59,9 +59,7 @@ NUMBERS = (
 
 def arrays(hits: pa.Table, n_beams: int | None) -> dict[str, npt.NDArray[Any]]:
     """Columns of hits as float64 with NaN for null, and the kind of beam."""
-    found: dict[str, npt.NDArray[Any]] = {
-        name: np.asarray(hits[name].cast(pa.float64()).to_numpy(), np.float64) for name in NUMBERS
-    }
+    found: dict[str, npt.NDArray[Any]] = {name: numbers(hits, name) for name in NUMBERS}
     beam = found["beam"]
     kind = np.full(len(hits), "unknown", object)
     kind[beam < 0] = "incoherent"
@@ -142,18 +140,21 @@ def matched_stamps(
     return MATCHED_STAMPS.arrow({name: stamps[name] for name in STAMPS.names} | more)
 
 
-def count_columns(prefix: str, counts: Sequence[Count]) -> dict[str, list[Any]]:
-    """Columns of the table of filters."""
-    return {
-        "prefix": [prefix] * len(counts),
-        "number": list(range(1, len(counts) + 1)),
-        "step": [count.step for count in counts],
-        "parameters": [count.parameters for count in counts],
-        "n_in": [count.n_in for count in counts],
-        "n_out": [count.n_out for count in counts],
-        "n_removed": [count.n_removed for count in counts],
-        "by_reason": [", ".join(f"{k} {v}" for k, v in sorted(c.removed.items())) for c in counts],
-    }
+def count_rows(prefix: str, counts: Sequence[Count]) -> list[dict[str, Any]]:
+    """Rows of the table of filters."""
+    return [
+        {
+            "prefix": prefix,
+            "number": number,
+            "step": count.step,
+            "parameters": count.parameters,
+            "n_in": count.n_in,
+            "n_out": count.n_out,
+            "n_removed": count.n_removed,
+            "by_reason": ", ".join(f"{k} {v}" for k, v in sorted(count.removed.items())),
+        }
+        for number, count in enumerate(counts, 1)
+    ]
 
 
 def joined(paths: Sequence[Path], declaration: TableDeclaration, keys: Sequence[str]) -> pa.Table:
@@ -166,10 +167,10 @@ def joined(paths: Sequence[Path], declaration: TableDeclaration, keys: Sequence[
 
 def array_sizes(beams: pa.Table, stamps: pa.Table) -> tuple[int | None, int | None]:
     """Number of coherent beams and of antennas of an observation; None where stamps do not tell."""
-    numbers = beams["beam"].drop_null().to_pylist()
+    coherent = beams["beam"].drop_null().to_pylist()
     antennas = stamps["n_ant"].drop_null().to_pylist()
     has_recipe = stamps["recipe_file"].null_count < len(stamps)
-    return (max(numbers) + 1 if numbers else (0 if has_recipe else None)), max(antennas, default=None)
+    return (max(coherent) + 1 if coherent else (0 if has_recipe else None)), max(antennas, default=None)
 
 
 def main(job: Job) -> None:
@@ -195,7 +196,7 @@ def main(job: Job) -> None:
         "stamps": (matched_stamps(stamps, matches, hits["hit_id"], found), MATCHED_STAMPS),
         "antennas": (antennas, ANTENNAS),
         "beams": (beams, BEAMS),
-        "filter_counts": (count_columns(job.wildcards.prefix, found.counts), FILTER_COUNTS),
+        "filter_counts": (count_rows(job.wildcards.prefix, found.counts), FILTER_COUNTS),
         "bad_inputs": (distinct(bad), BAD_INPUTS),
     }
     job.output.tables.mkdir(parents=True)
@@ -218,4 +219,4 @@ def in_order(table: pa.Table, place: Mapping[str, int]) -> pa.Table:
 def distinct(table: pa.Table) -> pa.Table:
     """Rows that differ; the index and later steps may have met the same problem."""
     rows = list({tuple(row.values()): row for row in table.to_pylist()}.values())
-    return BAD_INPUTS.arrow({name: [row[name] for row in rows] for name in BAD_INPUTS.names})
+    return BAD_INPUTS.arrow(rows)

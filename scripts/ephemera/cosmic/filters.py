@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ephemera.cosmic.metadata import step_hz_s
+
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
@@ -96,7 +98,7 @@ def remove_copies(hits: Hits, found: Filtered) -> None:
     order = np.lexsort((np.arange(len(found.reason)), *keys))
     same = np.ones(max(len(order) - 1, 0), bool)
     for key in keys:
-        same &= np.diff(key[order]) == 0 if not np.isinf(key).any() else key[order][1:] == key[order][:-1]
+        same &= key[order][1:] == key[order][:-1]
     starts = np.flatnonzero(np.concatenate(([True], ~same))) if len(order) else np.zeros(0, np.int64)
     firsts = np.repeat(order[starts], np.diff(np.append(starts, len(order))))
     found.dup_of[order] = np.where(firsts == order, NONE, firsts)
@@ -210,9 +212,8 @@ def apply_cuts(
 
 def zero_drift(hits: Hits) -> BoolArray:
     """Hits that drift by less than one step over their recording."""
-    rounded = 2.0 ** np.ceil(np.log2(np.fmax(hits["n_time"], 1)))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        step = np.abs(hits["foff_hz"]) / (np.maximum(rounded - 1, 1) * hits["tsamp_s"])
+    step = np.abs(step_hz_s(hits["foff_hz"] * 1e-6, hits["tsamp_s"], hits["n_time"]))
+    with np.errstate(invalid="ignore"):
         small = np.abs(hits["drift_rate_hz_s"]) < step * (1 - 1e-6)
     return np.asarray((hits["drift_steps"] == 0) | small, np.bool_)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ephemera.cosmic.names import Observation, observations, parse_name
-from ephemera.files import sha256_of, write_text
+from ephemera.files import paths_in, sha256_of, write_text
 
 if TYPE_CHECKING:
     from ephemera.job import Job
@@ -39,7 +39,7 @@ def paths_of(note: dict[str, Any], simulated: Path) -> list[Path]:
     if note["kind"] == "simulate":
         found: dict[str, Observation] = observations([str(simulated)])
         return [path for observation in found.values() for path in observation.paths]
-    return [Path(part) for part in note["location"].split(";")]
+    return paths_in(note["location"])
 
 
 def main(job: Job) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 
 
@@ -45,6 +46,15 @@ class BadMessage(Exception):  # noqa: N818 - a message that cannot be used is a 
         super().__init__(f"{flag}: {detail}")
         self.flag = flag
         self.detail = detail
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A message that is not used: its number and first byte in the file, and why."""
+
+    position: int
+    offset: int
+    problem: BadMessage
 
 
 def joined(flags: Iterable[Flag]) -> str:

@@ -18,7 +18,7 @@ MOST_SEGMENTS = 512
 #: Largest message that is read where nothing else is configured, bytes.
 MAX_MESSAGE = 1024 * 2**20
 
-#: Anything with the buffer protocol that `struct` reads: a memory map, bytes, a memoryview.
+#: The bytes of a file.
 Buffer = memoryview
 
 

@@ -5,19 +5,18 @@ A file may hold millions of hits, so nothing here makes a Python number of a fie
 
 from __future__ import annotations
 
-import logging
-import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.cosmic.flags import BadMessage, Flag
+from ephemera.cosmic.flags import BadMessage, Flag, Rejected
 from ephemera.cosmic.frames import Buffer, Frame
 from ephemera.cosmic.metadata import FILTERBANK, LEAST_WORDS, SIGNAL
+from ephemera.cosmic.progress import with_progress
 from ephemera.cosmic.wire import (
     BYTES,
     FOUR_BYTES,
@@ -30,13 +29,6 @@ from ephemera.cosmic.wire import (
     root,
     struct_at,
 )
-
-log = logging.getLogger(__name__)
-
-#: Time between notes of progress in the log, s.
-PROGRESS_S = 5.0
-#: Messages between looks at the clock.
-PROGRESS_EVERY = 100
 
 
 @dataclass(frozen=True)
@@ -62,15 +54,6 @@ class HitColumns:
         return len(self.position)
 
 
-@dataclass(frozen=True)
-class Rejected:
-    """A message that is not used: its number and first byte in the file, and why."""
-
-    position: int
-    offset: int
-    problem: BadMessage
-
-
 def decode_hits(buffer: Buffer, frames: Sequence[Frame]) -> tuple[HitColumns, list[Rejected]]:
     """Columns of all hits in `frames`, and the messages that are none.
 
@@ -81,7 +64,7 @@ def decode_hits(buffer: Buffer, frames: Sequence[Frame]) -> tuple[HitColumns, li
     signals, filterbanks, sources = [], [], []
     names: dict[bytes, str] = {}
     known: _Known = {}
-    for frame in with_progress(frames):
+    for frame in with_progress(frames, len(frames), lambda frame: frame.size):
         try:
             hit = _decode(buffer, frame, known)
         except BadMessage as problem:
@@ -108,20 +91,6 @@ def decode_hits(buffer: Buffer, frames: Sequence[Frame]) -> tuple[HitColumns, li
         data_count=numbers[5],
     )
     return columns, rejected
-
-
-def with_progress(frames: Sequence[Frame]) -> Iterator[Frame]:
-    """The frames one by one, with a note in the log every five seconds: how many, how fast."""
-    start = last = time.monotonic()
-    for number, frame in enumerate(frames):
-        yield frame
-        if number % PROGRESS_EVERY:
-            continue
-        now = time.monotonic()
-        if now - last >= PROGRESS_S:
-            last = now
-            rate = (frame.offset + frame.size) / 1e6 / (now - start)
-            log.info("%d of %d messages, %.0f MB/s", number + 1, len(frames), rate)
 
 
 def cut_out(buffer: Buffer, hits: HitColumns, row: int) -> npt.NDArray[np.float32] | None:

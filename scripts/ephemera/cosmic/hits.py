@@ -2,7 +2,7 @@
 
     table = read_hits("X.seticore.hits")
 
-Reads the hits files of an observation in one pass. Fields that the writer did not know are null.
+Reads the hits file of an observation in one pass. Fields that the writer did not know are null.
 """
 
 from __future__ import annotations
@@ -17,19 +17,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.cosmic.bad_inputs import BadInput, bad_message, columns
+from ephemera.cosmic.bad_inputs import bad_message, distinct
 from ephemera.cosmic.drift import drift_path
-from ephemera.cosmic.flags import BadMessage, Flag, joined
+from ephemera.cosmic.flags import BadMessage, Flag, Rejected, joined
 from ephemera.cosmic.frames import MAX_MESSAGE, Buffer, index_frames
 from ephemera.cosmic.hit_columns import HITS
-from ephemera.cosmic.hit_messages import HitColumns, Rejected, cut_out, decode_hits
+from ephemera.cosmic.hit_messages import HitColumns, cut_out, decode_hits
 from ephemera.cosmic.index import MIB
 from ephemera.cosmic.index_columns import BAD_INPUTS
 from ephemera.cosmic.metadata import FILTERBANK, SIGNAL, stored
 from ephemera.cosmic.names import prefix_of
 from ephemera.cosmic.snr import CONTAMINATED, EDGE_COLUMNS, PathStatistics, measure
 from ephemera.cosmic.stamp_messages import MappedFile
-from ephemera.cosmic.stamp_validation import column_of
+from ephemera.cosmic.validation import (
+    axis_is_good,
+    column_of,
+    coordinates_are_good,
+    drift_agrees,
+    frequency_agrees,
+)
 from ephemera.tables import write
 
 if TYPE_CHECKING:
@@ -78,7 +84,7 @@ def _columns(hits: HitColumns, path: Path, prefix: str) -> dict[str, Any]:
     mask = np.ma.getmaskarray(n_time) | (n_time.data == 0)
     n_time = np.ma.array(np.where(mask, bank["numTimesteps"], n_time.data), mask=bank["numTimesteps"] < 1)
     ra, dec = bank["ra"], bank["dec"]
-    bad = ~((ra >= 0) & (ra < 24) & (np.abs(dec) <= 90)) | (hits.filterbank_words == 0)
+    bad = ~coordinates_are_good(ra, dec) | (hits.filterbank_words == 0)
     return {
         "hit_id": [f"{prefix}:hit:{number}" for number in hits.position.tolist()],
         "file": np.full(len(hits), str(path), object),
@@ -123,16 +129,12 @@ def basic_flags(values: Mapping[str, Any], hits: HitColumns) -> dict[int, set[Fl
     """Flags that follow from the fields of hits, by row; most hits have none."""
     bank, signal = hits.filterbank, hits.signal
     foff, tsamp, fch1 = bank["foff"], bank["tsamp"], bank["fch1"]
-    unset = hits.signal_words == 0
-    with np.errstate(all="ignore"):
-        bad_axis = ~(np.isfinite(foff) & (foff != 0) & np.isfinite(fch1) & (fch1 > 0) & (tsamp > 0))
-        n_time = np.ma.filled(values["n_time"], 1)
-        rounded = 2 ** np.ceil(np.log2(np.maximum(n_time, 1)))
-        expected = signal["driftSteps"] * 1e6 * foff / (np.maximum(rounded - 1, 1) * tsamp)
-        off = np.abs(signal["driftRate"] - expected)
-        mismatch = off > np.maximum(1e-3 * np.abs(expected), 1e-6)
-        place = fch1 + (signal["index"] - bank["startChannel"]) * foff
-        far = np.abs(place - signal["frequency"]) > np.abs(foff) + 1e-12 * np.abs(signal["frequency"])
+    unset = (hits.signal_words == 0) | ~np.isfinite(signal["frequency"])
+    bad_axis = ~axis_is_good(fch1, foff, tsamp)
+    n_time = np.ma.filled(values["n_time"], 1)
+    mismatch = ~drift_agrees(signal["driftRate"], signal["driftSteps"], foff, tsamp, n_time)
+    column = signal["index"].astype(np.int64) - bank["startChannel"]
+    far = ~frequency_agrees(signal["frequency"], column, fch1, foff)
     known = ~np.ma.getmaskarray(values["start_channel"])
     there = hits.filterbank_words > 0
     marks = {
@@ -206,15 +208,14 @@ def main(job: Job) -> None:
     """Write the table of hits of one observation."""
     settings: Settings = job.settings
     note = json.loads(job.input.note.read_text(encoding="utf-8"))
-    tables: list[dict[str, Any]] = []
-    bad: list[BadInput] = []
-    for name in note["hits"]:
+    table, bad = HITS.empty(), []
+    if note["hits"] is not None:
+        path = Path(note["hits"])
         values, rejected = hit_table(
-            Path(name), job.wildcards.prefix, settings.edge_columns, job.settings.max_message_mb * MIB
+            path, job.wildcards.prefix, settings.edge_columns, job.settings.max_message_mb * MIB
         )
-        tables.append(values)
-        bad += [bad_message(Path(name), "hits", r.position, r.offset, r.problem) for r in rejected]
-    table = HITS.arrow(tables[0]) if tables else HITS.empty()
+        table = HITS.arrow(values)
+        bad = [bad_message(path, "hits", found) for found in rejected]
     write(table, HITS, job.output.hits)
-    write(columns(bad), BAD_INPUTS, job.output.bad_inputs)
+    write(distinct(bad), BAD_INPUTS, job.output.bad_inputs)
     log.info("%d hits, %d messages not used", len(table), len(bad))

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ephemera.cosmic.bad_inputs import BadInput, bad_file, bad_message, columns
-from ephemera.cosmic.flags import BadMessage, Flag, joined
+from ephemera.cosmic.bad_inputs import BadInput, bad_file, bad_message, distinct
+from ephemera.cosmic.flags import BadMessage, Flag, Rejected, joined
 from ephemera.cosmic.frames import index_frames
 from ephemera.cosmic.index_columns import BAD_INPUTS, MESSAGES
 from ephemera.cosmic.names import SINGLE, Named, parse_name
@@ -40,7 +40,7 @@ _NO_RECIPE = "made without beams"
 class Contents:
     """Files of an observation that can be read, by kind, and what is wrong."""
 
-    hits: list[Path] = field(default_factory=list)
+    hits: Path | None = None
     stamps: dict[str, Path] = field(default_factory=dict)
     recipes: list[RecipeHeader] = field(default_factory=list)
     bad: list[BadInput] = field(default_factory=list)
@@ -75,12 +75,12 @@ def _add_recipe(found: Contents, path: Path) -> None:
 def _add_messages(found: Contents, named: Named) -> None:
     if named.path.stat().st_size == 0:
         found.bad.append(bad_file(named.path, named.kind, Flag.EMPTY_FILE, "no messages", "kept"))
-    twin = found.stamps.get(named.part) if named.kind == "stamps" else next(iter(found.hits), None)
+    twin = found.stamps.get(named.part) if named.kind == "stamps" else found.hits
     if twin is not None:
         text = f"{twin} has the same name or number"
         found.bad.append(bad_file(named.path, named.kind, Flag.DUPLICATE_FILE, text))
     elif named.kind == "hits":
-        found.hits.append(named.path)
+        found.hits = named.path
     else:
         found.stamps[named.part] = named.path
 
@@ -108,7 +108,7 @@ def index_stamps(
         try:
             metadata = read_metadata(file.buffer, frame)
         except BadMessage as problem:
-            bad.append(bad_message(path, "stamps", frame.position, frame.offset, problem))
+            bad.append(bad_message(path, "stamps", Rejected(frame.position, frame.offset, problem)))
             if problem.flag is Flag.BAD_FRAME:
                 break
             continue
@@ -118,7 +118,8 @@ def index_stamps(
         row |= {"recipe_flags": joined(choice.flags), "channel": calibration_channel(metadata)}
         rows.append(row)
     if index.problem is not None:
-        bad.append(bad_message(path, "stamps", len(index.frames), index.end, index.problem))
+        end = Rejected(len(index.frames), index.end, index.problem)
+        bad.append(bad_message(path, "stamps", end))
     bad += _recipe_remarks(path, rows)
     return rows, bad, max((frame.size for frame in index.frames), default=0)
 
@@ -137,18 +138,18 @@ def main(job: Job) -> None:
     """Index the files of one observation."""
     manifest = json.loads(job.input.manifest.read_text(encoding="utf-8"))
     contents = sort_files([Path(entry["path"]) for entry in manifest["files"]])
+    max_message = job.settings.max_message_mb * MIB
     rows: list[dict[str, Any]] = []
     parts = {}
     for part, path in sorted(contents.stamps.items()):
-        found, bad, largest = index_stamps(
-            job.wildcards.prefix, part, path, contents.recipes, job.settings.max_message_mb * MIB
-        )
+        found, bad, largest = index_stamps(job.wildcards.prefix, part, path, contents.recipes, max_message)
         rows += found
         contents.bad += bad
         parts[part] = {"path": str(path), "messages": len(found), "largest": largest}
-    n_hits = sum(len(index_frames(MappedFile(path).buffer).frames) for path in contents.hits)
-    note = {"hits": [str(path) for path in contents.hits], "n_hits": n_hits, "parts": parts}
+    hits = contents.hits
+    n_hits = 0 if hits is None else len(index_frames(MappedFile(hits).buffer, max_message).frames)
+    note = {"hits": None if hits is None else str(hits), "n_hits": n_hits, "parts": parts}
     write_text(job.output.note, json.dumps(note, indent=1, sort_keys=True) + "\n")
-    write({name: [row[name] for row in rows] for name in MESSAGES.names}, MESSAGES, job.output.messages)
-    write(columns(contents.bad), BAD_INPUTS, job.output.bad_inputs)
+    write(rows, MESSAGES, job.output.messages)
+    write(distinct(contents.bad), BAD_INPUTS, job.output.bad_inputs)
     log.info("%d stamps in %d files, %d bad inputs", len(rows), len(parts), len(contents.bad))

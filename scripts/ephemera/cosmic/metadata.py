@@ -7,6 +7,7 @@ A field that the writer did not know yet is None, where a plain reader of Cap'n 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -123,11 +124,15 @@ def stored(layout: np.dtype[np.void], field: str, data_words: int) -> bool:
     return bool(offset + kind.itemsize <= 8 * data_words)
 
 
-def rounded_steps(n_time: int) -> int:
-    """R: time steps rounded up to a power of two, over which drift steps count."""
-    return 1 << (n_time - 1).bit_length()
+def rounded_steps(n_time: Any) -> Any:
+    """R: time steps rounded up to a power of two, over which drift steps count; arrays as well.
+
+    A number that is not known (NaN) counts as one step.
+    """
+    return np.int64(1) << np.frexp(np.fmax(n_time, 1) - 1)[1].astype(np.int64)
 
 
-def step_hz_s(foff_mhz: float, tsamp: float, n_time: int) -> float:
-    """Drift rate of one drift step, Hz/s: 1e6 foff / ((R-1) tsamp), with the sign of foff."""
-    return 1e6 * foff_mhz / (max(rounded_steps(n_time) - 1, 1) * tsamp)
+@np.errstate(all="ignore")  # what headers claim may be beyond any number
+def step_hz_s(foff_mhz: Any, tsamp: Any, n_time: Any) -> Any:
+    """Drift rate of one drift step, Hz/s: 1e6 foff / ((R-1) tsamp), with the sign of foff; arrays as well."""
+    return 1e6 * foff_mhz / (np.maximum(rounded_steps(n_time) - 1, 1) * tsamp)

@@ -115,6 +115,9 @@ def observations(inputs: Sequence[str], recipes: Sequence[str] = ()) -> dict[str
         if not re.fullmatch(SAFE_PREFIX, entry.prefix):
             message = f"{entry.path}: {entry.prefix!r} cannot be the name of an observation: rename the file"
             raise ValueError(message)
+        if ";" in str(entry.path):
+            message = f"{entry.path}: a semicolon separates files in lists of them: rename the file or folder"
+            raise ValueError(message)
         found.setdefault(entry.prefix, Observation(entry.prefix)).files.append(entry)
     for observation in found.values():
         folders = {entry.path.parent.absolute() for entry in observation.files}

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ephemera.cosmic.metadata import step_hz_s
+
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 DAY_S = 86400.0
@@ -96,8 +98,7 @@ class _Lookup:
         assert hits is not None
         late = (self.start - float(hits["tstart_mjd"][row])) * DAY_S
         rate, foff = float(hits["drift_rate_hz_s"][row]), abs(float(hits["foff_hz"][row]))
-        rounded = 2.0 ** np.ceil(np.log2(max(float(hits["n_time"][row]), 1.0)))
-        step = foff / (max(rounded - 1, 1.0) * float(hits["tsamp_s"][row]))
+        step = step_hz_s(foff * 1e-6, hits["tsamp_s"][row], hits["n_time"][row])
         place = float(hits["freq_mhz"][row]) * 1e6 + rate * late
         reach = tolerance * foff + 0.5 * step * abs(late) + ROUNDING_HZ
         first = np.searchsorted(self.frequency, place - reach, "left")

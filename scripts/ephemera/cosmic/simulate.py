@@ -7,8 +7,8 @@ files of two, as different writers make them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from ephemera.cosmic.metadata import rounded_steps, step_hz_s
 from ephemera.cosmic.simulate_array import BORESIGHT, Array, make_array, write_recipe
 from ephemera.cosmic.simulate_hits import lone_hits, stamp_hit
 from ephemera.cosmic.simulate_messages import Layout, stamp_message
-from ephemera.cosmic.simulate_signals import Band, Injection, Kind, inject, noise
+from ephemera.cosmic.simulate_signals import SKY_KINDS, Band, Injection, Kind, Simulated, inject, noise
 from ephemera.cosmic.snr import inside
 from ephemera.seeds import generator
 
@@ -33,18 +33,6 @@ START = 1702816003.4131095
 #: Bottom of the band, MHz, and fine channels of a coarse one.
 F0_MHZ, FFT_SIZE = 24149.9, 524288
 COARSE_CHANNELS, SCHAN = 8, 2
-SKY_KINDS = (Kind.SKY, Kind.SKY_POLARISED, Kind.ZERO_DRIFT, Kind.CROSSING, Kind.LEAVING)
-
-
-@dataclass(frozen=True)
-class Simulated:
-    """A stamp: what was injected, fields and signal by the names of the schema, voltages."""
-
-    injection: Injection
-    fields: Mapping[str, Any]
-    signal: Mapping[str, Any]
-    voltages: Voltages
-    power: Any
 
 
 def injections(settings: Settings, rng: np.random.Generator) -> list[Injection]:
@@ -126,7 +114,7 @@ def _beam_power(voltages: Voltages, array: Array, band: Band, beam: int | None) 
 
 def observation_array(settings: Settings, rng: np.random.Generator) -> Array:
     """The array of an observation; its recipe covers the recording with a minute to spare."""
-    span = rounded_steps(settings.time_steps) * settings.tsamp_s
+    span = int(rounded_steps(settings.time_steps)) * settings.tsamp_s
     return make_array(
         rng,
         n_ant=settings.antennas,

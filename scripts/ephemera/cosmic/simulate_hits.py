@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ephemera.cosmic.metadata import step_hz_s
 from ephemera.cosmic.simulate_messages import hit_message
+from ephemera.cosmic.simulate_signals import Simulated
 
 if TYPE_CHECKING:
     from ephemera.config.cosmic import Simulate as Settings
@@ -18,23 +18,7 @@ if TYPE_CHECKING:
 MARGIN = 40
 
 
-class HasHit(Protocol):
-    """What a hit is made from: fields and signal of a stamp, power (time, channel) of its beam."""
-
-    @property
-    def fields(self) -> Mapping[str, Any]:
-        """Fields of the stamp."""
-
-    @property
-    def signal(self) -> Mapping[str, Any]:
-        """Fields of its signal."""
-
-    @property
-    def power(self) -> Any:
-        """Power (time, channel)."""
-
-
-def stamp_hit(stamp: HasHit, start_mjd: float, *, cut_out: bool) -> bytes:
+def stamp_hit(stamp: Simulated, start_mjd: float, *, cut_out: bool) -> bytes:
     """The hit from which a stamp was cut."""
     fields, signal = stamp.fields, stamp.signal
     column = signal["index"] - fields["startChannel"]
@@ -105,5 +89,4 @@ def _lone(signal: Mapping[str, Any], settings: Settings, start_mjd: float, foff:
         "startChannel": signal["index"] - MARGIN,
         "beam": signal["beam"],
     }
-    data: npt.NDArray[np.float32] | None = None
-    return hit_message(signal, filterbank, data)
+    return hit_message(signal, filterbank, None)

@@ -9,7 +9,9 @@ With unit noise, A antennas, P polarisations and T steps on the path, amplitude 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +40,10 @@ class Kind(enum.StrEnum):
     NOISE = "noise"
 
 
+#: Kinds that shine from the place a beam is made for.
+SKY_KINDS = (Kind.SKY, Kind.SKY_POLARISED, Kind.ZERO_DRIFT, Kind.CROSSING, Kind.LEAVING)
+
+
 @dataclass(frozen=True)
 class Band:
     """Where a stamp lies: frequency of its channels (GHz), row of the recipe, channel of the calibration."""
@@ -56,6 +62,20 @@ class Injection:
     column: int
     steps: int
     beam: int = 0
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A stamp: what was injected, fields and signal by the names of the schema, voltages.
+
+    `power` (time, channel) is that of the beam in which the detector had it.
+    """
+
+    injection: Injection
+    fields: Mapping[str, Any]
+    signal: Mapping[str, Any]
+    voltages: Voltages
+    power: FloatArray
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, int, int, int]) -> Voltages:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import numpy.typing as npt
 
 from ephemera.cosmic.beamform import FloatArray, coherent, incoherent, phasors, pixel_powers
 from ephemera.cosmic.drift import drift_path
-from ephemera.cosmic.flags import BadMessage, Flag
+from ephemera.cosmic.flags import BadMessage, Flag, Rejected
 from ephemera.cosmic.frames import MAX_MESSAGE, Frame, index_frames
 from ephemera.cosmic.metadata import StampMetadata
 from ephemera.cosmic.recipe import Recipe
@@ -31,7 +30,7 @@ from ephemera.cosmic.stamp_messages import (
     read_metadata,
     voltages_at,
 )
-from ephemera.cosmic.stamp_validation import first_column, metadata_flags
+from ephemera.cosmic.validation import first_column, metadata_flags
 
 log = logging.getLogger(__name__)
 
@@ -41,15 +40,6 @@ BoolArray = npt.NDArray[np.bool_]
 LARGEST_VOLTAGE = 1e18
 #: More pixels than this that are not finite, and the stamp is rejected.
 MOST_BAD = 0.1
-
-
-@dataclass(frozen=True)
-class RejectedStamp:
-    """A message that is not used: its number and first byte in the file, and why."""
-
-    position: int
-    offset: int
-    problem: BadMessage
 
 
 class Stamp:
@@ -203,7 +193,7 @@ def read_stamps(
     recipes: Mapping[int, Recipe | None] | Recipe | None = None,
     *,
     max_message: int = MAX_MESSAGE,
-) -> Iterator[Stamp | RejectedStamp]:
+) -> Iterator[Stamp | Rejected]:
     """All messages of a file in order, one in memory at a time; `recipes` for all, or by position.
 
     The memory of a stamp is given back when the next one is asked for.
@@ -219,14 +209,14 @@ def read_stamps(
                 compared = True
                 _compare(file, frame, stamp)
         except BadMessage as problem:
-            yield RejectedStamp(frame.position, frame.offset, problem)
+            yield Rejected(frame.position, frame.offset, problem)
             if problem.flag is Flag.BAD_FRAME:
                 return
             continue
         yield stamp
         file.release(frame)
     if index.problem is not None:
-        yield RejectedStamp(len(index.frames), index.end, index.problem)
+        yield Rejected(len(index.frames), index.end, index.problem)
 
 
 def _stamp(file: MappedFile, frame: Frame, recipe: Recipe | None) -> Stamp:
@@ -254,7 +244,7 @@ def open_stamps(
     """
     known = Recipe(recipe) if isinstance(recipe, str | os.PathLike) else recipe
     for found in read_stamps(path, known):
-        if isinstance(found, RejectedStamp):
+        if isinstance(found, Rejected):
             log.warning(
                 "%s, message %d at byte %d: %s", Path(path), found.position, found.offset, found.problem
             )

@@ -76,8 +76,8 @@ def read_metadata(buffer: Buffer, frame: Frame) -> StampMetadata:
 def check_dimensions(buffer: Buffer, frame: Frame, metadata: StampMetadata) -> int:
     """First byte of the voltages of a stamp whose dimensions agree with their number. Raises BadMessage."""
     shape = metadata.shape
-    word = pointer_word(root(buffer, frame), STAMP_POINTERS.index("data"))
     top = root(buffer, frame)
+    word = pointer_word(top, STAMP_POINTERS.index("data"))
     found = None if word is None else list_at(buffer, frame, top.segment, word, FOUR_BYTES)
     start, count = found or (0, 0)
     if min(shape) < 1 or 2 * shape[0] * shape[1] * shape[2] * shape[3] != count:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -259,8 +259,3 @@ def _beam_rows(stamp: Stamp, stamp_id: str, measured: Measured) -> list[Row]:
         for beam, kind, s in found
         if s is not None
     ]
-
-
-def as_columns(rows: Sequence[Row], names: Sequence[str]) -> dict[str, list[Any]]:
-    """Rows as columns."""
-    return {name: [row[name] for row in rows] for name in names}

@@ -11,23 +11,23 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ephemera.cosmic.bad_inputs import bad_message, columns
-from ephemera.cosmic.flags import BadMessage
+from ephemera.cosmic.bad_inputs import bad_message, distinct
+from ephemera.cosmic.flags import BadMessage, Rejected
 from ephemera.cosmic.frames import MAX_MESSAGE
 from ephemera.cosmic.index import MIB
 from ephemera.cosmic.index_columns import BAD_INPUTS, MESSAGES
+from ephemera.cosmic.progress import with_progress
 from ephemera.cosmic.recipe import Recipe
-from ephemera.cosmic.stamp import RejectedStamp, Stamp, open_stamps, read_stamps
+from ephemera.cosmic.stamp import Stamp, open_stamps, read_stamps
 from ephemera.cosmic.stamp_columns import ANTENNAS, BEAMS, STAMPS
-from ephemera.cosmic.stamp_rows import Choice, Row, as_columns, describe
+from ephemera.cosmic.stamp_rows import Choice, Row, describe
 from ephemera.tables import TableDeclaration, read, write
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ __all__ = ["Stamp", "main", "open_stamps", "read_stamps"]
 
 log = logging.getLogger(__name__)
 
-#: Time between notes of progress in the log, s.
-PROGRESS_S = 5.0
 #: Rows that are held as Python objects before they become Arrow.
 ROWS_TOGETHER = 4000
 #: Stands for the choice of a stamp that the index does not know.
@@ -64,23 +62,10 @@ def load_choices(messages: Sequence[Mapping[str, Any]]) -> dict[int, Choice]:
 
 def read_chosen(
     path: Path, choices: Mapping[int, Choice], max_message: int = MAX_MESSAGE
-) -> Iterator[Stamp | RejectedStamp]:
+) -> Iterator[Stamp | Rejected]:
     """All messages of a file, each stamp with the recipe chosen for it."""
     recipes = {position: choice.recipe for position, choice in choices.items()}
     yield from read_stamps(path, recipes, max_message=max_message)
-
-
-def with_progress(stamps: Iterable[Stamp | RejectedStamp], total: int) -> Iterator[Stamp | RejectedStamp]:
-    """The stamps one by one, with a note in the log every five seconds: how many, how fast."""
-    start = last = time.monotonic()
-    done = 0
-    for number, stamp in enumerate(stamps):
-        yield stamp
-        done += stamp.size if isinstance(stamp, Stamp) else 0
-        now = time.monotonic()
-        if now - last >= PROGRESS_S:
-            last = now
-            log.info("%d of %d messages, %.0f MB/s", number + 1, total, done / 1e6 / (now - start))
 
 
 class _Rows:
@@ -99,10 +84,14 @@ class _Rows:
 
     def flush(self) -> pa.Table:
         """All rows so far as one table."""
-        self.tables.append(self.declaration.arrow(as_columns(self.rows, self.declaration.names)))
+        self.tables.append(self.declaration.arrow(self.rows))
         self.rows = []
         self.tables = [pa.concat_tables(self.tables)]
         return self.tables[0]
+
+
+def _size_of(found: Stamp | Rejected) -> int:
+    return found.size if isinstance(found, Stamp) else 0
 
 
 def main(job: Job) -> None:
@@ -117,14 +106,14 @@ def main(job: Job) -> None:
     bad = []
     path = Path(note["path"]) if note else Path()
     found = read_chosen(path, choices, job.settings.max_message_mb * MIB) if note else ()
-    for stamp in with_progress(found, len(messages)):
+    for stamp in with_progress(found, len(messages), _size_of):
         try:
-            if isinstance(stamp, RejectedStamp):
+            if isinstance(stamp, Rejected):
                 raise stamp.problem
             stamp_id = f"{prefix}:{part}:{stamp.position}"
             rows = describe(stamp, stamp_id, choices.get(stamp.position, NO_CHOICE), settings)
         except BadMessage as problem:
-            bad.append(bad_message(path, "stamps", stamp.position, stamp.offset, problem))
+            bad.append(bad_message(path, "stamps", Rejected(stamp.position, stamp.offset, problem)))
             continue
         stamps.add([rows.stamp | {"file": str(path), "part": part}])
         antennas.add(rows.antennas)
@@ -133,6 +122,6 @@ def main(job: Job) -> None:
     write(stamps.flush(), STAMPS, job.output.stamps)
     write(antennas.flush(), ANTENNAS, job.output.antennas)
     write(beams.flush(), BEAMS, job.output.beams)
-    write(columns(bad), BAD_INPUTS, job.output.bad_inputs)
+    write(distinct(bad), BAD_INPUTS, job.output.bad_inputs)
     text = ", ".join(f"{number} {name}" for name, number in verdicts.most_common())
     log.info("%d stamps: %s", verdicts.total(), text)

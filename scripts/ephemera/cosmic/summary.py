@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ephemera.cosmic.completeness import COMPLETENESS, completeness
@@ -25,7 +26,8 @@ from ephemera.cosmic.stamp_columns import MATCHED_STAMPS
 from ephemera.cosmic.summary_page import Summary, summary_page
 from ephemera.cosmic.verdict import RFI
 from ephemera.files import write_text
-from ephemera.tables import Column, TableDeclaration, read, write
+from ephemera.pages import address
+from ephemera.tables import Column, TableDeclaration, numbers, read, write
 
 if TYPE_CHECKING:
     from ephemera.job import Job
@@ -48,27 +50,23 @@ class NothingRead(Exception):  # noqa: N818 - says what happened
     """There were inputs, and not one message of them could be read."""
 
 
-def tally(stamps: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-    """Columns of the table of antennas, worst first."""
+def tally(stamps: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Rows of the table of antennas, worst first."""
     alone, all_of = Counter[str](), Counter[str]()
     for name, verdict in zip(stamps["ant_max"], stamps["class"], strict=True):
         if verdict in RFI and name is not None:
             all_of[name] += 1
             alone[name] += verdict == RFI[0]
     ordered = sorted(all_of.items(), key=lambda entry: (-entry[1], entry[0]))
-    return {
-        "antenna": [name for name, _ in ordered],
-        "n_rfi": [number for _, number in ordered],
-        "n_single": [alone[name] for name, _ in ordered],
-        "share": [number / all_of.total() for _, number in ordered],
-    }
+    return [
+        {"antenna": name, "n_rfi": number, "n_single": alone[name], "share": number / all_of.total()}
+        for name, number in ordered
+    ]
 
 
-def occupancy(frequencies: Sequence[float | None]) -> dict[int, int]:
+def occupancy(frequencies: npt.NDArray[np.float64]) -> dict[int, int]:
     """Hits by bins of 1 MHz, named by their lower end."""
-    known = np.array([value for value in frequencies if value is not None], np.float64)
-    known = known[np.isfinite(known)]
-    bins, counts = np.unique(np.floor(known).astype(np.int64), return_counts=True)
+    bins, counts = np.unique(np.floor(frequencies).astype(np.int64), return_counts=True)
     return dict(zip(bins.tolist(), counts.tolist(), strict=True))
 
 
@@ -136,41 +134,49 @@ def main(job: Job) -> None:
     all_hits, all_stamps = pa.concat_tables(hits), pa.concat_tables(stamps)
     truths = [json.loads(Path(p).read_text(encoding="utf-8")) for p in getattr(job.input, "truths", [])]
     recovered = completeness(truths, verdicts_by_place(stamps, names))
-    wanted = ("class", "ant_max", "snr_local", "sig_drift_rate_hz_s")
-    columns = {name: all_stamps[name].to_pylist() for name in wanted}
-    antennas = tally(columns)
+    verdicts = all_stamps["class"].to_pylist()
+    antennas = tally({"class": verdicts, "ant_max": all_stamps["ant_max"].to_pylist()})
     summary = Summary(
         project=job.wildcards.project,
         observations=observation_rows(hits, stamps, names),
-        verdicts=Counter(columns["class"]),
+        verdicts=Counter(verdicts),
         counts=total_counts(counts) + cadence,
         bad_inputs=bad,
-        hit_snr=numbers(all_hits, "snr"),
-        stamp_snr=numbers(all_stamps, "snr_local"),
-        drift=numbers(all_hits, "drift_rate_hz_s"),
-        occupancy=occupancy(all_hits["freq_mhz"].to_pylist()),
-        antennas=[dict(zip(antennas, row, strict=True)) for row in zip(*antennas.values(), strict=True)],
+        hit_snr=_finite(all_hits, "snr"),
+        stamp_snr=_finite(all_stamps, "snr_local"),
+        drift=_finite(all_hits, "drift_rate_hz_s"),
+        occupancy=occupancy(_finite(all_hits, "freq_mhz")),
+        antennas=antennas,
         events=read(job.input.events, EVENTS).to_pylist(),
         completeness=COMPLETENESS.arrow(recovered).to_pylist(),
-        gallery_folder=job.settings.gallery_folder,
+        galleries=_galleries(job, names),
     )
     write_text(job.output.page, summary_page(summary))
     write(recovered, COMPLETENESS, job.output.completeness)
-    rows = [*counts, *cadence]
-    write({n: [row[n] for row in rows] for n in FILTER_COUNTS.names}, FILTER_COUNTS, job.output.filter_counts)
-    write({n: [row[n] for row in bad] for n in BAD_INPUTS.names}, BAD_INPUTS, job.output.bad_inputs)
+    write([*counts, *cadence], FILTER_COUNTS, job.output.filter_counts)
+    write(bad, BAD_INPUTS, job.output.bad_inputs)
     write(antennas, TALLY, job.output.antennas)
     report(len(all_hits), len(all_stamps), bad)
 
 
-def numbers(table: pa.Table, name: str) -> Any:
-    """Finite values of a column."""
-    values = np.asarray(table[name].cast(pa.float64()).to_numpy(), np.float64)
+def _galleries(job: Job, names: Sequence[str]) -> dict[str, str]:
+    """Address of the gallery of each observation; of none where no galleries are made."""
+    folder = job.settings.gallery_folder
+    if folder is None:
+        return {}
+    return {name: address(Path(folder, name, "gallery.html"), job.output.page) for name in names}
+
+
+def _finite(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
+    values = numbers(table, name)
     return values[np.isfinite(values)]
 
 
 def report(n_hits: int, n_stamps: int, bad: Sequence[Mapping[str, Any]]) -> None:
-    """Say on the terminal what was read and what not. Raises NothingRead."""
+    """Say on the terminal what was read and what not. Raises NothingRead.
+
+    A file without messages was read: that nothing was found is a result.
+    """
     codes = Counter(row["code"] for row in bad)
     text = ", ".join(f"{code} {number}" for code, number in codes.most_common())
     line = f"cosmic: {n_hits} hits and {n_stamps} stamps read, {len(bad)} bad inputs" + (
@@ -178,5 +184,10 @@ def report(n_hits: int, n_stamps: int, bad: Sequence[Mapping[str, Any]]) -> None
     )
     log.info(line)
     sys.stderr.write(line + "\n")
-    if bad and not n_hits and not n_stamps:
+    if not n_hits and not n_stamps and any(map(_lost, bad)):
         raise NothingRead(line)
+
+
+def _lost(row: Mapping[str, Any]) -> bool:
+    """Whether hits or stamps could not be read."""
+    return bool(row["kind"] != "recipe" and row["action"] != "kept")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ephemera.cosmic.stamp_figures import small_png
 from ephemera.figures.style import OKABE_ITO, figure, margins
-from ephemera.pages import Cell, Heading, Markup, escape, figure_tag, page, section, table
+from ephemera.pages import Cell, Heading, Markup, figure_tag, link, page, section, table
 
 STYLE = "code { overflow-wrap: anywhere; }"
 
@@ -32,13 +32,13 @@ class Summary:
     antennas: Sequence[Mapping[str, Any]]
     events: Sequence[Mapping[str, Any]]
     completeness: Sequence[Mapping[str, Any]]
-    gallery_folder: str
+    galleries: Mapping[str, str]
 
 
 def summary_page(summary: Summary) -> str:
     """HTML of the summary."""
     parts = [
-        section("Observations", _table(summary.observations, _OBSERVATIONS), _galleries(summary)),
+        section("Observations", _observations(summary)),
         section("Verdicts", _verdicts(summary)),
         section("Hits before and after each filter", _table(summary.counts, _COUNTS)),
         section("Signal to noise, drift, occupancy", _histograms(summary)),
@@ -115,16 +115,21 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Columns) -> Markup:
     return table(headings, [[_shown(row[key], key) for key, *_ in columns] for row in rows])
 
 
+def _observations(summary: Summary) -> Markup:
+    """The table of observations, each with a link to its gallery."""
+    linked = [
+        {**row, "prefix": link(summary.galleries[row["prefix"]], row["prefix"])}
+        if row["prefix"] in summary.galleries
+        else row
+        for row in summary.observations
+    ]
+    return _table(linked, _OBSERVATIONS)
+
+
 def _shown(value: Any, key: str) -> object:
     if key == "freq_mhz" and value is not None:
         return Cell(f"{value:.6f}", value)
     return Cell(f"{value:.4g}", value) if isinstance(value, float) and value == value else value
-
-
-def _galleries(summary: Summary) -> Markup:
-    return Markup(
-        f"<p>Galleries: <code>{escape(summary.gallery_folder)}/OBSERVATION/gallery.html</code></p>\n"
-    )
 
 
 def _verdicts(summary: Summary) -> Markup:
@@ -169,7 +174,6 @@ def _spread(axes: Any, values: npt.NDArray[np.float64], label: str) -> None:
 def _occupied(axes: Any, occupancy: Mapping[int, int]) -> None:
     if occupancy:
         first = min(occupancy)
-        axes.bar(
-            [mhz - first + 0.5 for mhz in occupancy], list(occupancy.values()), width=1.0, color="#0072B2"
-        )
+        places = [mhz - first + 0.5 for mhz in occupancy]
+        axes.bar(places, list(occupancy.values()), width=1.0, color=OKABE_ITO["blue"])
         axes.set_xlabel(f"Frequency of hits from {first} MHz [MHz]")

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ephemera.files import sha256_of
+from ephemera.files import paths_in, sha256_of
 from ephemera.jwst.inputs import find_files
 from ephemera.jwst.problems import Outcome, Problem
 
@@ -47,7 +47,7 @@ def find(kind: str, location: str) -> tuple[list[Found], list[Problem], str]:
         paths, ignored = find_files(folder)
         return [Found(path, str(path.relative_to(folder))) for path in paths], ignored, ""
     if kind == "files":
-        named = [Path(part.strip()) for part in location.split(";") if part.strip()]
+        named = paths_in(location)
         missing = [str(path) for path in named if not path.is_file()]
         return [Found(p, p.name) for p in named], [], f"not found: {', '.join(missing)}" if missing else ""
     message = f"a JWST dataset is a folder, files or simulate, not {kind!r}: download from MAST first"

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ephemera.files import sha256_of
+from ephemera.files import paths_in, sha256_of
 from ephemera.xmm.local_files import Found, in_folder, mission_files, mission_folder, named_files
 from ephemera.xmm.observation import XMM
 from ephemera.xmm.outcomes import Outcome
@@ -219,8 +219,7 @@ def main(job: Job) -> None:
     elif kind == "folder":
         manifest = _find(obsid, kind, [location], extra, mission)
     elif kind == "files":
-        named = [part.strip() for part in location.split(";") if part.strip()]
-        manifest = _find(obsid, kind, named, extra, mission)
+        manifest = _find(obsid, kind, [str(path) for path in paths_in(location)], extra, mission)
     else:
         msg = f"the kind of source must be 'archive', 'folder', 'files' or 'simulate', got {kind!r}"
         raise ValueError(msg)

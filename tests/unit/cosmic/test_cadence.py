@@ -1,12 +1,14 @@
 """ON/OFF cadences: one event a signal, levels, drift carried along, absent observations named."""
 
 import itertools
+import math
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from ephemera.cosmic.cadence import cadence_counts, event_columns, scans_of
+from ephemera.cosmic.cadence import cadence_counts, event_rows, scans_of
 from ephemera.cosmic.hit_columns import FILTERED_HITS
 from ephemera.cosmic.metadata import step_hz_s
 from ephemera.cosmic.on_off import find_events
@@ -33,16 +35,14 @@ def table(number, *signals, prefix=None):
         row |= {"drift_rate_hz_s": steps * STEP, "snr": snr, "n_time": 16, "foff_hz": FOFF, "tsamp_s": TSAMP}
         row |= {"tstart_mjd": 57650.0 + late / 86400, "kept": True, "source": "Voyager1", "has_data": False}
         rows.append(row)
-    return FILTERED_HITS.arrow({name: [row[name] for row in rows] for name in FILTERED_HITS.names})
+    return FILTERED_HITS.arrow(rows)
 
 
 def run(tables, **changed):
     settings = settings_of(**changed)
     scans = scans_of(tables, settings)
     events = find_events(scans, off_snr=settings.snr_min * settings.off_share, tolerance=settings.tolerance)
-    columns = event_columns(events, scans, tables, settings, "p")
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return rows, cadence_counts(scans, events, settings)
+    return event_rows(events, scans, tables, settings, "p"), cadence_counts(scans, events, settings)
 
 
 def cadence(*per_scan):
@@ -150,6 +150,17 @@ def test_counts_add_up():
     for before, after in itertools.pairwise(counts):
         assert before.n_out == after.n_in
     assert counts[0].n_in == 90
+
+
+@pytest.mark.parametrize("name", ["drift_rate_hz_s", "tsamp_s", "foff_hz", "freq_mhz", "tstart_mjd"])
+@pytest.mark.parametrize("value", [None, math.inf])
+def test_a_hit_whose_place_cannot_be_told_later_starts_no_event(name, value):
+    tables = cadence([SIGNAL, (3000.0, 40, 40.0)], [SIGNAL], [], [], [], [])
+    column = pa.array([tables["scan0"][name][0].as_py(), value], pa.float64())
+    at = FILTERED_HITS.names.index(name)
+    tables["scan0"] = tables["scan0"].set_column(at, tables["scan0"].schema.field(name), column)
+    rows, _ = run(tables)
+    assert [(row["hits"], row["level"], row["n_on"]) for row in rows] == [("scan0:hit:0 scan1:hit:0", 1, 1)]
 
 
 def test_without_a_cadence_there_is_nothing():

@@ -52,6 +52,7 @@ def test_no_steps_no_path():
 @pytest.mark.parametrize(("steps", "rounded"), [(1, 1), (2, 2), (3, 4), (16, 16), (17, 32), (64, 64)])
 def test_steps_round_up_to_a_power_of_two(steps, rounded):
     assert rounded_steps(steps) == rounded
+    assert rounded_steps(np.array([steps, np.nan])).tolist() == [rounded, 1]
 
 
 def test_the_line_on_figures_ends_before_the_drift_when_steps_are_no_power_of_two():

@@ -77,7 +77,7 @@ def test_a_place_that_is_not_there(tmp_path):
         observations([str(tmp_path / "none")])
 
 
-@pytest.mark.parametrize("name", ["{x}.hits", " x.hits", "a\nb.hits"])
+@pytest.mark.parametrize("name", ["{x}.hits", " x.hits", "a\nb.hits", "a;b/x.hits"])
 def test_names_that_cannot_be_folders_are_refused(tmp_path, name):
     touch(tmp_path, name)
     with pytest.raises(ValueError, match="rename"):

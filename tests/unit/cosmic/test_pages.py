@@ -211,11 +211,11 @@ def test_the_tally_counts_interference_only():
         "class": ["rfi_single_antenna", "sky_like", "rfi_few_antennas", "rfi_single_antenna", "unusable"],
     }
     found = tally(stamps)
-    assert (found["antenna"], found["n_rfi"], found["n_single"], found["share"]) == (["a"], [3], [2], [1.0])
+    assert found == [{"antenna": "a", "n_rfi": 3, "n_single": 2, "share": 1.0}]
 
 
 def test_occupancy_is_in_bins_of_1_mhz():
-    assert occupancy([1.2, 1.9, 3.0, None]) == {1: 2, 3: 1}
+    assert occupancy(np.array([1.2, 1.9, 3.0])) == {1: 2, 3: 1}
 
 
 def test_counts_of_observations_are_added():
@@ -226,7 +226,11 @@ def test_counts_of_observations_are_added():
 
 
 def test_a_run_fails_only_when_nothing_could_be_read(capsys):
-    bad = [{"code": "truncated"}, {"code": "truncated"}, {"code": "tmp_file"}]
+    codes = {"truncated": ("hits", "rejected"), "tmp_file": ("tmp", "ignored")}
+    bad = [
+        dict(zip(("code", "kind", "action"), (code, *codes[code]), strict=True))
+        for code in ("truncated", "truncated", "tmp_file")
+    ]
     report(1, 0, bad)
     assert "1 hits and 0 stamps read, 3 bad inputs (truncated 2, tmp_file 1)" in capsys.readouterr().err
     report(0, 0, [])
@@ -234,9 +238,27 @@ def test_a_run_fails_only_when_nothing_could_be_read(capsys):
         report(0, 0, bad)
 
 
+@pytest.mark.parametrize(
+    ("code", "kind", "action"),
+    [("empty_file", "hits", "kept"), ("part_gap", "stamps", "kept"), ("not_hdf5", "recipe", "ignored")],
+)
+def test_files_without_a_hit_were_read(code, kind, action):
+    report(0, 0, [{"code": code, "kind": kind, "action": action}])
+
+
+def test_the_summary_leads_to_the_gallery_of_each_observation():
+    nothing = np.zeros(0)
+    row = {"hits": 0, "kept": 0, "stamps": 0, "unmatched": 0, "verdicts": ""}
+    rows = [{"prefix": name, **row} for name in ("X & Y", "Z")]
+    galleries = {"X & Y": "../X%20%26%20Y/gallery.html"}
+    text = summary_page(Summary("p", rows, {}, [], [], nothing, nothing, nothing, {}, [], [], [], galleries))
+    assert '<a href="../X%20%26%20Y/gallery.html">X &amp; Y</a>' in text
+    assert text.count("gallery.html") == 1
+
+
 def test_a_summary_of_nothing():
     nothing = np.zeros(0)
-    empty = Summary("p", [], {}, [], [], nothing, nothing, nothing, {}, [], [], [], "folder")
+    empty = Summary("p", [], {}, [], [], nothing, nothing, nothing, {}, [], [], [], {})
     text = summary_page(empty)
     assert "Hits and stamps of p" in text
     assert text.count("None.") >= 3

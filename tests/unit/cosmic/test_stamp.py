@@ -20,11 +20,11 @@ from builders.cosmic_files import (
     voltages_of,
 )
 from ephemera.cosmic.drift import drift_path
-from ephemera.cosmic.flags import Flag
+from ephemera.cosmic.flags import Flag, Rejected
 from ephemera.cosmic.recipe import Recipe
 from ephemera.cosmic.schema import schema
 from ephemera.cosmic.simulate_messages import stamp_message
-from ephemera.cosmic.stamp import RejectedStamp, read_stamps
+from ephemera.cosmic.stamp import read_stamps
 from ephemera.cosmic.stamps import open_stamps
 
 
@@ -39,7 +39,7 @@ def made(tmp_path, *arguments, recipe=None, **changed):
 
 def rejected(tmp_path, message):
     (found,) = read_stamps(file_of(tmp_path / "x.stamps", message))
-    assert isinstance(found, RejectedStamp)
+    assert isinstance(found, Rejected)
     return found.problem.flag
 
 

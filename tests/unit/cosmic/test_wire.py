@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from builders.cosmic_files import fields_of, file_of, hit_bytes, signal_of, stamp_bytes, voltages_of
-from ephemera.cosmic.flags import BadMessage, Flag
+from ephemera.cosmic.flags import BadMessage, Flag, Rejected
 from ephemera.cosmic.frames import index_frames, read_frame
 from ephemera.cosmic.hit_messages import decode_hits
 from ephemera.cosmic.schema import schema
 from ephemera.cosmic.simulate_messages import far_pointer, list_pointer, message, struct_pointer
-from ephemera.cosmic.stamp import RejectedStamp, read_stamps
+from ephemera.cosmic.stamp import read_stamps
 from ephemera.cosmic.stamp_messages import check_dimensions, read_metadata, voltages_at
 from ephemera.cosmic.wire import FOUR_BYTES, follow, list_at, root, struct_at
 
@@ -123,7 +123,7 @@ def test_no_damaged_word_brings_the_process_down(tmp_path, layout):
             bad[place : place + 8] = struct.pack("<Q", value)
             path.write_bytes(bytes(bad))
             for found in read_stamps(path):
-                if not isinstance(found, RejectedStamp):
+                if not isinstance(found, Rejected):
                     _ = found.flags, found.path(), found.voltages.shape
             decode_hits(memoryview(bad), index_frames(memoryview(bad)).frames)
 
@@ -135,6 +135,6 @@ def test_truncation_at_every_1000th_byte_never_crashes(tmp_path):
     for end in range(0, len(content), 1000):
         path.write_bytes(content[:end])
         found = list(read_stamps(path))
-        whole = [each for each in found if not isinstance(each, RejectedStamp)]
+        whole = [each for each in found if not isinstance(each, Rejected)]
         assert len(whole) == end // size
         assert [each.problem.flag for each in found[len(whole) :]] == [Flag.TRUNCATED] * bool(end % size)

@@ -1,8 +1,14 @@
-"""Rules that the metadata of a stamp must keep; voltages are not looked at."""
+"""Rules that the metadata of stamps and hits must keep; voltages and powers are not looked at.
+
+Those of axes, coordinates, drift and frequency take numbers or arrays.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
 
 from ephemera.cosmic.drift import drift_path
 from ephemera.cosmic.flags import Flag
@@ -17,7 +23,7 @@ def metadata_flags(stamp: StampMetadata) -> tuple[Flag, ...]:
     found = []
     if not axis_is_good(stamp.fch1, stamp.foff, stamp.tsamp):
         return (Flag.BAD_AXIS,)
-    if not (0 <= stamp.ra < 24 and -90 <= stamp.dec <= 90):
+    if not coordinates_are_good(stamp.ra, stamp.dec):
         found.append(Flag.BAD_COORDS)
     signal = stamp.signal
     if signal is None:
@@ -28,22 +34,41 @@ def metadata_flags(stamp: StampMetadata) -> tuple[Flag, ...]:
         return (*found, Flag.NO_SIGNAL)
     if not drift_agrees(signal.driftRate, signal.driftSteps, stamp.foff, stamp.tsamp, stamp.numTimesteps):
         found.append(Flag.DRIFT_MISMATCH)
-    if not _frequency_agrees(stamp, signal):
+    if stamp.startChannel is not None and not frequency_agrees(
+        signal.frequency, signal.index - stamp.startChannel, stamp.fch1, stamp.foff
+    ):
         found.append(Flag.FREQ_MISMATCH)
     if Flag.STI not in found and _leaves(stamp, signal, tuple(found)):
         found.append(Flag.PATH_OUT)
     return tuple(flag for flag in Flag if flag in found)
 
 
-def axis_is_good(fch1: float, foff: float, tsamp: float) -> bool:
+def axis_is_good(frequency: Any, foff: Any, tsamp: Any) -> Any:
     """Whether frequencies and times can be told: finite and positive, and no channel of width 0."""
-    return math.isfinite(foff) and foff != 0 and math.isfinite(fch1) and fch1 > 0 and 0 < tsamp < math.inf
+    finite = np.isfinite(frequency) & np.isfinite(foff) & np.isfinite(tsamp)
+    return finite & (frequency > 0) & (foff != 0) & (tsamp > 0)
 
 
-def drift_agrees(rate: float, steps: int, foff: float, tsamp: float, n_time: int) -> bool:
+def coordinates_are_good(ra: Any, dec: Any) -> Any:
+    """Whether right ascension (hours) and declination (degrees) are a place on the sky."""
+    return (ra >= 0) & (ra < 24) & (np.abs(dec) <= 90)
+
+
+@np.errstate(all="ignore")
+def drift_agrees(rate: Any, steps: Any, foff: Any, tsamp: Any, n_time: Any) -> Any:
     """Whether a drift rate (Hz/s) is that of its steps, within 1e-3 of it or 1e-6 Hz/s."""
     expected = steps * step_hz_s(foff, tsamp, n_time)
-    return abs(rate - expected) <= max(DRIFT_RELATIVE * abs(expected), DRIFT_HZ_S)
+    return np.abs(rate - expected) <= np.maximum(DRIFT_RELATIVE * np.abs(expected), DRIFT_HZ_S)
+
+
+@np.errstate(all="ignore")
+def frequency_agrees(frequency: Any, column: Any, fch1: Any, foff: Any) -> Any:
+    """Whether a column is at a frequency within one channel: seticore and BLADE differ by half a one in fch1.
+
+    One part in 1e12 of the frequency is what rounding of the two numbers may cost.
+    """
+    expected = fch1 + column * foff
+    return np.abs(expected - frequency) <= np.abs(foff) + 1e-12 * np.abs(frequency)
 
 
 def first_column(stamp: StampMetadata, flags: tuple[Flag, ...]) -> int:
@@ -62,15 +87,6 @@ def column_of(frequency: float, fch1: float, foff: float) -> int:
     """Column nearest to a frequency, kept within what 32 bits hold."""
     place = (frequency - fch1) / foff
     return round(max(-(2.0**31), min(2.0**31, place))) if math.isfinite(place) else -(2**31)
-
-
-def _frequency_agrees(stamp: StampMetadata, signal: Signal) -> bool:
-    """Within one channel: seticore and BLADE differ by half a channel in fch1."""
-    if stamp.startChannel is None:
-        return True
-    expected = stamp.fch1 + (signal.index - stamp.startChannel) * stamp.foff
-    # One part in 1e12 of the frequency is what rounding of the two numbers may cost.
-    return abs(expected - signal.frequency) <= abs(stamp.foff) + 1e-12 * abs(signal.frequency)
 
 
 def _leaves(stamp: StampMetadata, signal: Signal, flags: tuple[Flag, ...]) -> bool:
