@@ -27,7 +27,7 @@ COMPARABLE = 0.8
 MOST_FREQUENCIES = 5_000_000
 #: Cycles per day of the Sun and of its harmonics.
 DAILY = (0.5, 1.0, 2.0)
-#: Accuracy of the sums of nifty-ls, relative to their size: powers are good to 1e-6 in three quarters of the time.
+#: Accuracy of the sums of nifty-ls: powers are good to 1e-6, in three quarters of the time of its own choice.
 ACCURACY: dict[str, float] = {"eps": 1e-6, "upsampfac": 0}  # 0: finufft chooses
 
 
