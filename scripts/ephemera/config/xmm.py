@@ -313,3 +313,14 @@ class Xmm(Section):
     figures: Figures = subsection(Figures, "Figures.")
     sample: Sample = subsection(Sample, "Figures of the sample.")
     pages: Pages = subsection(Pages, "Report to browse.")
+
+    @model_validator(mode="after")
+    def _second_pass(self) -> Xmm:
+        named = {"inject": self.inject.modes, "false_alarms": self.false_alarms.modes}
+        for section, modes in named.items():
+            if "second_pass" in modes and self.detect.detector != "bayes":
+                message = (
+                    f"{section}.modes: second_pass needs detect.detector bayes, got {self.detect.detector}"
+                )
+                raise ValueError(message)
+        return self

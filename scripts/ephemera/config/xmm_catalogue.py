@@ -8,6 +8,8 @@ from annotated_types import Gt
 from pydantic import field_validator, model_validator
 
 from ephemera.config.section import Section, option, subsection
+from ephemera.xmm.crossmatch_columns import source_matches
+from ephemera.xmm.crossmatch_presets import plan
 
 Positive = Annotated[float, Gt(0)]
 SET_NAME = r"^[a-z][a-z0-9_]{0,31}$"
@@ -116,6 +118,18 @@ class CrossmatchSet(Section):
     reference: bool | None = option(
         None, "Whether separations calibrate positional errors; null takes the preset's."
     )
+
+    @model_validator(mode="after")
+    def _usable(self) -> CrossmatchSet:
+        how = plan(self.settings(), 1.0)
+        source_matches(how.name, how.columns)
+        if self.file is not None and self.cds is not None:
+            message = f"set {self.name}: give a file or a table of the service, not both"
+            raise ValueError(message)
+        if self.file is None and self.variable is not None:
+            message = f"set {self.name}: variable needs the whole catalogue; give its file"
+            raise ValueError(message)
+        return self
 
 
 class Crossmatch(Section):

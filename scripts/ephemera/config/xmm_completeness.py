@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Len
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from ephemera.config.section import Section, option
 
@@ -62,6 +62,13 @@ class Inject(Section):
     adaptive: bool = option(
         False, "Draw half of the fluences where about half of the bursts were found so far."
     )
+
+    @model_validator(mode="after")
+    def _table_named(self) -> Inject:
+        if self.spectrum == "table" and self.spectrum_table is None:
+            message = "spectrum table needs spectrum_table, a CSV with energy_ev and counts_per_ev"
+            raise ValueError(message)
+        return self
 
     ascending = field_validator("fluence", "duration_s", "eclipse_rate_ct_s", "eclipse_duration_s")(
         _ascending

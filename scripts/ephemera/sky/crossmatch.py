@@ -1,4 +1,4 @@
-"""Match positions with a catalogue, and say how many matches chance alone would give.
+"""Match positions with a catalogue, and shift them to where matches are chance.
 
 Positions are matched as unit vectors, so right ascension wraps and the poles are places like any other.
 What has no match is null, never a number that looks like one.
@@ -187,30 +187,18 @@ def _taken(values: npt.NDArray[Any], row: npt.NDArray[np.int64], none: npt.NDArr
     return array.take(pa.array(np.where(none, -1, row), mask=none))
 
 
-def chance_matches(
-    table: Any, catalogue: Catalogue, radius_arcsec: float, bins_arcsec: npt.ArrayLike
-) -> FloatArray:
-    """Expected number of chance matches in each bin of separation (len(bins) - 1,).
+def chance_positions(
+    ra: FloatArray, dec: FloatArray, radius_arcsec: float
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Positions (degrees) shifted by 1 to 5 arcmin in 8 directions, all of them up to 40 times.
 
-    The mean over positions shifted by 1 to 5 arcmin in 8 directions, at which no detection is real.
+    Matches of these within a radius are chance. Shifts below twice the radius, from which the true
+    counterparts may be near, are left out.
     """
-    ra, dec = _column(table, "ra"), _column(table, "dec")
-    edges = np.asarray(bins_arcsec, np.float64)
-    total = np.zeros(len(edges) - 1)
-    trials = 0
-    for moved_ra, moved_dec in chance_positions(ra, dec):
-        found = crossmatch({"ra": moved_ra, "dec": moved_dec}, catalogue, radius_arcsec)
-        separation = found[f"{catalogue.name}_sep_arcsec"].drop_null().to_numpy()
-        total += np.histogram(separation, edges)[0]
-        trials += 1
-    return total / trials
-
-
-def chance_positions(ra: FloatArray, dec: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Positions (degrees) shifted by 1 to 5 arcmin in 8 directions, 40 times all of them."""
     for shift in CHANCE_SHIFTS_ARCMIN:
-        for k in range(CHANCE_DIRECTIONS):
-            yield _offset(ra, dec, shift / 60, 2 * np.pi * k / CHANCE_DIRECTIONS)
+        if 60 * shift >= 2 * radius_arcsec:
+            for k in range(CHANCE_DIRECTIONS):
+                yield _offset(ra, dec, shift / 60, 2 * np.pi * k / CHANCE_DIRECTIONS)
 
 
 def _offset(ra: FloatArray, dec: FloatArray, shift: float, angle: float) -> tuple[FloatArray, FloatArray]:

@@ -12,14 +12,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from ephemera.sky.crossmatch import Catalogue, chance_matches, chance_positions, crossmatch, matches_table
+from ephemera.sky.crossmatch import Catalogue, chance_positions, crossmatch, matches_table
 from ephemera.sky.separations import expected_counts, fit_separations
 from ephemera.tables import numbers, read, write
 from ephemera.tables.foreign import column_facts, read_all
@@ -71,10 +71,9 @@ def positions_of(table: pa.Table, epochs: tuple[str, ...], sigmas: tuple[str, ..
 
 def match(positions: Positions, found: ReadSet, how: SetPlan) -> pa.Table:
     """Nearest match of each position, within the radius or, where it has one, the catalogue's ellipse."""
-    table = positions.table()
-    if found.error_ra is None or found.error_dec is None:
-        return crossmatch(table, found.catalogue, how.radius_arcsec, epoch="mjd")
-    return match_in_ellipses(positions, found, how)
+    if found.has_ellipses:
+        return match_in_ellipses(positions, found, how)
+    return crossmatch(positions.table(), found.catalogue, how.radius_arcsec, epoch="mjd")
 
 
 def match_in_ellipses(positions: Positions, found: ReadSet, how: SetPlan) -> pa.Table:
@@ -84,8 +83,7 @@ def match_in_ellipses(positions: Positions, found: ReadSet, how: SetPlan) -> pa.
     """
     assert found.error_ra is not None
     assert found.error_dec is not None
-    name, errors = how.name, np.fmax(found.error_ra, found.error_dec)
-    reach = min(3600 * how.error_sigma * float(np.nanmax(errors, initial=1e-6)) * 1.01, 179.0 * 3600)
+    name, errors, reach = how.name, found.error_ra, 1.01 * found.farthest(how)
     # The row in the catalogue stands for the id, so that errors can be looked up.
     rows = Catalogue(name, np.arange(len(errors)), found.catalogue.ra, found.catalogue.dec)
     pairs = crossmatch(positions.table(), rows, reach, all_within=True)
@@ -118,7 +116,7 @@ def get_set(
             message = f"crossmatch set {how.name}: {file}: {error}"
             raise ValueError(message) from error
     asked = [(sources.ra, sources.dec), (detections.ra, detections.dec)]
-    asked += list(chance_positions(sources.ra, sources.dec))
+    asked += list(chance_positions(sources.ra, sources.dec, how.radius_arcsec))
     ra, dec = (np.concatenate([each[axis] for each in asked]) for axis in (0, 1))
     try:
         return read_set(service.near(how.cds, ra, dec, how.radius_arcsec), how)
@@ -127,18 +125,31 @@ def get_set(
         raise Unavailable(message) from error
 
 
+def chance_counts(sources: Positions, found: ReadSet, how: SetPlan, edges: FloatArray) -> FloatArray:
+    """Chance matches expected in each bin of separation, arcsec; NaN where all shifts are too small to say.
+
+    The mean over shifted positions, which are matched as the sources are.
+    """
+    counts = []
+    for ra, dec in chance_positions(sources.ra, sources.dec, float(edges[-1])):
+        matches = match(replace(sources, ra=ra, dec=dec), found, how)
+        counts.append(np.histogram(matches[f"{how.name}_sep_arcsec"].drop_null().to_numpy(), edges)[0])
+    return np.mean(counts, axis=0) if counts else np.full(len(edges) - 1, np.nan)
+
+
 def chance_columns(
     sources: Positions, matches: pa.Table, found: ReadSet, how: SetPlan, bins: int
 ) -> dict[str, Any]:
     """Columns of `CHANCE`: matches by separation, those by chance, and the model."""
-    edges = np.linspace(0.0, how.radius_arcsec, bins + 1)
+    farthest = found.farthest(how)
+    edges = np.linspace(0.0, farthest, bins + 1)
     separation = matches[f"{how.name}_sep_arcsec"].drop_null().to_numpy()
     number = np.histogram(separation, edges)[0]
-    chance = chance_matches(sources.table(), found.catalogue, how.radius_arcsec, edges)
-    fit = fit_separations(separation, how.radius_arcsec)
+    chance = chance_counts(sources, found, how, edges)
+    fit = None if found.has_ellipses else fit_separations(separation, farthest)
     model = np.full(bins, np.nan)
     if fit is not None:
-        model = expected_counts(edges, how.radius_arcsec, fit.scale, fit.fraction, len(separation))
+        model = expected_counts(edges, farthest, fit.scale, fit.fraction, len(separation))
     with np.errstate(divide="ignore", invalid="ignore"):
         false = np.where(number > 0, np.minimum(chance / number, 1.0), np.nan)
         within = np.where(number.cumsum() > 0, np.minimum(chance.cumsum() / number.cumsum(), 1.0), np.nan)

@@ -86,6 +86,18 @@ class ReadSet:
     error_ra: FloatArray | None = None
     error_dec: FloatArray | None = None
 
+    @property
+    def has_ellipses(self) -> bool:
+        """Whether errors of the catalogue, and not a radius, say how far a match may lie."""
+        return self.error_ra is not None and self.error_dec is not None
+
+    def farthest(self, how: SetPlan) -> float:
+        """Largest separation of a match, arcsec."""
+        if self.error_ra is None or self.error_dec is None:
+            return how.radius_arcsec
+        largest = np.nanmax(np.fmax(self.error_ra, self.error_dec), initial=1e-6)
+        return float(min(3600 * how.error_sigma * largest, 170.0 * 3600))
+
 
 def places_of(table: pa.Table, how: SetPlan, facts: Facts) -> tuple[FloatArray, FloatArray]:
     """Positions of the rows, degrees, NaN for what is none; numbers, or text in degrees or h m s, d m s.

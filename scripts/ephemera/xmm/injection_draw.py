@@ -67,10 +67,7 @@ def spectrum_of(settings: InjectSettings) -> tuple[str, Spectrum]:
         return f"power law {settings.power_law_index:g}", Spectrum.power_law(settings.power_law_index)
     if settings.spectrum == "black_body":
         return f"black body {settings.temperature_kev:g} keV", Spectrum.black_body(settings.temperature_kev)
-    path = settings.spectrum_table
-    if path is None:
-        msg = "xmm.inject.spectrum_table must name a CSV with energy_ev and counts_per_ev, got null"
-        raise ValueError(msg)
+    path = str(settings.spectrum_table)
     table: npt.NDArray[Any] = np.genfromtxt(path, delimiter=",", names=True, dtype=None)
     names = table.dtype.names or ()
     if not {"energy_ev", "counts_per_ev"} <= set(names):

@@ -29,16 +29,12 @@ def separations(figure: Figure, chance: Rows, name: str) -> None:
         for key in ("n_matches", "n_chance", "n_model", "false_fraction_within")
     }
     steps(axes, edges, columns["n_matches"], color=COLOURS["data"], label="matches")
-    steps(
-        axes,
-        edges,
-        columns["n_chance"],
-        color=SERIES[1],
-        linestyle="--",
-        label="positions shifted by 1-5 arcmin",
-    )
-    if np.isfinite(columns["n_model"]).any():
-        steps(axes, edges, columns["n_model"], color=COLOURS["expectation"], label="Rayleigh + chance")
+    for key, look in (
+        ("n_chance", {"color": SERIES[1], "linestyle": "--", "label": "positions shifted by 1-5 arcmin"}),
+        ("n_model", {"color": COLOURS["expectation"], "label": "Rayleigh + chance"}),
+    ):
+        if np.isfinite(columns[key]).any():
+            steps(axes, edges, columns[key], **look)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, None)
     axes.set_xlabel("Separation of the nearest match [arcsec]")

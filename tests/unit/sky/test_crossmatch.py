@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ephemera.sky.crossmatch import Catalogue, chance_matches, crossmatch
+from ephemera.sky.crossmatch import Catalogue, chance_positions, crossmatch
 from ephemera.sky.sphere import separation_arcsec
 
 
@@ -92,14 +92,16 @@ def test_matches_are_those_of_all_pairs(seed, radius):
     assert found["set_n_within"].to_pylist() == (every <= radius).sum(axis=1).tolist()
 
 
-def test_chance_matches_grow_with_the_area_and_match_the_density():
-    rng = np.random.default_rng(1)
-    catalogue = stars(rng.uniform(9, 11, 4000), rng.uniform(-1, 1, 4000))
-    table = {"ra": rng.uniform(9.2, 10.8, 500), "dec": rng.uniform(-0.8, 0.8, 500)}
-    found = chance_matches(table, catalogue, 20.0, [0, 10, 20])
-    per_square_arcsec = 4000 / 7200**2
-    expected = 500 * per_square_arcsec * np.pi * np.array([100.0, 300.0])
-    assert found == pytest.approx(expected, rel=0.15)
+def test_shifted_positions_are_far_enough_from_where_they_were():
+    ra, dec = np.array([0.01, 10.0]), np.array([0.0, 89.99])
+    moved = list(chance_positions(ra, dec, 20.0))
+    assert len(moved) == 40
+    shifts = np.array([separation_arcsec(ra, dec, *places) for places in moved])
+    assert shifts.reshape(5, 8, 2) == pytest.approx(
+        np.broadcast_to(60.0 * np.arange(1, 6)[:, None, None], (5, 8, 2))
+    )
+    assert len(list(chance_positions(ra, dec, 100.0))) == 16
+    assert list(chance_positions(ra, dec, 200.0)) == []
 
 
 def test_a_radius_that_is_none_is_refused():

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ephemera.config.load import load
+from ephemera.config.load import ConfigurationError, load
 from ephemera.job import Job, namespace
 from ephemera.sky.crossmatch import Catalogue
 from ephemera.tables import Column, TableDeclaration, read, write
 from ephemera.tables.foreign import read_all
 from ephemera.xmm import crossmatch
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, SOURCES
-from ephemera.xmm.crossmatch import Positions, match
+from ephemera.xmm.crossmatch import Positions, chance_columns, chance_counts, match
 from ephemera.xmm.crossmatch_columns import CALIBRATION, CHANCE, detection_matches, source_matches
 from ephemera.xmm.crossmatch_presets import PRESETS, SetPlan, plan
 from ephemera.xmm.crossmatch_sets import ReadSet, position_columns, read_set
@@ -180,12 +180,30 @@ def test_positions_in_other_units_are_not_taken_for_degrees():
         position_columns(list(facts), facts, "RAJ2000", "DEJ2000")
 
 
-def test_a_set_needs_a_file_or_a_table_and_a_known_preset():
-    section = load({"xmm": {"crossmatch": {"sets": [{"name": "nowhere"}]}}}).xmm.crossmatch.settings()
-    with pytest.raises(ValueError, match="set nowhere: give a file, or a table"):
-        plan(section["sets"][0], 20.0)
-    with pytest.raises(ValueError, match="preset 'what' is none of"):
-        plan(section["sets"][0] | {"preset": "what"}, 20.0)
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"name": "nowhere"}, "set nowhere: give a file, or a table"),
+        ({"name": "simbad", "preset": "what"}, "preset 'what' is none of"),
+        (
+            {"name": "gaia", "file": "a.fits", "cds": "vizier:I/355/gaiadr3"},
+            "set gaia: give a file or a table",
+        ),
+        (
+            {"name": "gaia", "variable": {"column": "VarFlag", "value": "VARIABLE"}},
+            "variable needs the whole",
+        ),
+        (
+            {"name": "mine", "file": "a.csv", "columns": [{"name": "Mag"}, {"name": "mag"}]},
+            "differ in more than case",
+        ),
+        ({"name": "mine", "file": "a.csv", "columns": [{"name": "a-b"}]}, "only letters, digits and _"),
+    ],
+)
+def test_sets_that_cannot_be_matched_with_are_configuration_errors(wrong, message):
+    """They are found before anything is searched, not after."""
+    with pytest.raises(ConfigurationError, match=message):
+        load({"xmm": {"crossmatch": {"sets": [wrong]}}})
 
 
 def test_every_preset_has_columns_that_a_table_can_declare():
@@ -214,6 +232,32 @@ def test_an_error_ellipse_of_the_catalogue_decides_and_the_nearest_in_sigma_wins
     assert table["frb_id"].to_pylist() == ["wide", "wide", None, None]
     assert table["frb_n_within"].to_pylist() == [2, 2, 0, 0]
     assert table["frb_sep_arcsec"].to_pylist()[0] == pytest.approx(0.4 * 3600)
+
+
+def scattered(n, side, seed):
+    """Positions at random within `side` degrees around (10, 0)."""
+    rng = np.random.default_rng(seed)
+    return rng.uniform(10 - side / 2, 10 + side / 2, n), rng.uniform(-side / 2, side / 2, n)
+
+
+def test_chance_matches_grow_with_the_area_and_match_the_density():
+    stars = Catalogue("set", np.arange(4000).astype(object), *scattered(4000, 2.0, 1))
+    places = positions(np.array(scattered(500, 1.6, 2)).T)
+    found = chance_counts(places, ReadSet(stars), SetPlan("set"), np.array([0.0, 10.0, 20.0]))
+    assert found == pytest.approx(500 * 4000 / 7200**2 * np.pi * np.array([100.0, 300.0]), rel=0.15)
+
+
+def test_chance_goes_by_the_rule_of_the_matches_also_in_ellipses():
+    """At 3 sigma errors of 3 arcsec make chance that of circles of 9 arcsec; of degrees nobody knows."""
+    n = 4000
+    stars = Catalogue("set", np.arange(n).astype(object), *scattered(n, 2.0, 1))
+    places = positions(np.array(scattered(500, 1.6, 2)).T)
+    for arcsec, expected in ((3.0, 500 * n / 7200**2 * np.pi * 81), (3600.0, np.nan)):
+        error = np.full(n, arcsec / 3600)
+        found, how = ReadSet(stars, error, error), SetPlan("set")
+        columns = chance_columns(places, match(places, found, how), found, how, 4)
+        assert columns["sep_high"][-1] == pytest.approx(3 * arcsec)
+        assert columns["n_chance"].sum() == pytest.approx(expected, rel=0.15, nan_ok=True)
 
 
 def test_rows_that_come_twice_count_once_and_proper_motion_moves_them():

@@ -241,8 +241,6 @@ def test_spectra_of_the_options(tmp_path):
     table.write_text("energy,counts\n500,1\n1500,2\n")
     with pytest.raises(ValueError, match=r"spectrum.csv must have the columns energy_ev, counts_per_ev"):
         spectrum_of(load({"xmm": {"inject": settings}}).xmm.inject)
-    with pytest.raises(ValueError, match="must name a CSV"):
-        spectrum_of(load({"xmm": {"inject": {"spectrum": "table"}}}).xmm.inject)
 
 
 @pytest.mark.parametrize(
@@ -252,6 +250,8 @@ def test_spectra_of_the_options(tmp_path):
         ({"inject": {"modes": ["main", "main"]}}, "a way to search is named twice"),
         ({"inject": {"modes": ["fast"]}}, "modes"),
         ({"inject": {"trials": -1}}, "trials"),
+        ({"inject": {"spectrum": "table"}}, "spectrum table needs spectrum_table"),
+        ({"inject": {"modes": ["second_pass"]}, "detect": {"detector": "varimage"}}, "second_pass needs"),
         ({"false_alarms": {"sigmas": []}}, "sigmas"),
     ],
 )
