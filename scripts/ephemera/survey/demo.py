@@ -18,7 +18,7 @@ from ephemera.seeds import generator
 from ephemera.survey.light_curve import LightCurve, faulty
 from ephemera.survey.outcomes import SourceError
 from ephemera.survey.photometry import MICROJANSKY, flux_of
-from ephemera.survey.raw_rows import column, floats
+from ephemera.survey.raw_rows import column, floats, require_columns
 from ephemera.survey.seasons import in_seasons
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ SCATTER_DEG = 0.0001
 EXPOSURE = 30.0
 #: Decay of a flare, d, and range of its peak in units of the noise.
 DECAY, PEAK = 20.0, (10.0, 30.0)
+COLUMNS = ("mjd", "mag", "magerr", "ra", "dec", "exptime", "filter", "flag")
 
 
 def request(settings: Settings) -> dict[str, Any]:
@@ -99,7 +100,8 @@ def fetch(row: Mapping[str, Any], settings: Settings) -> pa.Table:
 def light_curves(
     table: pa.Table, row: Mapping[str, Any], gap_days: float | None = 40, *, drop_bad: bool = False
 ) -> list[LightCurve]:
-    """Seasons of a source's rows."""
+    """Seasons of a source's rows. Raises ValueError for a table without their columns."""
+    require_columns(table, COLUMNS, "a table of DEMO")
     n = len(table)
     mjd, ra, dec = (floats(table, name, n) for name in ("mjd", "ra", "dec"))
     flux, flux_err = flux_of(floats(table, "mag", n), floats(table, "magerr", n))

@@ -14,15 +14,15 @@ def seasons(mjd: npt.NDArray[np.float64], gap_days: float | None) -> list[npt.ND
     """Rows of each season, in order of time; null cuts nothing.
 
     A season ends where successive times of all rows, flagged ones included, differ by more than
-    `gap_days`. Rows without a time join the last season.
+    `gap_days`. Rows without a finite time join the last season.
     """
     if len(mjd) == 0:
         return []
-    order = np.argsort(mjd, kind="stable")  # NaN last
+    known = np.where(np.isfinite(mjd), mjd, np.nan)
+    order = np.argsort(known, kind="stable")  # NaN last
     if gap_days is None:
         return [order]
-    with np.errstate(invalid="ignore"):
-        cuts = np.flatnonzero(np.diff(mjd[order]) > gap_days) + 1
+    cuts = np.flatnonzero(np.diff(known[order]) > gap_days) + 1
     return np.split(order, cuts)
 
 

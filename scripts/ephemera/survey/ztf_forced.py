@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from ephemera.survey.light_curve import LightCurve, faulty
 from ephemera.survey.photometry import MICROJANSKY
-from ephemera.survey.raw_rows import column, floats
+from ephemera.survey.raw_rows import column, floats, require_columns
 from ephemera.survey.seasons import in_seasons
 from ephemera.survey.time_columns import MJD_ZERO
 
@@ -72,7 +72,11 @@ def light_curves(
     drop_bad: bool = False,
     filters: Mapping[str, str] = FILTERS,
 ) -> list[LightCurve]:
-    """Light curves by filter, field and quadrant, each with a reference image of its own, and season."""
+    """Light curves by filter, field and quadrant, each with a reference image of its own, and season.
+
+    Raises ValueError for a table without the columns of the service.
+    """
+    require_columns(table, REQUIRED, "a table of forced photometry")
     n = len(column(table, "jd"))
     mjd = floats(table, "jd", n) - MJD_ZERO
     scale = 10 ** ((MICROJANSKY - floats(table, "zpdiff", n)) / 2.5)

@@ -1,6 +1,9 @@
 """ZIP archives as hostile input: each row of the safety table, and nothing left behind."""
 
+import errno
+import gzip
 import io
+import random
 import stat
 import struct
 import tempfile
@@ -12,7 +15,7 @@ import pytest
 from builders.jwst_files import product
 from ephemera.jwst.archive import Limits, bad_name, check_directory, unpack
 from ephemera.jwst.inputs import Reading
-from ephemera.jwst.problems import Unusable
+from ephemera.jwst.problems import Outcome, Unusable
 from ephemera.jwst.read import read_dataset
 
 PLENTY = 10**12
@@ -214,3 +217,54 @@ def test_members_get_numbered_names_and_nothing_stays(tmp_path, own_temporary, f
 def test_names(name, reason):
     found = bad_name(name)
     assert (found is None) == (reason is None)
+
+
+def test_damage_of_every_kind_ends_with_an_outcome(tmp_path, fits):
+    draw, refused = random.Random(3), 0
+    for packing in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, "gzip"):
+        path = tmp_path / ("h.fits.gz" if packing == "gzip" else "h.zip")
+        if packing == "gzip":
+            path.write_bytes(gzip.compress(fits, mtime=0))
+        else:
+            pack(path, [("good.fits", fits)], packing)
+        content = path.read_bytes()
+        for _ in range(60):
+            found = bytearray(content)
+            for _ in range(draw.choice([1, 3, 12])):
+                low = draw.choice([0, max(0, len(found) - 120)])
+                found[draw.randrange(low, len(found))] = draw.randrange(256)
+            path.write_bytes(found)
+            result, outcome = read(path)
+            refused += outcome is not Outcome.OK
+            assert outcome is Outcome.OK or result.problems
+    assert refused > 100
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(6, b"\xff\xff"), (8, b"\x00\x08"), (10, b"\x63\x00")],
+    ids=["version needed", "name that is no UTF-8", "unknown packing"],
+)
+def test_directories_that_the_library_cannot_read(tmp_path, fits, place, value):
+    path = pack(tmp_path / "h.zip", [("\xe9.fits", fits)])
+    content = bytearray(path.read_bytes().replace("\xe9".encode(), b"\xe9\xe9"))
+    start = content.rindex(b"PK\x01\x02")
+    content[start + place : start + place + 2] = value
+    path.write_bytes(content)
+    result, outcome = read(path)
+    assert (outcome.value, codes(result)) == ("bad_archive", {"zip_damaged"})
+
+
+def test_a_full_disk_is_no_fault_of_the_archive(tmp_path, fits, monkeypatch):
+    path = pack(tmp_path / "h.zip", [("good.fits", fits)])
+    real = Path.open
+
+    class Full(io.BytesIO):
+        def write(self, _):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(
+        Path, "open", lambda self, mode="r", *a, **k: Full() if mode == "xb" else real(self, mode, *a, **k)
+    )
+    with pytest.raises(OSError, match="No space left"):
+        read(path)

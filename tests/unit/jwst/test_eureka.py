@@ -194,3 +194,46 @@ def test_utc_times_are_named_so(tmp_path):
     with h5py.File(path, "a") as handle:
         handle["time"].attrs["time_units"] = "MJD_UTC"
     assert read_series([path])[0].time_scale == "MJD_UTC"
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        ({"wave_1d": 1.5}, "bad_shape", "wave_1d has shape (), and is not one grid"),
+        ({"wave_1d": np.zeros((0, 6))}, "bad_shape", "is not one grid"),
+        ({"wave_1d": np.ones((2, 3, 15))}, "bad_shape", "is not one grid"),
+        ({"optspec": np.ones(15)}, "bad_shape", "must have two dimensions"),
+        ({"optspec": np.ones((7, 15))}, "bad_shape", "there are 6 times and 15 wavelengths"),
+    ],
+)
+def test_shapes_that_fit_nothing_are_refused(tmp_path, more, code, message):
+    result, _ = read_dataset([write(tmp_path / "a.h5", **more)], ["a.h5"], {})
+    assert [(p.code, message in p.message) for p in result.problems] == [(code, True)]
+
+
+def test_masks_and_errors_of_another_shape_are_left_out_and_said(tmp_path):
+    path = write(tmp_path / "a.h5", opterr=np.ones((5, 15)), mask=np.ones(15))
+    result, _ = read_dataset([path], ["a.h5"], {})
+    assert [(p.extension, p.code, p.n_lost) for p in result.problems] == [
+        ("opterr", "bad_shape", 0),
+        ("mask", "bad_shape", 0),
+    ]
+    assert np.isnan(result.series[0].error).all()
+    assert result.series[0].valid.all()
+
+
+def test_a_flux_that_is_not_there_is_said(tmp_path):
+    result, _ = read_dataset([write(tmp_path / "a.h5")], ["a.h5"], {}, Reading(eureka_flux="stdspec"))
+    assert [(p.code, p.message) for p in result.problems] == [
+        ("other_flux", "there is no stdspec: optspec was read")
+    ]
+
+
+def test_units_of_one_dataset_are_not_those_of_another(tmp_path):
+    path = write(tmp_path / "a.h5", wave_1d=np.linspace(1000, 2000, 15))
+    with h5py.File(path, "a") as handle:
+        handle["optspec"].attrs["units"] = "electrons"
+        handle["wave_1d"].attrs["units"] = "nm"
+        del handle["wave_1d"].attrs["wave_units"]
+    (found,) = read_series([path])
+    assert (found.flux_unit, found.wavelength[-1]) == ("electron", pytest.approx(2))

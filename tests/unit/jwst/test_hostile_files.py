@@ -190,3 +190,67 @@ def test_integrations_without_a_partner_are_counted_as_lost():
     (joined,), problems = stitch([left, right], ["NRS1", "NRS2"])
     assert len(joined.time) == 4
     assert [(p.code, p.n_lost) for p in problems] == [("no_partner", 2)]
+
+
+def test_detectors_that_were_never_observed_together_stay_apart():
+    left, right = one_detector("NRS1", 1, 2, 0.01), one_detector("NRS2", 3, 4, 0.01)
+    found, problems = stitch([left, replace(right, time=right.time + 5)], ["NRS1", "NRS2"])
+    assert [one.detector for one in found] == ["NRS1", "NRS2"]
+    assert [(p.code, p.n_lost) for p in problems] == [("not_stitched", 0)]
+
+
+def test_a_detector_inside_another_is_joined_channel_by_channel():
+    wide, narrow = one_detector("NRS1", 1.0, 4.0, 0.1), one_detector("NRS2", 2.0, 3.0, 0.01)
+    (joined,), _ = stitch([wide, narrow], ["NRS1", "NRS2"])
+    assert (np.diff(joined.wavelength) > 0).all()
+    inside = (joined.wavelength >= 2.0) & (joined.wavelength <= 3.0)
+    assert np.allclose(joined.error[inside], 0.01)
+    assert np.allclose(joined.error[~inside], 0.1)
+    assert joined.wavelength[-1] == 4.0
+
+
+def table_of(path, **columns):
+    """An EXTRACT1D table of columns {name: (format, values)}."""
+    from astropy.io import fits
+
+    units = {"WAVELENGTH": "um", "FLUX": "Jy"}
+    made = [
+        fits.Column(name, kind, unit=units.get(name), array=values)
+        for name, (kind, values) in columns.items()
+    ]
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(made, name="EXTRACT1D")]).writeto(path)
+    return path
+
+
+def test_columns_of_another_length_than_the_flux_are_refused(tmp_path):
+    flux = np.ones((4, 12))
+    path = table_of(tmp_path / "a.fits", WAVELENGTH=("12D", flux), FLUX=("12D", flux), DQ=("5J", flux[:, :5]))
+    result, outcome = read(path)
+    assert (outcome.value, result.n_read) == ("no_series", 4)
+    assert [(p.code, p.message) for p in result.problems] == [
+        ("bad_shape", "FLUX has 12 elements a row, but DQ 5")
+    ]
+
+
+def test_columns_without_elements_are_none(tmp_path):
+    flux, wave = np.full((4, 12), 2.0), np.tile(np.linspace(1, 2, 12), (4, 1))
+    path = table_of(
+        tmp_path / "a.fits",
+        WAVELENGTH=("12D", wave),
+        FLUX=("12D", flux),
+        FLUX_ERROR=("0D", None),
+        INT_NUM=("J", np.arange(1, 5)),
+        **{"TDB-MID": ("D", START + CADENCE * np.arange(4))},
+    )
+    (found,), outcome = read(path)[0].series, read(path)[1]
+    assert outcome is Outcome.OK
+    assert np.isnan(found.error).all()
+
+
+def test_a_wavelength_unit_that_is_guessed_is_said(tmp_path):
+    path = product(tmp_path / "a.fits")
+    path.write_bytes(path.read_bytes().replace(b"'um      '", b"'        '"))
+    result, outcome = read(path)
+    assert outcome is Outcome.OK
+    (said,) = {(p.code, p.n_lost) for p in result.problems}
+    assert said == ("guessed_unit", 0)

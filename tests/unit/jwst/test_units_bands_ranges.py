@@ -102,3 +102,13 @@ def test_empty_ranges_name_what_is_available(limits):
 def test_scale_names():
     assert SCALE_NAMES[BJD_TDB] == "BJD_TDB - 2400000.5"
     assert SCALE_NAMES["MJD_UTC"] == "MJD_UTC (not barycentred)"
+
+
+def test_a_flux_unit_hangs_on_the_case_of_its_letters():
+    assert [flux_unit(name) for name in ("MJY", "mjy", "JY")] == ["MJY", "mjy", "Jy"]
+
+
+def test_no_band_takes_the_name_of_the_white_light():
+    bands, warnings = make_bands([{"name": "white", "start": 1, "end": 2}])
+    assert [band.name for band in bands] == ["white 2"]
+    assert warnings == ["the name 'white' is taken: that band is called 'white 2'"]

@@ -152,3 +152,19 @@ def test_a_memory_that_cannot_be_used_is_made_again(package, tmp_path, content):
 def test_a_place_that_cannot_be_written_to_is_no_error(package, tmp_path):
     (tmp_path / "file").write_text("")
     assert remembered(package, tmp_path / "file" / "digests.json")
+
+
+def test_scripts_and_styles_of_pages_count_where_a_module_names_them(package):
+    before = digest(package)
+    (package / "step.py").write_text(STEP.replace("lazy.VALUE", 'lazy.VALUE + len("page.js")'))
+    (package / "unnamed.js").write_text("let x = 0\n")
+    named = digest(package)
+    assert named != before
+    (package / "page.js").write_text("let x = 1\n")
+    there = digest(package)
+    assert there != named
+    (package / "page.js").write_text("let x = 2\n")
+    assert digest(package) != there
+    (package / "page.js").write_text("let x = 1\n")
+    (package / "unnamed.js").write_text("let x = 3\n")
+    assert digest(package) == there

@@ -24,12 +24,12 @@ def archives():
         yield server
 
 
-def match(folder, archives, **changes):
+def match(folder, archives, *, offline=False, **changes):
     (folder / "c.csv").write_text("name,ra,dec\na,10.0,20.0\nb,200.0,-5.0\n")
     given = {"file": str(folder / "c.csv"), "epoch": 2000.0, **changes}
     settings = options_of(folder, archives, "gaia")
     settings.catalogue, settings.refetch = settings_of("catalogue", catalogue=given), "never"
-    settings.shard = "1/1"
+    settings.shard, settings.offline = "1/1", offline
     inputs = {"catalogue": folder / "c.csv"}
     gaia.main(job(settings, inputs, {"matches": folder / "gaia.parquet"}, project="p"))
     return read_table(folder / "gaia.parquet").to_pylist()
@@ -97,3 +97,12 @@ def test_offline_nothing_is_added(tmp_path, archives):
     batch = gaia.Batch(gaia.GaiaAsker(settings), settings)
     assert batch.one({"name": "a", "ra": 1.0, "dec": 2.0})["status"] == "missing"
     assert archives.asked == []
+
+
+def test_a_catalogue_that_was_matched_offline_is_asked_for_again(tmp_path, archives, caplog):
+    mark = tmp_path / "gaia.again"
+    assert match(tmp_path, archives, offline=True) == []
+    assert mark.read_text().split() == ["a", "b"]
+    assert "2 of 2 sources are not in the raw store" in caplog.text
+    assert len(match(tmp_path, archives)) == 1
+    assert not mark.exists()

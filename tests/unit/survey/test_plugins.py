@@ -2,17 +2,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from ephemera.job import namespace
-from ephemera.survey import histogram, search
+from ephemera.survey import histogram, search, store
 from ephemera.survey.asking import make_asker
 from ephemera.survey.columns import OUTCOME, SOURCE
 from ephemera.survey.curve_files import write_curves
 from ephemera.survey.inject import Injector
-from ephemera.survey.judging import Search, search_curve
+from ephemera.survey.judging import Search, detection_rows, search_curve
 from ephemera.survey.outcomes import SourceError
 from ephemera.survey.parquet_tables import table_of_rows, write_table
 from ephemera.survey.plugins import (
@@ -23,6 +24,7 @@ from ephemera.survey.plugins import (
     finder_of,
     load_plugin,
     quality_of,
+    simulator_of,
     source_of,
 )
 from ephemera.survey.reducing import reduce_raw
@@ -250,3 +252,109 @@ def test_the_score_of_a_finder_is_kept_and_counted(tmp_path):
     counted = histogram.histogram_of(epochs, *bins, ["a"], settings_of("histogram"))
     assert counted.scores["good_scores", "score"].total == 60
     assert counted.scores["good_scores", "score"].unknown == 1
+
+
+def own(folder, kind, body):
+    """Options with a plug-in that is nothing but `body`."""
+    text = f"class Odd:\n    name = 'odd'\n    columns = {{'blur': (1.0, True)}}\n{body}\n"
+    (folder / "odd.py").write_text("import numpy as np\nfrom dataclasses import replace\n" + text)
+    return settings(**{kind: f"{folder}/odd.py:Odd"})
+
+
+#: What a plug-in may give that is not of its form, and what is said.
+SURVEYS = {
+    "yield curve(); raise KeyError('lost')": "KeyError: 'lost'",
+    "return 7": "TypeError",
+    "return ['a light curve']": "must give light curves, got str",
+    "return [replace(curve(), flux=np.ones(3))]": "numbers of one length",
+    "return [replace(curve(), flag=np.array(['x'] * 20))]": "numbers of one length",
+    "return [replace(curve(), flux_err=None)]": "numbers of one length",
+}
+
+
+@pytest.mark.parametrize("body", SURVEYS)
+def test_light_curves_that_are_none_are_an_error_of_their_source(tmp_path, body):
+    given = own(
+        tmp_path,
+        "survey",
+        f"    def fetch(self, row, config): ...\n    def reduce(self, rows, row, config): {body}",
+    )
+    plugin = load_plugin(given.survey_plugin, "survey")
+    plugin.reduce.__globals__["curve"] = lambda: made_up(20)
+    raw = store.Raw(pa.table({"mjd": [1.0]}), {})
+    with pytest.raises(SourceError, match="the plug-in odd failed: ") as error:
+        reduce_raw("ODD", raw, {"name": "a"}, _with_bits(given))
+    assert SURVEYS[body] in str(error.value)
+
+
+ANSWERS = [
+    "return None",
+    "return [1], {}, 3",
+    "return {'a': [1, 2], 'b': [1]}, {}",
+    "return {'a': [1]}, {'x': float('nan')}",
+]
+
+
+@pytest.mark.parametrize("body", ANSWERS)
+def test_answers_that_are_none_are_an_error_of_their_source(tmp_path, body):
+    text = f"    def fetch(self, row, config): {body}\n    def reduce(self, rows, row, config): ..."
+    asker = make_asker("odd", own(tmp_path, "survey", text))
+    with pytest.raises(SourceError, match="the plug-in odd failed: "):
+        asker.fetch({"name": "a"})
+
+
+FINDERS = [
+    ("return curve.flux[1:]", "return []"),
+    ("return ['x'] * len(curve)", "return []"),
+    ("return curve.flux", "return None"),
+    ("return curve.flux", "return [(1, [3])]"),
+    ("return curve.flux", "return [(1, [], 3)]"),
+    ("return curve.flux", "return [(1, [100], 100)]"),
+    ("return curve.flux", "return [(1, [-1], -1)]"),
+    ("return curve.flux", "return [(2, [3], 3)]"),
+    ("return curve.flux", "return [(1, [3], 4)]"),
+    ("return curve.flux", "yield (1, [3], 3); raise OSError('gone')"),
+]
+
+
+@pytest.mark.parametrize(("score", "detect"), FINDERS)
+def test_events_that_are_none_are_an_error_of_their_source(tmp_path, score, detect):
+    text = f"    def score(self, curve, scores, usable, config): {score}\n"
+    text += f"    def detect(self, curve, values, usable, config): {detect}"
+    name, find = finder_of(own(tmp_path, "finder", text))
+    with pytest.raises(SourceError, match="the plug-in odd failed: "):
+        search_curve(made_up(20), Search(finder=find, finder_name=name))
+
+
+SIMULATORS = [
+    ("return None", "return curve.flux"),
+    ("return {'height': 3}", "return curve.flux"),
+    ("return {**TRUTH, 't0': 'soon'}", "return curve.flux"),
+    ("return TRUTH", "return 3"),
+    ("return TRUTH", "return curve.flux[1:]"),
+]
+
+
+@pytest.mark.parametrize(("draw", "apply"), SIMULATORS)
+def test_injections_that_are_none_are_an_error_of_their_source(tmp_path, draw, apply):
+    truth = {"shape": "box", "sign": 1, "width_d": 1, "amplitude": 1, "amplitude_unit": "noise"}
+    text = f"    def draw(self, rng, curve, config): {draw}\n    def apply(self, curve, truth): {apply}\n"
+    text += f"TRUTH = {truth | {'amplitude_flux': 1, 't0': 1}}"
+    simulate = simulator_of(own(tmp_path, "simulator", text))
+    with pytest.raises(SourceError, match="the plug-in odd failed: "):
+        simulate(np.random.default_rng(1), made_up(20))
+
+
+def test_what_a_finder_found_is_told_by_its_name(tmp_path):
+    flux = np.full(20, 100.0)
+    text = "    def score(self, curve, scores, usable, config): return curve.flux\n"
+    text += "    def detect(self, curve, values, usable, config): return [(1, [3], 3)]"
+    name, find = finder_of(own(tmp_path, "finder", text))
+    search = Search(finder=find, finder_name=name)
+    (row,) = detection_rows(search_curve(made_up(flux=flux), search), search)
+    assert (row["method"], row["epochs"]) == ("odd", [3])
+    text = text.replace("def score", "name = 'runs'\n    def score")
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(PluginError, match="cannot be called runs"):
+        finder_of(own(other, "finder", text))
