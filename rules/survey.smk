@@ -36,6 +36,19 @@ def survey_unhashed(recipe, **settings):
     }
 
 
+def survey_asking(recipe, **settings):
+    """The document of a step that asks archives and looks into the raw store."""
+    return survey_unhashed(
+        recipe,
+        **SURVEY.network.settings(),
+        data_root=SURVEY_STORE,
+        ra_minutes=SURVEY.ra_minutes,
+        ra_seconds=SURVEY.ra_seconds,
+        lock_folder=f"{RAW}/survey",
+        **settings,
+    )
+
+
 SURVEY_GAIA = RECIPES.step(
     "survey.gaia", also={"catalogue": SURVEY.catalogue.settings()}
 )
@@ -140,17 +153,18 @@ def survey_front():
     )
 
 
-def survey_note(survey, batch, *, failed=False):
-    """Note of how often a batch was tried; another one when the last attempt was not complete."""
-    note = Path(RAW, "survey", "notes", SURVEY_FETCH.key, survey, f"{batch}.json")
-    mark = Path(SURVEY_FETCH.output(f"{survey}/{batch}.again"))
-    note_attempt(note, mark, failed=failed)
+def survey_note(recipe, name, *, failed=False):
+    """Note of how often an output was tried; another one when the last attempt was not complete."""
+    note = Path(RAW, "survey", "notes", recipe.key, f"{name}.json")
+    note_attempt(note, Path(recipe.output(f"{name}.again")), failed=failed)
     return str(note)
 
 
 if MAIN_PROCESS and SURVEYS and not SURVEY.network.offline:
-    for mark in Path(SURVEY_FETCH.folder).glob("*/*.again"):
-        survey_note(mark.parent.name, mark.stem, failed=True)
+    for recipe in (SURVEY_FETCH, SURVEY_GAIA):
+        for mark in Path(recipe.folder).rglob("*.again"):
+            name = str(mark.relative_to(recipe.folder)).removesuffix(".again")
+            survey_note(recipe, name, failed=True)
 
 
 wildcard_constraints:
@@ -204,9 +218,15 @@ rule survey_catalogue_download:
         "../scripts/step.py"
 
 
+def survey_gaia_inputs(wildcards):
+    """The catalogue's file and the note of tries."""
+    note = survey_note(SURVEY_GAIA, wildcards.project)
+    return {**survey_catalogue_file(wildcards), "note": note}
+
+
 rule survey_gaia:
     input:
-        unpack(survey_catalogue_file),
+        unpack(survey_gaia_inputs),
     output:
         matches=SURVEY_GAIA.output("{project}.parquet"),
     log:
@@ -217,15 +237,8 @@ rule survey_gaia:
         mem_mb=1500,
         runtime=600,
     params:
-        recipe=survey_unhashed(
-            SURVEY_GAIA,
-            **SURVEY.network.settings(),
-            data_root=SURVEY_STORE,
-            ra_minutes=SURVEY.ra_minutes,
-            ra_seconds=SURVEY.ra_seconds,
-            refetch=SURVEY.fetch.refetch,
-            lock_folder=f"{RAW}/survey",
-            shard=CONFIGURATION.shard,
+        recipe=survey_asking(
+            SURVEY_GAIA, refetch=SURVEY.fetch.refetch, shard=CONFIGURATION.shard
         ),
     message:
         "Asking the Gaia archive for the sources of {wildcards.project}"
@@ -311,7 +324,7 @@ def survey_fetch_inputs(wildcards):
     """The sources of a batch, the note of tries, and what was found on disk where that was looked for."""
     inputs = {
         "batch": survey_batch_file(wildcards),
-        "note": survey_note(wildcards.survey, wildcards.batch),
+        "note": survey_note(SURVEY_FETCH, f"{wildcards.survey}/{wildcards.batch}"),
     }
     if SURVEY.populate.enabled:
         inputs["populated"] = SURVEY_POPULATE.output(f"{PROJECT}/raw.parquet")
@@ -335,14 +348,7 @@ rule survey_request:
         mem_mb=500,
         runtime=120,
     params:
-        recipe=survey_unhashed(
-            SURVEY_REQUEST,
-            **SURVEY.network.settings(),
-            data_root=SURVEY_STORE,
-            ra_minutes=SURVEY.ra_minutes,
-            ra_seconds=SURVEY.ra_seconds,
-            lock_folder=f"{RAW}/survey",
-        ),
+        recipe=survey_asking(SURVEY_REQUEST),
     message:
         "Requesting {wildcards.survey} rows of batch {wildcards.batch}"
     script:
@@ -362,14 +368,7 @@ rule survey_fetch:
         mem_mb=1000,
         runtime=240,
     params:
-        recipe=survey_unhashed(
-            SURVEY_FETCH,
-            **SURVEY.network.settings(),
-            data_root=SURVEY_STORE,
-            ra_minutes=SURVEY.ra_minutes,
-            ra_seconds=SURVEY.ra_seconds,
-            lock_folder=f"{RAW}/survey",
-        ),
+        recipe=survey_asking(SURVEY_FETCH),
     message:
         "Getting the {wildcards.survey} rows of batch {wildcards.batch}"
     script:

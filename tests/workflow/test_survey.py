@@ -163,7 +163,6 @@ def test_sources_that_failed_are_tried_again(repository, tmp_path):
         "project": "again",
         "survey": {
             "surveys": ["ZTF", "ZTFFORCED"],
-            "gaia": {"enabled": True},
             "catalogue": {"default": "test", "test_sources": 2, "range": "dec > -30 AND mag < 20"},
             "batch_degrees": 360,
             "network": {"offline": True},
@@ -181,6 +180,13 @@ def test_sources_that_failed_are_tried_again(repository, tmp_path):
     settings["survey"]["network"]["offline"] = False
     (checkout.root / "test.yaml").write_text(json.dumps(settings))
     assert checkout.planned(*OPTIONS)["survey_fetch"] == 2
+    settings["survey"] |= {"gaia": {"enabled": True}, "network": {"offline": True}}
+    (checkout.root / "test.yaml").write_text(json.dumps(settings))
+    checkout.snakemake(*OPTIONS, "--quiet", "all", "--until", "survey_catalogue")
+    assert "survey_gaia" not in checkout.planned(*OPTIONS)
+    settings["survey"]["network"]["offline"] = False
+    (checkout.root / "test.yaml").write_text(json.dumps(settings))
+    assert checkout.planned(*OPTIONS)["survey_gaia"] == 1
 
 
 def test_the_file_of_a_plugin_is_part_of_the_keys_of_what_uses_it(run):

@@ -217,5 +217,13 @@ class Jwst(Section):
         return self
 
     def overrides(self, step: str) -> dict[str, Any]:
-        """Options of a step that single datasets have otherwise."""
-        return {name: steps[step] for name, steps in sorted(self.datasets.items()) if step in steps}
+        """Options of a step that single datasets have otherwise.
+
+        Outliers are looked for visit by visit as the files are read, so that reading has the gap of `series`.
+        """
+        found = {name: dict(steps.get(step, {})) for name, steps in sorted(self.datasets.items())}
+        if step == "read":
+            for name, steps in self.datasets.items():
+                series = steps.get("series", {})
+                found[name] |= {key: series[key] for key in ("visit_gap_hours",) if key in series}
+        return {name: values for name, values in found.items() if values}

@@ -281,6 +281,13 @@ NESTED: Mapping[str, Mapping[str, str]] = {
     "rates": {"sign": "int8"},
 }
 #: Column by which each table is sorted first, then the others that settle the order.
+#: Tables of a project that are one file each; `epoch` is a file a batch.
+TABLES = (
+    *("source", "raw", "outcome", "curve", "detection", "injection"),
+    *("features", "properties", "efficiency", "rates"),
+)
+#: Tables that also hold simulated rows.
+MIXED = ("detection", "features")
 KEYS: Mapping[str, tuple[str, ...]] = {
     "source": ("name",),
     "gaia": ("name",),

@@ -13,18 +13,16 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ephemera.survey.columns import MIXED, TABLES
+
 if TYPE_CHECKING:
     import duckdb
-
-#: Tables that have a file of their own.
-PLAIN = ("source", "raw", "outcome", "curve", "injection", "properties", "efficiency", "rates")
-#: Tables that also hold simulated rows.
-MIXED = ("detection", "features")
 
 
 def views(folder: str = ".") -> str:
     """SQL that makes a view of each table in `folder` (as DuckDB sees it)."""
-    files = {name: f"{name}.parquet" for name in (*PLAIN, *MIXED)} | {"epoch": "epoch/*.parquet"}
+    plain = [name for name in TABLES if name not in MIXED]
+    files = {name: f"{name}.parquet" for name in (*plain, *MIXED)} | {"epoch": "epoch/*.parquet"}
     lines = []
     for name, file in files.items():
         path = f"{folder}/{file}".replace("'", "''")

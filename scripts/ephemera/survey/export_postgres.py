@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ephemera.files import write_text
+from ephemera.survey.columns import KEYS, TABLES
 
 if TYPE_CHECKING:
     import psycopg
@@ -27,28 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Tables that are one file each; `epoch` is a folder of files.
-TABLES = (
-    "source",
-    "raw",
-    "outcome",
-    "curve",
-    "detection",
-    "injection",
-    "features",
-    "properties",
-    "efficiency",
-    "rates",
-)
 #: Primary keys and indices, by table.
 PRIMARY: Mapping[str, tuple[str, ...]] = {
-    "source": ("name",),
-    "raw": ("source", "survey"),
-    "outcome": ("source", "survey"),
-    "curve": ("curve_id",),
-    "detection": ("id",),
-    "injection": ("id",),
-    "properties": ("source",),
+    name: KEYS[name] for name in ("source", "raw", "outcome", "curve", "detection", "injection", "properties")
 }
 INDICES: Mapping[str, tuple[str, ...]] = {
     "curve": ("source",),
@@ -59,11 +41,17 @@ INDICES: Mapping[str, tuple[str, ...]] = {
 }
 #: Rows sent to the server at once.
 CHUNK = 1 << 16
+#: Bytes of a name; PostgreSQL silently cuts longer ones.
+LONGEST_NAME = 63
 
 
 def schema_name(project: str) -> str:
-    """`survey_<project>` in letters, digits and '_'."""
-    return "survey_" + re.sub(r"[^a-z0-9_]", "_", project.lower())
+    """`survey_<project>` in letters, digits and '_'. Raises ValueError for a name that is too long."""
+    name = "survey_" + re.sub(r"[^a-z0-9_]", "_", project.lower())
+    if len(name) > LONGEST_NAME:
+        msg = f"the schema {name} would have {len(name)} letters, more than {LONGEST_NAME}: shorten `project`"
+        raise ValueError(msg)
+    return name
 
 
 def sql_type(kind: pa.DataType) -> str:
@@ -134,10 +122,25 @@ def load_table(cursor: psycopg.Cursor[Any], schema: str, name: str, files: list[
     return n
 
 
+def _check_owner(cursor: psycopg.Cursor[Any], schema: str, project: str) -> None:
+    """Raises RuntimeError for a schema that an earlier load of this project did not make."""
+    cursor.execute(
+        "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = %s", (schema,)
+    )
+    found = cursor.fetchone()
+    if found is not None and not (found[0] or "").startswith(f"project {project}, recipe "):
+        msg = (
+            f"the schema {schema} is not of project {project}, but says: {found[0] or 'nothing'}; it is left "
+            "as it is: rename it, or choose another name for `project`"
+        )
+        raise RuntimeError(msg)
+
+
 def load(conninfo: str, folder: Path, project: str, key: str) -> dict[str, int]:
     """Replace the schema of a project by the tables in `folder`; returns rows by table.
 
-    A project loaded before with the same recipe `key` and tables is replaced too, by the same rows.
+    A project loaded before with the same recipe `key` and tables is replaced too, by the same rows. Raises
+    RuntimeError for a schema of that name that is not the project's.
     """
     try:
         import psycopg
@@ -150,6 +153,7 @@ def load(conninfo: str, folder: Path, project: str, key: str) -> dict[str, int]:
     with psycopg.connect(conninfo) as connection, connection.cursor() as cursor:
         # Two loads of one project wait for each other instead of meeting.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (schema,))
+        _check_owner(cursor, schema, project)
         cursor.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
         cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         note = sql.Literal(f"project {project}, recipe {key}")

@@ -68,10 +68,6 @@ class OpenAxis:
         """Centres of the bins that occurred."""
         return np.round(self.start + self.step * np.array(self.k, np.float64), 9)
 
-    def number(self, value: float) -> int | None:
-        """The k of a value; None for a value that is not finite."""
-        return int(np.floor((value - self.start) / self.step + 0.5)) if np.isfinite(value) else None
-
     def union(self, other: OpenAxis) -> OpenAxis:
         """Bins of both; raises ValueError for another step or phase."""
         if (self.name, self.start, self.step, self.unit) != (other.name, other.start, other.step, other.unit):

@@ -93,10 +93,14 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         return file.read(columns=list(columns) if columns is not None else None)
 
 
-def join(paths: Iterable[Path], empty: pa.Schema) -> pa.Table:
-    """Rows of several files of one schema."""
-    tables = [read_table(path) for path in paths]
-    return pa.concat_tables(tables) if tables else empty.empty_table()
+def join(
+    paths: Iterable[Path], declaration: TableDeclaration, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Rows of several files of one table, or some of their columns."""
+    tables = [read_table(path, columns) for path in paths]
+    if tables:
+        return pa.concat_tables(tables)
+    return parquet_schema(declaration).empty_table().select(list(columns or declaration.names))
 
 
 def plain(table: pa.Table, declaration: TableDeclaration) -> dict[str, Any]:

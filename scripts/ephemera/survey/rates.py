@@ -12,7 +12,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from ephemera.survey.efficiency import efficiency, rate_of
 from ephemera.survey.histogram_files import load
 from ephemera.survey.judging import finite
 from ephemera.survey.light_curve import DAY
-from ephemera.survey.parquet_tables import parquet_schema, read_table, table_of_rows, write_table
+from ephemera.survey.parquet_tables import join, read_table, table_of_rows, write_table
 
 if TYPE_CHECKING:
     from ephemera.config.survey import Rates as Settings
@@ -86,12 +85,6 @@ def injections_of(table: pa.Table) -> Injections:
         _numbers(table, "mag"),
         np.asarray(table["recovered"].to_numpy(zero_copy_only=False), bool),
     )
-
-
-def some_columns(paths: Sequence[Path], names: Sequence[str], empty: pa.Schema) -> pa.Table:
-    """Some columns of the rows of several files of one schema."""
-    tables = [read_table(path, names) for path in paths]
-    return pa.concat_tables(tables) if tables else empty.empty_table().select(list(names))
 
 
 def _numbers(table: pa.Table, name: str) -> FloatArray:
@@ -212,9 +205,9 @@ def main(job: Job) -> None:
     """Write efficiencies and rates of a project."""
     settings: Settings = job.settings
     mag = load(job.input.histogram).mag
-    injections = injections_of(some_columns(job.input.injections, OF_INJECTIONS, parquet_schema(INJECTION)))
-    detections = some_columns(job.input.detections, OF_DETECTIONS, parquet_schema(DETECTION))
-    curves = some_columns(job.input.curves, OF_CURVES, parquet_schema(CURVE))
+    injections = injections_of(join(job.input.injections, INJECTION, OF_INJECTIONS))
+    detections = join(job.input.detections, DETECTION, OF_DETECTIONS)
+    curves = join(job.input.curves, CURVE, OF_CURVES)
     exposures = exposure_of(curves, read_table(job.input.sources, ["name", "mag"]), mag)
     found = efficiency_rows(injections, mag, settings.width_edges, settings.amplitude_edges)
     write_table(table_of_rows(EFFICIENCY, found), "efficiency", job.output.efficiency)

@@ -7,6 +7,7 @@ outcomes and the detections as tables.
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 
 from ephemera.figures.style import figure, save
 from ephemera.files import write_text
-from ephemera.pages import Cell, Heading, figure_tag, page, section, table
+from ephemera.pages import Cell, Heading, Markup, figure_tag, page, section, table
 from ephemera.survey import report_figures as draw
 from ephemera.survey.columns import EPOCH
 from ephemera.survey.histogram_files import load
@@ -25,7 +26,6 @@ from ephemera.survey.parquet_tables import read_table
 if TYPE_CHECKING:
     from ephemera.config.survey import Report as Settings
     from ephemera.job import Job
-    from ephemera.pages import Markup
 
 log = logging.getLogger(__name__)
 
@@ -86,14 +86,14 @@ def draw_efficiencies(folder: Path, tables: Path) -> list[tuple[str, str]]:
     """Draw efficiencies of every survey, filter, shape and sign that was injected."""
     rows = read_table(tables / "efficiency.parquet").to_pylist()
     units = set(read_table(tables / "injection.parquet", ["amplitude_unit"])["amplitude_unit"].to_pylist())
-    unit = UNITS.get(next(iter(units), ""), "")
+    unit = ", ".join(sorted(UNITS.get(unit, unit) for unit in units))
     groups: dict[tuple[str, str, str, int], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         groups[row["survey"], row["filter"], row["shape"], row["sign"]].append(row)
     made = []
-    for (survey, filter_name, shape, sign), members in sorted(groups.items()):
+    for number, ((survey, filter_name, shape, sign), members) in enumerate(sorted(groups.items()), 1):
         word = "brightenings" if sign > 0 else "dips"
-        name = f"efficiency_{survey}_{filter_name}_{shape}_{word}.png".replace("/", "_")
+        name = f"efficiency_{survey}_{_file_part(filter_name, number)}_{shape}_{word}.png"
         with figure(2, height=2.7) as drawn:
             draw.efficiency_curves(drawn, members, f"{survey} {filter_name}, {shape} {word}", unit)
             save(drawn, folder / name)
@@ -105,6 +105,12 @@ def draw_efficiencies(folder: Path, tables: Path) -> list[tuple[str, str]]:
             )
         )
     return made
+
+
+def _file_part(text: str, number: int) -> str:
+    """A filter's name as part of a file's; what is no plain name is numbered, so that it stays unique."""
+    plain = re.sub(r"[^A-Za-z0-9._+-]", "_", text)[:60]
+    return plain if plain == text else f"{plain}_{number}"
 
 
 def plugin_thresholds(folder: Path) -> dict[str, tuple[float, bool]]:
@@ -206,8 +212,6 @@ def main(job: Job) -> None:
     if rates:
         caption = "Events per day of live time; bars 68 %, arrows 95 % upper limits."
         parts.append(section("Rates", figure_tag("rates.png", caption)))
-    from ephemera.pages import Markup
-
     body = Markup("".join(parts))
     write_text(folder / "index.html", page(f"Survey light curves: {job.wildcards.project}", body))
     log.info("%d light curves, %d efficiencies drawn", len(curves), len(efficiencies))

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ephemera.figures.style import OKABE_ITO, SERIES, margins, plain
 from ephemera.survey.histogram_arrays import Histogram
+from ephemera.survey.light_curve import DAY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +43,7 @@ def light_curve(
     close = drawn.add_subplot(layout[1], sharey=whole)
     best = events[0]
     zero = np.floor(np.nanmin(columns["mjd"]))
-    step = (curve["cadence"] or 0.0) / 86400
+    step = (curve["cadence"] or 0.0) / DAY
     seen = float(np.ptp(columns["mjd"][np.isfinite(columns["mjd"])]))
     half = max(AROUND * (best["mjd_end"] - best["mjd_start"]), LEAST_AROUND * step, 1e-3)
     middle = best["mjd_peak"]
@@ -58,7 +59,8 @@ def light_curve(
                 lw=0,
                 zorder=0,
             )
-        axes.axhline(curve["mean"], color=OKABE_ITO["vermillion"], lw=0.8)
+        if curve["mean"] is not None:
+            axes.axhline(curve["mean"], color=OKABE_ITO["vermillion"], lw=0.8)
         axes.set_xlabel(f"MJD - {zero:.0f} [d]")
     close.set_xlim(middle - half - zero, middle + half - zero)
     close.tick_params(labelleft=False)
@@ -68,7 +70,8 @@ def light_curve(
     whole.set_ylabel(f"Flux [{unit}]")
     n = len(events)
     whole.set_title(plain(curve["curve_id"], 70), parse_math=False)
-    close.set_title(f"{WORD[best['sign']]}, S/N {best['snr']:.1f}" + (f" (1 of {n})" if n > 1 else ""))
+    snr = "" if best["snr"] is None else f", S/N {best['snr']:.1f}"
+    close.set_title(WORD[best["sign"]] + snr + (f" (1 of {n})" if n > 1 else ""))
 
 
 def _epochs(axes: Any, columns: Mapping[str, FloatArray], zero: float) -> None:

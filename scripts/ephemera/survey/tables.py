@@ -8,7 +8,6 @@ On request the tables are also written as FITS, VOTable, ECSV or CSV, and light 
 
 from __future__ import annotations
 
-import csv
 import logging
 import os
 import shutil
@@ -25,6 +24,7 @@ from ephemera.survey.columns import (
     DETECTION,
     EFFICIENCY,
     EPOCH,
+    FAILURE,
     INJECTION,
     OUTCOME,
     PROPERTIES,
@@ -47,7 +47,7 @@ from ephemera.survey.parquet_tables import (
 )
 from ephemera.survey.properties import write_properties
 from ephemera.survey.store import file_name
-from ephemera.tables import TableDeclaration, write
+from ephemera.tables import TableDeclaration, read, write
 
 if TYPE_CHECKING:
     from ephemera.job import Job
@@ -67,10 +67,9 @@ def with_failures(outcomes: pa.Table, files: Iterable[Path]) -> pa.Table:
     """Outcomes in which sources that a plug-in failed for are errors, with its message."""
     reasons: dict[tuple[str, str], str] = {}
     for path in files:
-        with path.open(encoding="utf-8", newline="") as handle:
-            for row in csv.DictReader(handle):
-                where = f"{row['curve_id']}: " if row["curve_id"] else ""
-                reasons.setdefault((row["source"], row["survey"]), where + row["reason"])
+        for row in read(path, FAILURE).to_pylist():
+            where = f"{row['curve_id']}: " if row["curve_id"] else ""
+            reasons.setdefault((row["source"], row["survey"]), where + row["reason"])
     if not reasons:
         return outcomes
     rows = outcomes.to_pylist()
@@ -153,9 +152,7 @@ def main(job: Job) -> None:
         "rates": files.rates,
     }
     counts = {n: merge(p, DECLARATIONS[n], folder / f"{n}.parquet", meta) for n, p in parts.items()}
-    outcomes = with_failures(
-        join(files.outcomes, parquet_schema(OUTCOME)), [*files.failures, *files.failed_injections]
-    )
+    outcomes = with_failures(join(files.outcomes, OUTCOME), [*files.failures, *files.failed_injections])
     write_table(outcomes, "outcome", folder / "outcome.parquet", meta)
     counts["properties"] = write_properties(folder, folder / "properties.parquet", meta)
     for name, declaration in DECLARATIONS.items():

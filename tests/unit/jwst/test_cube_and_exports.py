@@ -8,11 +8,13 @@ import xarray
 
 from builders.jwst_files import product, spectra
 from builders.jwst_steps import run_steps
+from ephemera.config.jwst import Jwst
 from ephemera.jwst.analysis import read_analyses
 from ephemera.jwst.bands import WHITE
 from ephemera.jwst.cube import read_series_file, write_series
 from ephemera.jwst.light_curve_columns import LIGHT_CURVES, MATRIX, SPECTRUM
 from ephemera.jwst.normalised import light_curve, normalise
+from ephemera.jwst.options import merged
 from ephemera.jwst.read import read_series
 from ephemera.jwst.series import write_matrix
 from ephemera.jwst.simulate import SCENARIOS, simulate
@@ -187,3 +189,13 @@ def test_overrides_of_a_dataset(tmp_path, small):
     folder = run_steps(tmp_path / "out", tmp_path / "source", options, until="series")
     assert not (folder / "products" / "white_light.csv").exists()
     assert (folder / "products" / "cube.h5").exists()
+
+
+def test_reading_has_the_gap_between_visits_of_its_dataset():
+    options = {"unit": {"series": {"visit_gap_hours": 3.0, "formats": ["h5"]}, "read": {"outliers": True}}}
+    jwst = Jwst.model_validate({"datasets": options})
+    assert not jwst.overrides("figures")
+    assert jwst.overrides("read") == {"unit": {"outliers": True, "visit_gap_hours": 3.0}}
+    assert (
+        merged({"visit_gap_hours": 0.5, "datasets": jwst.overrides("read")}, "unit")["visit_gap_hours"] == 3
+    )

@@ -1,6 +1,7 @@
 """Normalisation, visits and light curves against hand-made numbers and plain twins."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from builders.jwst_files import product, spectra
 from ephemera.jwst.normalised import column_medians, light_curve, normalise
 from ephemera.jwst.observation import Series
 from ephemera.jwst.read import read_series
-from ephemera.jwst.series import visits
+from ephemera.jwst.series import baseline_mask, visits
 from ephemera.jwst.visits import segments, visit_numbers
 
 
@@ -180,3 +181,10 @@ def test_an_injected_sine_is_recovered_in_its_band_and_nowhere_else(tmp_path):
         amplitude = np.linalg.lstsq(design.T, curve.flux, rcond=None)[0][1]
         error = np.median(curve.error) * np.sqrt(2 / len(wave))
         assert abs(amplitude - true) < 4 * error
+
+
+def test_a_baseline_that_was_not_found_is_said():
+    mask, remarks = baseline_mask(series(np.ones((2, 4))), SimpleNamespace(baseline="out_of_transit"))
+    assert mask.all()
+    assert remarks == ["NIS-order1: no transit was found, the baseline is all of it"]
+    assert baseline_mask(series(np.ones((2, 4))), SimpleNamespace(baseline="all"))[1] == []

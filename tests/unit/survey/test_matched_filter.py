@@ -66,3 +66,25 @@ def test_unusable_epochs_have_no_score():
     assert np.isfinite(best[~bad]).all()
     empty, _ = matched_scores(curve, judge(curve), BANK, np.zeros(100, bool))
     assert np.isnan(empty).all()
+
+
+@pytest.mark.parametrize("what", ["nights", "equal times", "years apart"])
+def test_long_uneven_light_curves_are_not_laid_on_a_grid_of_their_cadence(what, monkeypatch):
+    monkeypatch.setattr(matched_filter, "MOST_PAIRED", 10)
+    monkeypatch.setattr(matched_filter, "MOST_PAIRS", 10_000)
+    monkeypatch.setattr(matched_filter, "REACH", 6.0)
+    nights = np.sort(np.repeat(np.arange(60.0), 5) + np.random.default_rng(2).uniform(0, 0.3, 300))
+    mjd = (
+        58000
+        + {
+            "nights": nights,
+            "equal times": np.repeat(nights[::3], 3),
+            "years apart": nights + 1e7 * (nights > 30) + 1e12 * (nights > 59),
+        }[what]
+    )
+    curve = made_up(300, mjd=mjd)
+    assert not curve.uniform
+    scores = judge(curve)
+    for width in (0.05, 1.0, 8.0):
+        best, _ = matched_scores(curve, scores, bank("gaussian", width, width), curve.usable)
+        assert best == pytest.approx(reference(curve, scores, width), abs=0.12)

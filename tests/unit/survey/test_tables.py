@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ephemera.survey import export_postgres
-from ephemera.survey.columns import DETECTION, EPOCH, NESTED, SOURCE
+from ephemera.survey.columns import DETECTION, EPOCH, NESTED, SOURCE, TABLES
 from ephemera.survey.database import connect
 from ephemera.survey.describing import FEATURES
 from ephemera.survey.judging import Search, curve_row, detection_rows, search_curve
@@ -313,3 +313,23 @@ def test_names_of_schemas_hold_no_sql():
     assert export_postgres.schema_name('x"; DROP') == "survey_x___drop"
     with pytest.raises(ValueError, match="no PostgreSQL type"):
         export_postgres.sql_type(pa.duration("s"))
+    with pytest.raises(ValueError, match="71 letters, more than 63: shorten"):
+        export_postgres.schema_name("x" * 64)
+
+
+def test_a_schema_of_others_is_left_as_it_is(folder, postgres):
+    import psycopg
+
+    export_postgres.load(postgres, folder, "my.night", "0123456789")
+    with pytest.raises(RuntimeError, match=r"not of project my-night, but says: project my\.night"):
+        export_postgres.load(postgres, folder, "my-night", "0123456789")
+    with psycopg.connect(postgres) as connection:
+        connection.execute("CREATE SCHEMA survey_hand; CREATE TABLE survey_hand.work AS SELECT 1 AS x")
+    with pytest.raises(RuntimeError, match="says: nothing; it is left as it is: rename it"):
+        export_postgres.load(postgres, folder, "hand", "0123456789")
+    assert rows_of(postgres, "SELECT x FROM survey_hand.work") == [(1,)]
+    assert rows_of(postgres, "SELECT count(*) FROM survey_my_night.detection") == [(3,)]
+
+
+def test_every_table_of_a_project_is_declared_and_named_once():
+    assert tuple(DECLARATIONS) == TABLES
