@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ephemera.files import json_text
+
 
 def read_note(path: Path) -> dict[str, Any] | None:
     """Content of a note; None when there is none that can be read."""
@@ -24,7 +26,7 @@ def write_note(path: Path, note: Mapping[str, Any], newer_than: Path | None) -> 
     """Write a note that is newer than a file, or (None) that keeps the time of the one it replaces."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(note, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    fresh.write_text(json_text(note), encoding="utf-8")
     if newer_than is None:
         moment = path.stat().st_mtime_ns
     else:

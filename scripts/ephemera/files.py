@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 #: Prefix of names under which files are written before they are complete.
 PARTIAL_PREFIX = ".partial."
@@ -101,6 +103,11 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write `text` as UTF-8, atomically."""
     with atomic_path(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def json_text(content: Any) -> str:
+    """JSON that people can read, with sorted keys; names of files that are no Unicode are kept."""
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 
 def write_shared(path: str | os.PathLike[str], text: str) -> None:

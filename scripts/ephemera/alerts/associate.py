@@ -29,6 +29,7 @@ from ephemera.alerts.merges import ALIASES, find_merges, find_splits, merge_loci
 from ephemera.alerts.night import deduplicate
 from ephemera.alerts.outcomes import AccountError, Kind
 from ephemera.alerts.schema import ALERTS
+from ephemera.files import json_text
 from ephemera.sky.sphere import angle_arcsec, unit_vectors
 
 if TYPE_CHECKING:
@@ -311,7 +312,7 @@ def main(job: Job) -> None:
     pq.write_table(aliases, job.output.aliases)
     account = account_of_night(alerts, fresh, joined, len(loci))
     account |= {"conflicts": len(conflicts), "merge_candidates": len(merges), "split_candidates": len(splits)}
-    job.output.account.write_text(json.dumps(account, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    job.output.account.write_text(json_text(account), encoding="utf-8")
     close_night(ledger, night, digest)
     log.info("night %d: %d alerts, %d new loci", night, len(fresh), account["new_loci"])
 

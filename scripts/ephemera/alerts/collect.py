@@ -11,10 +11,11 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ephemera.alerts.codec import require_codecs
-from ephemera.files import paths_in, sha256_of
+from ephemera.files import paths_in
+from ephemera.manifests import manifest_file, manifest_text
 
 if TYPE_CHECKING:
     from ephemera.job import Job
@@ -52,27 +53,12 @@ def _below(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def entry(path: Path) -> dict[str, Any]:
-    """What the manifest says of a file."""
-    status = path.stat()
-    return {
-        "path": str(path),
-        "role": "packets",
-        "size": status.st_size,
-        "mtime_ns": status.st_mtime_ns,
-        "sha256": sha256_of(path),
-        "url": None,
-    }
-
-
 def main(job: Job) -> None:
     """Write the manifest of one delivery."""
     require_codecs()
     source = json.loads(job.input.source.read_text(encoding="utf-8"))
-    if source["kind"] == "archive":
-        message = "alerts have no archive to download from: give a folder, files or a scenario"
-        raise ValueError(message)
-    files = [entry(path) for path in files_of(source["kind"], source["location"], job.input.source.parent)]
-    manifest = {"outcome": "complete" if files else "empty", "detail": f"{len(files)} files", "files": files}
-    job.output.manifest.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    paths = files_of(source["kind"], source["location"], job.input.source.parent)
+    files = [manifest_file(path, "packets") for path in paths]
+    text = manifest_text("ok" if files else "no_files", f"{len(files)} files", files)
+    job.output.manifest.write_text(text, encoding="utf-8")
     log.info("%d files", len(files))

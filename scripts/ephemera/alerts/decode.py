@@ -24,6 +24,7 @@ from ephemera.alerts.mapping import PacketMapping, Photometry
 from ephemera.alerts.night import close_account, deduplicate
 from ephemera.alerts.packets import ReadOptions
 from ephemera.alerts.schema import ALERTS, fact, with_facts
+from ephemera.files import json_text
 
 if TYPE_CHECKING:
     from ephemera.config.alerts import Decode as Settings
@@ -170,5 +171,5 @@ def main(job: Job) -> None:
         "nights": [{"night": night, "rows": number} for night, number in rows.items()],
         "warnings": dict(sorted(decoder.account.warnings.items())),
     }
-    job.output.list.write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    job.output.list.write_text(json_text(summary), encoding="utf-8")
     log.info("%d nights, %d packets refused", len(rows), decoder.account.total("packets", "rejected"))

@@ -28,6 +28,7 @@ from ephemera.alerts.filters.watch import WatchDynamic
 from ephemera.alerts.loci import LOCI, as_value
 from ephemera.alerts.outcomes import AccountError
 from ephemera.alerts.tagging import Tags, properties_of, property_column, tag_column, tags_of
+from ephemera.files import json_text
 from ephemera.tables.nested import TEXT, nested_schema
 
 if TYPE_CHECKING:
@@ -166,9 +167,9 @@ def main(job: Job) -> None:
         for name, tally in run.tallies.items()
     }
     summary = {"filters": counts, "loci": len(loci), "catalogues": note, "tags": _tag_counts(run)}
-    job.output.counts.write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    job.output.counts.write_text(json_text(summary), encoding="utf-8")
     times = {name: {"seconds": t.seconds, "loci": t.input} for name, t in run.tallies.items()}
-    job.output.times.write_text(json.dumps(times, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    job.output.times.write_text(json_text(times), encoding="utf-8")
 
 
 def _of(table: pa.Table, names: set[str]) -> pa.Table:

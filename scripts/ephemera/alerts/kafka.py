@@ -23,7 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ephemera.files import atomic_path, write_text
+from ephemera.files import atomic_path, json_text, write_text
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ def consume(
         name = f"{topic}.{partition}"
         offsets[name] = max(offsets.get(name, 0), offset + 1)
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / OFFSETS, json.dumps(offsets, indent=1, sort_keys=True) + "\n")
+    write_text(folder / OFFSETS, json_text(offsets))
     return counts
 
 

@@ -7,7 +7,6 @@ files. Canonical order: time, survey, identifier as number, identifier as text.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -22,6 +21,7 @@ import pyarrow.compute as pc
 
 from ephemera.alerts.outcomes import AccountError, Kind
 from ephemera.alerts.schema import ALERTS
+from ephemera.files import json_text
 from ephemera.tables.nested import TEXT, nested_schema
 
 if TYPE_CHECKING:
@@ -252,5 +252,5 @@ def main(job: Job) -> None:
     }
     pq.write_table(result.alerts.unify_dictionaries(), job.output.alerts, compression="zstd")
     pq.write_table(result.changed, job.output.changed)
-    job.output.account.write_text(json.dumps(account, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    job.output.account.write_text(json_text(account), encoding="utf-8")
     log.info("night %d: %d alerts, %d twice", night, account["out"], account["duplicates"])

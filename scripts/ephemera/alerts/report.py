@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ephemera.alerts.night import check
 from ephemera.alerts.outcomes import AccountError
+from ephemera.files import json_text
 from ephemera.pages import Cell, Heading, Markup, address, escape, link, page, section, table
 from ephemera.pages.drawing import STYLE
 
@@ -283,7 +284,7 @@ def main(job: Job) -> None:
     report["rates"] = [*rates, report["packets"]["out"]][-settings.nights_compared :]
     verdicts = pq.read_table(job.input.verdicts)
     errors = verdicts.filter(pc.equal(verdicts["outcome"], "errored")).slice(0, 50).to_pylist()
-    job.output.json.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    job.output.json.write_text(json_text(report), encoding="utf-8")
     target = address(job.input.pages / "index.html", job.output.page)
     job.output.page.write_text(
         report_page(report, before, _json(job.input.times), errors, target), encoding="utf-8"

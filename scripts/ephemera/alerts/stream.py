@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from ephemera.alerts.loci import value_of
 from ephemera.alerts.stream_columns import json_lines, stream_table
+from ephemera.files import json_text
 from ephemera.tables.nested import F4, F8, FLAG, I8, TEXT, nested_schema
 
 if TYPE_CHECKING:
@@ -212,4 +213,4 @@ def main(job: Job) -> None:
             job.output.streams, settings.kafka_servers, settings.kafka_prefix, settings.kafka_timeout_s
         )
         log.info("%d messages could not be sent and are listed in resend.jsonl", left)
-    job.output.counts.write_text(json.dumps(counts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    job.output.counts.write_text(json_text(counts), encoding="utf-8")

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ephemera.cosmic.names import Observation, observations, parse_name
-from ephemera.files import paths_in, sha256_of, write_text
+from ephemera.files import paths_in
+from ephemera.manifests import ManifestFile, manifest_file, manifest_text
 
 if TYPE_CHECKING:
     from ephemera.job import Job
@@ -20,18 +21,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def describe(path: Path) -> dict[str, Any]:
-    """Entry of a file; the checksum is empty for a file that cannot be read or is still being written."""
+def describe(path: Path) -> ManifestFile:
+    """Entry of a file; without a checksum for one that cannot be read or is still being written."""
     named = parse_name(path)
-    entry: dict[str, Any] = {"path": str(path), "role": named.kind if named else "other", "url": None}
+    role = named.kind if named else "other"
     try:
+        if role != "tmp":
+            return manifest_file(path, role)
         status = path.stat()
-        entry |= {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-        entry["sha256"] = "" if entry["role"] == "tmp" else sha256_of(path)
+        return ManifestFile(str(path), path.name, role, status.st_size, status.st_mtime_ns, None)
     except OSError as error:
         log.warning("%s cannot be read: %s", path, error)
-        entry = {"size": 0, "mtime_ns": 0, **entry, "sha256": ""}
-    return entry
+        return ManifestFile(str(path), path.name, role, 0, 0, None)
 
 
 def paths_of(note: dict[str, Any], simulated: Path) -> list[Path]:
@@ -47,6 +48,8 @@ def main(job: Job) -> None:
     note = json.loads(job.input.source.read_text(encoding="utf-8"))
     paths = paths_of(note, getattr(job.input, "simulated", Path()))
     files = [describe(path) for path in paths]
-    document = {"outcome": "ok", "detail": f"{len(files)} files", "files": files}
-    write_text(job.output.manifest, json.dumps(document, indent=1) + "\n")
-    log.info("%s: %d files, %.1f MB", job.wildcards.prefix, len(files), sum(f["size"] for f in files) / 1e6)
+    text = manifest_text("ok", f"{len(files)} files", files)
+    job.output.manifest.write_text(text, encoding="utf-8")
+    log.info(
+        "%s: %d files, %.1f MB", job.wildcards.prefix, len(files), sum(file.size for file in files) / 1e6
+    )

@@ -23,7 +23,7 @@ from ephemera.cosmic.names import SINGLE, Named, parse_name
 from ephemera.cosmic.recipe import RecipeHeader, read_header
 from ephemera.cosmic.recipe_choice import calibration_channel, choose
 from ephemera.cosmic.stamp_messages import MappedFile, read_metadata
-from ephemera.files import write_text
+from ephemera.files import json_text, write_text
 from ephemera.tables import write
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def main(job: Job) -> None:
     hits = contents.hits
     n_hits = 0 if hits is None else len(index_frames(MappedFile(hits).buffer, max_message).frames)
     note = {"hits": None if hits is None else str(hits), "n_hits": n_hits, "parts": parts}
-    write_text(job.output.note, json.dumps(note, indent=1, sort_keys=True) + "\n")
+    write_text(job.output.note, json_text(note))
     write(rows, MESSAGES, job.output.messages)
     write(distinct(contents.bad), BAD_INPUTS, job.output.bad_inputs)
     log.info("%d stamps in %d files, %d bad inputs", len(rows), len(parts), len(contents.bad))

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ephemera.files import sha256_of
+from ephemera.files import json_text, sha256_of
 from ephemera.jwst.options import settings_of
 from ephemera.jwst.progress import Progress
 
@@ -56,7 +56,7 @@ def provenance(recipe: Mapping[str, Any], manifest: Mapping[str, Any], files: Ma
             name: {"size": path.stat().st_size, "sha256": sha256_of(path)} for name, path in files.items()
         },
     }
-    return json.dumps(document, indent=1, sort_keys=True) + "\n"
+    return json_text(document)
 
 
 def write_zip(path: Path, root: str, files: Mapping[str, Path]) -> None:

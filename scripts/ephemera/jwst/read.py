@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ephemera.files import sha256_of
+from ephemera.files import json_text, sha256_of
 from ephemera.jwst.archive import Limits
 from ephemera.jwst.assemble import Assembled, Assembly, MaskedBox, assemble
 from ephemera.jwst.cube import write_series
@@ -184,5 +184,5 @@ def main(job: Job) -> None:
         log.warning("%s %s: %s (%s)", problem.file, problem.extension, problem.message, problem.action.value)
     write_series(job.output.series, result.series, compress=False, attributes={"outcome": outcome.value})
     write(problem_columns(result.problems), BAD_INPUTS, job.output.bad_inputs)
-    job.output.summary.write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    job.output.summary.write_text(json_text(facts), encoding="utf-8")
     progress.done()

@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ephemera.files import paths_in, sha256_of
+from ephemera.files import paths_in
 from ephemera.jwst.inputs import find_files
 from ephemera.jwst.problems import Outcome, Problem
+from ephemera.manifests import manifest_file, manifest_text
 
 if TYPE_CHECKING:
     from ephemera.job import Job
@@ -58,31 +59,16 @@ def manifest(
     kind: str, location: str, found: Sequence[Found], ignored: Sequence[Problem], missing: str
 ) -> str:
     """The manifest as text; the same files give the same text."""
-    files = []
-    for file in found if not missing else ():
-        status = file.path.stat()
-        files.append(
-            {
-                "path": str(file.path),
-                "name": file.name,
-                "role": file.path.suffix.lower().lstrip("."),
-                "size": status.st_size,
-                "mtime_ns": status.st_mtime_ns,
-                "sha256": sha256_of(file.path),
-                "url": None,
-            }
-        )
+    files = [
+        manifest_file(file.path, file.path.suffix.lower().lstrip("."), name=file.name)
+        for file in (found if not missing else ())
+    ]
     outcome = Outcome.DOWNLOAD_FAILED if missing else Outcome.OK if files else Outcome.NO_FILES
     listed = ", ".join(p.file for p in list(ignored)[:20]) or "nothing"
     detail = missing or ("" if files else f"no FITS, HDF5 or ZIP file; it holds {listed}")
-    document = {
-        "outcome": outcome.value,
-        "detail": detail,
-        "source": {"kind": kind, "value": location},
-        "files": sorted(files, key=lambda file: str(file["path"])),
-        "ignored": [{**asdict(problem), "action": problem.action.value} for problem in ignored],
-    }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    rows = [{**asdict(problem), "action": problem.action.value} for problem in ignored]
+    source = {"kind": kind, "value": location}
+    return manifest_text(outcome.value, detail, files, source=source, ignored=rows)
 
 
 def main(job: Job) -> None:

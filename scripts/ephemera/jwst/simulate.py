@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ephemera.files import remove
+from ephemera.files import json_text, remove
 from ephemera.jwst.observation import FloatArray
 from ephemera.jwst.scan import SIMULATED
 from ephemera.jwst.simulate_fits import Spectra, write_product
@@ -258,4 +258,4 @@ def main(job: Job) -> None:
     folder = job.input.source.parent / SIMULATED
     remove(folder)
     known = simulate(folder, SCENARIOS[name], job.settings.seed)
-    job.output.truth.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    job.output.truth.write_text(json_text(known), encoding="utf-8")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ephemera.files import remove, sha256_of, write_text
+from ephemera.files import json_text, remove, sha256_of, write_text
 
 CHECKSUMS = ".checksums"
 #: Empty files named after the units that another recipe than that of the folder made.
@@ -107,7 +107,7 @@ def write(folder: str | os.PathLike[str], record: Record) -> None:
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()
     document = asdict(record)
-    write_text(record_path(folder, record.name), json.dumps(document, indent=1, sort_keys=True) + "\n")
+    write_text(record_path(folder, record.name), json_text(document))
     if record.made_by == record.key:
         marker.unlink(missing_ok=True)
 

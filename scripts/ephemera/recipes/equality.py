@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ephemera.files import write_text
+from ephemera.files import json_text, write_text
 from ephemera.recipes import checksums
 from ephemera.recipes.checksums import Record
 from ephemera.recipes.recipe import Recipe
@@ -66,7 +66,7 @@ def write_note(recipe: Recipe, note: Note) -> None:
         "units": sorted(note.units),
         "differs_from": sorted(note.differs_from),
     }
-    write_text(note_path(recipe), json.dumps(content, indent=1, sort_keys=True) + "\n")
+    write_text(note_path(recipe), json_text(content))
 
 
 def resolved(recipe: Recipe, run: RunUnits) -> Recipe:

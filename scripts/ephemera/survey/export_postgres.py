@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ephemera.files import write_text
+from ephemera.files import json_text, write_text
 from ephemera.survey.columns import KEYS, TABLES
 
 if TYPE_CHECKING:
@@ -171,5 +171,5 @@ def main(job: Job) -> None:
     project = job.wildcards.project
     rows = load(conninfo, job.input.tables, project, job.recipe["key"])
     document = {"schema": schema_name(project), "recipe": job.recipe["key"], "rows": rows}
-    write_text(job.output.loaded, json.dumps(document, indent=1, sort_keys=True) + "\n")
+    write_text(job.output.loaded, json_text(document))
     log.info("%s: %s", schema_name(project), rows)

@@ -6,12 +6,11 @@ where they are ready and else in a later one. What is on disk or was requested b
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ephemera.files import write_text
+from ephemera.files import json_text, write_text
 from ephemera.survey.outcomes import SourceError
 from ephemera.survey.parquet_tables import read_table
 from ephemera.survey.store import raw_path
@@ -46,5 +45,5 @@ def main(job: Job) -> None:
             continue
         if note is not None:
             placed[row["name"]] = note["placed_utc"]
-    write_text(job.output.placed, json.dumps(placed, indent=1, sort_keys=True) + "\n")
+    write_text(job.output.placed, json_text(placed))
     log.info("%d requests are placed", len(placed))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 import subprocess
 import sys
 import zipfile
@@ -20,7 +19,7 @@ from importlib import metadata as packages
 from pathlib import Path
 
 from ephemera.command import CommandError
-from ephemera.files import atomic_path, sha256_of
+from ephemera.files import atomic_path, json_text, sha256_of
 from ephemera.recipes.code import package_folder
 from ephemera.versions.crate import METADATA, CrateFile, CrateStep, metadata
 from ephemera.versions.difference import project_files
@@ -94,7 +93,7 @@ def crate_content(
             for file, path in sorted(project_files(store, recipe["key"], version.folder_name).items())
         }
         described |= {file: (path, f"Made by {step}") for file, path in results.items()}
-        document = json.dumps(recipe, indent=1, sort_keys=True) + "\n"
+        document = json_text(recipe)
         described[f"recipes/{step}.json"] = (document.encode(), f"Recipe of {step}: options, code, libraries")
         steps.append(CrateStep(recipe, f"recipes/{step}.json", list(results)))
     tables = [item for item, _ in described.values() if isinstance(item, Path)]

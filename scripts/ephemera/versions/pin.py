@@ -5,12 +5,11 @@ The name then stands for the version in every command, also when other versions 
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import ArgumentParser, Namespace
 
 from ephemera.command import CommandError
-from ephemera.files import write_text
+from ephemera.files import json_text, write_text
 from ephemera.versions.store import NAME, NAMED, Store, Version, add_store_argument, open_store
 
 
@@ -59,7 +58,7 @@ def pin(store: Store, name: str, version: Version) -> None:
             "with its configuration first"
         )
         raise CommandError(message)
-    write_text(store.root / NAMED / f"{name}.json", json.dumps(version.line, indent=1, sort_keys=True) + "\n")
+    write_text(store.root / NAMED / f"{name}.json", json_text(version.line))
 
 
 def unpin(store: Store, name: str) -> None:

@@ -6,7 +6,6 @@ Run it in the folder in which the workflow runs.
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ephemera.command import CommandError
-from ephemera.files import sha256_of
+from ephemera.files import json_text, sha256_of
 from ephemera.recipes.checksums import CHECKSUMS
 from ephemera.versions.lineage import Lineage, RawFile, Records, lineage, manifest_files, recorded_checksum
 from ephemera.versions.store import Store, is_key, open_store
@@ -49,7 +48,7 @@ def run(arguments: Namespace) -> int:
     state = state_of(records, path)
     bad = [text for file in found.raw.values() if (text := raw_problem(file))] if arguments.check else []
     if arguments.json:
-        sys.stdout.write(json.dumps(document(path, state, found), indent=1, sort_keys=True) + "\n")
+        sys.stdout.write(json_text(document(path, state, found)))
     else:
         limit = None if arguments.all else SHOWN
         sys.stdout.write("\n".join([str(path), f"  {state}", *lines_of(store, found, limit)]) + "\n")

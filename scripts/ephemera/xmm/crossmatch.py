@@ -9,7 +9,6 @@ nulls, a warning and a note; it is asked again by the next run.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from ephemera.files import json_text
 from ephemera.sky.crossmatch import Catalogue, chance_positions, crossmatch, matches_table
 from ephemera.sky.separations import expected_counts, fit_separations
 from ephemera.tables import numbers, read, write
@@ -243,4 +243,4 @@ def main(job: Job) -> None:
         if how.reference:
             rows += calibration_rows(what, positions, matches, how)
     write(rows, CALIBRATION, job.output.calibration)
-    job.output.status.write_text(json.dumps(note, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    job.output.status.write_text(json_text(note), encoding="utf-8")

@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ephemera.files import paths_in, sha256_of
+from ephemera.files import paths_in
+from ephemera.manifests import ManifestFile, manifest_file, manifest_text
 from ephemera.xmm.local_files import Found, in_folder, mission_files, mission_folder, named_files
 from ephemera.xmm.observation import XMM
 from ephemera.xmm.outcomes import Outcome
@@ -34,18 +35,6 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class ManifestFile:
-    """One file: path as the workflow sees it, role, size in bytes, time stamp in ns, SHA-256, URL if any."""
-
-    path: str
-    role: str
-    size: int
-    mtime_ns: int
-    sha256: str
-    url: str | None
-
-
-@dataclass(frozen=True)
 class Manifest:
     """The files of an observation, or why there are none to search."""
 
@@ -59,15 +48,11 @@ class Manifest:
 
     def to_json(self) -> str:
         """The manifest as text; the same files give the same text."""
-        document = {
-            "obsid": self.obsid,
-            "source": {"kind": self.source_kind, "value": list(self.source)},
-            "outcome": self.outcome.value,
-            "detail": self.detail,
-            **({} if self.mission == XMM else {"mission": self.mission}),
-            "files": [asdict(file) for file in sorted(self.files, key=lambda f: f.path)],
-        }
-        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        source = {"kind": self.source_kind, "value": list(self.source)}
+        more = {} if self.mission == XMM else {"mission": self.mission}
+        return manifest_text(
+            self.outcome.value, self.detail, self.files, obsid=self.obsid, source=source, **more
+        )
 
 
 def from_folder(
@@ -93,7 +78,7 @@ def _local_manifest(
     remarks = [remark for found in founds for remark in found.remarks]
     foreign = [text for found in founds for text in found.foreign]
     missing = [text for found in founds for text in found.missing]
-    files = tuple(_manifest_file(path, role, None) for path, role in roles.items())
+    files = tuple(manifest_file(path, role.value) for path, role in roles.items())
     outcome = Outcome.OK
     if missing:
         # A file or folder was named and is not there: a search without it is not the one asked for.
@@ -103,11 +88,6 @@ def _local_manifest(
     elif Role.EVENT_LIST not in roles.values():
         outcome, remarks = Outcome.NO_LISTS, [f"no event list of {obsid}", *remarks]
     return Manifest(obsid, kind, tuple(source), outcome, "; ".join(remarks), files, mission)
-
-
-def _manifest_file(path: Path, role: Role, url: str | None) -> ManifestFile:
-    status = path.stat()
-    return ManifestFile(str(path), role.value, status.st_size, status.st_mtime_ns, sha256_of(path), url)
 
 
 def from_archive(
@@ -134,7 +114,7 @@ def from_archive(
         store.absent(got.absent)
     outcome, detail = got.outcome(has_lists=has_lists)
     files = tuple(
-        _manifest_file(store.folder / file.name, _role(file.name), file.url)
+        manifest_file(store.folder / file.name, _role(file.name).value, url=file.url)
         for file in dict.fromkeys(got.files)
     )
     return Manifest(obsid, "archive", (), outcome, detail, files)

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ephemera.files import PARTIAL_PREFIX, commit, sha256_of, write_text
+from ephemera.files import PARTIAL_PREFIX, commit, json_text, sha256_of, write_text
 from ephemera.transfer.errors import WebError
 from ephemera.xmm.archive_members import check_product, wanted_name
 from ephemera.xmm.products import Product
@@ -126,7 +126,7 @@ class RawStore:
             "obsid": self.obsid,
             "products": {key: [asdict(file) for file in value] for key, value in self._record.items()},
         }
-        write_text(self.folder / RECORD_NAME, json.dumps(document, indent=1, sort_keys=True) + "\n")
+        write_text(self.folder / RECORD_NAME, json_text(document))
 
 
 def _read_record(path: Path, obsid: str) -> dict[str, tuple[StoredFile, ...]]:
