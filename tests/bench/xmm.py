@@ -72,7 +72,7 @@ def nine(folder: Path) -> list[Row]:
     from ephemera.xmm.bti import window_of
     from ephemera.xmm.cube import subset_cubes
     from ephemera.xmm.cube_store import RunKey
-    from ephemera.xmm.detect import detect
+    from ephemera.xmm.detect import by_chance, detect
     from ephemera.xmm.events import find_bad_times, select_lists, sources_of
     from ephemera.xmm.expectation import expect, grid_footprint, list_mask, widest
     from ephemera.xmm.features import feature_values
@@ -112,6 +112,7 @@ def nine(folder: Path) -> list[Row]:
                 factors = expect(cube, seen, listed, options.expectation)
             with _timed(times, "detection"):
                 found = detect(cube, factors, options.detect)
+                by_chance(factors, options.detect)
             one = Run(key, subset, cube, factors, found.cells, found.reason)
             with _timed(times, "regions"):
                 regions = find(one, obsid, options.regions)

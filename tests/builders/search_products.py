@@ -23,7 +23,7 @@ from ephemera.xmm.expected_counts import Expectation, build_expectation
 from ephemera.xmm.frames import Frames
 from ephemera.xmm.light_curve_files import write_light_curves
 from ephemera.xmm.light_curves import region_light_curves
-from ephemera.xmm.observation import Band, Events, Subset, run_id
+from ephemera.xmm.observation import Band, Camera, Events, Subset, run_id
 from ephemera.xmm.outcomes import Outcome
 from ephemera.xmm.positions import positions
 from ephemera.xmm.region_columns import ALERTS, ON_DETECTORS, REGIONS
@@ -144,7 +144,7 @@ def _expectation(cube: SparseCube) -> Expectation | str:
 def _add_regions(columns: dict, found: Found, cube: SparseCube, expectation: Expectation, band: Band):
     regions = find_regions(found.kept, cube, OBSID, 0)
     where = positions(regions, found.kept, cube, expectation, None, 10.0, 0.0)
-    curves = region_light_curves(cube, expectation, regions, mjdref=50814.0)
+    curves = region_light_curves(cube, expectation, regions, header=header_of(Camera.PN))
     raw = {"frac_one_raw_pixel": np.full(len(regions), np.nan), "raw_pixel": np.full(len(regions), None)}
     raw |= {name: np.full(len(regions), np.nan) for name in ON_DETECTORS}
     columns["regions"].append(region_table(regions, where | raw, curves))

@@ -127,17 +127,21 @@ class Cube(Section):
                 message = f"frame lengths are whole milliseconds, {value} s is not"
                 raise ValueError(message)
         if len(set(values)) != len(values):
-            message = "a frame length is named twice"
+            message = "each frame length once"
             raise ValueError(message)
         return values
 
     @field_validator("bands_kev")
     @classmethod
     def _ordered_bands(cls, values: list[list[float]]) -> list[list[float]]:
-        for low, high in values:
-            if not low < high <= 12.0:
+        whole_ev = [(round(1000 * low), round(1000 * high)) for low, high in values]
+        for (low, high), (first, last) in zip(values, whole_ev, strict=True):
+            if not (first < last and high <= 12.0):
                 message = f"a band is [low, high] with 0.2 <= low < high <= 12 keV, got [{low}, {high}]"
                 raise ValueError(message)
+        if len(set(whole_ev)) != len(values):
+            message = "each band once (edges count to the eV)"
+            raise ValueError(message)
         return values
 
 

@@ -135,7 +135,7 @@ def read_pipeline_curve(path: str | os.PathLike[str]) -> FlareCurve:
 
     Bins are TIME +- TIMEDEL / 2; bins without exposure (FRACEXP = 0) or without a rate were not
     exposed, nor was the time between bins. Raises ListRejected (`bad_file`, `bad_columns`,
-    `bad_keywords`) for a file that is not such a product.
+    `bad_keywords`, `no_events` without bins) for a file that is not such a product.
     """
     columns: dict[str, FloatArray] = {}
     width = cut = None
@@ -155,6 +155,8 @@ def read_pipeline_curve(path: str | os.PathLike[str]) -> FlareCurve:
     if cut is None or width is None or not width > 0:
         raise ListRejected(Outcome.BAD_KEYWORDS, "missing or unreadable: BGOPTCUT or TIMEDEL")
     known = np.isfinite(columns["TIME"])
+    if not known.any():
+        raise ListRejected(Outcome.NO_EVENTS, "the table RATE has no bin with a time")
     time, rate = columns["TIME"][known], columns["RATE"][known]
     exposed = columns.get("FRACEXP", np.ones(len(known)))[known] * width
     return _curve_of_bins(time, width, np.where(exposed > 0, rate, np.nan), exposed, cut)
@@ -168,8 +170,8 @@ def window_of(dt: float, fixed: float | None) -> float:
 def bad_time_columns(bad: BadTime, header: ListHeader) -> dict[str, FloatArray]:
     """Columns of the bad time product: start, stop (s), start_mjd, stop_mjd, mean_rate, threshold (ct/s).
 
-    Rate and threshold are
-    means over the exposed seconds of the interval, of the curve that has most of it.
+    Dates are in the time scale of the list (TT). Rate and threshold are means over the exposed seconds of the
+    interval, of the curve that has most of it.
     """
     start, stop = bad.intervals[:, 0], bad.intervals[:, 1]
     means = [[_mean_over(curve, interval) for curve in bad.curves] for interval in bad.intervals]

@@ -28,7 +28,6 @@ from ephemera.sky.coverage import (
     union,
 )
 from ephemera.sky.regions import circles
-from ephemera.sky.tan import Plane
 from ephemera.tables import read, write
 from ephemera.xmm.bad_candidates import candidates
 from ephemera.xmm.bti import bad_time_columns
@@ -126,11 +125,11 @@ def footprints(
             expectation = read_expectation(path, key)
             if key.grid or isinstance(expectation, tuple):
                 continue
-            header = subsets[key.subset].headers[0]
+            header = subsets[key.subset].header
             seen = expectation.footprint
             name = bytes([key.subset]) + seen.tobytes()
             if name not in mocs:
-                plane = Plane(header.reference_ra, header.reference_dec)
+                plane = header.plane
                 units = round(subsets[key.subset].pixel_arcsec(size_arcsec) / UNIT_ARCSEC)
                 mocs[name] = footprint_moc(seen, units, plane, order=order)
             exposure = float(expectation.exposed.mean(axis=0).sum() * key.dt)

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ephemera.xmm.cells import Cells
-from ephemera.xmm.observation import BoolArray, FloatArray, IntArray
+from ephemera.xmm.observation import FloatArray, IntArray
 from ephemera.xmm.sparse_cube import SparseCube
 
 #: Neighbours are the frames up to this far before and after.
@@ -45,25 +45,21 @@ class Reason(enum.IntEnum):
     PARTIAL_EXPOSURES = 2
 
 
-def clean_up(cells: Cells, cube: SparseCube) -> tuple[BoolArray, npt.NDArray[np.int8]]:
-    """Which cells are kept, and the `Reason` of each as int8; both as long as `cells`.
+def clean_up(cells: Cells, cube: SparseCube) -> npt.NDArray[np.int8]:
+    """The `Reason` of each cell, as int8.
 
     `cube` is the cube in which the cells were found. The verdict on a cell does not depend on other cells.
     """
     reason = np.zeros(len(cells), dtype=np.int8)
-    if len(cells) == 0:
-        return np.ones(0, dtype=np.bool_), reason
-    running = np.zeros(len(cube.counts) + 1, dtype=np.int64)
-    np.cumsum(cube.counts, out=running[1:])
-    edges = np.arange(cube.frames.n_frames + 1, dtype=np.int64) * cube.grid.n**2
-    totals = np.diff(running[np.searchsorted(cube.keys, edges)])
+    running = np.concatenate(([0], np.cumsum(cube.counts, dtype=np.int64)))
+    totals = cube.frame_totals()
     for start in range(0, len(cells), CHUNK):
         part = slice(start, start + CHUNK)
         reason[part] = _reasons(cells.take(part), cube, running, totals)
-    return reason == Reason.KEPT, reason
+    return reason
 
 
-def _reasons(cells: Cells, cube: SparseCube, running: IntArray, totals: IntArray) -> npt.NDArray[np.int8]:
+def _reasons(cells: Cells, cube: SparseCube, running: IntArray, totals: FloatArray) -> npt.NDArray[np.int8]:
     """The `Reason` of each cell."""
     n_frames = cube.frames.n_frames
     frames = cells.frame[:, None] + np.arange(-REACH, REACH + 1)

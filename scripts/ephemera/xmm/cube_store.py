@@ -12,7 +12,7 @@ import h5py
 from ephemera.cubes import groups, write_array, write_attributes
 from ephemera.xmm.frames import Frames
 from ephemera.xmm.grid import PixelGrid
-from ephemera.xmm.observation import Band
+from ephemera.xmm.observation import Band, seconds_text
 from ephemera.xmm.sparse_cube import SparseCube
 
 
@@ -33,7 +33,7 @@ class RunKey:
     @property
     def frames_path(self) -> str:
         """Group that holds what the bands of a run share."""
-        return f"subset_{self.subset}/grid_{self.grid}/dt_{self.dt:g}"
+        return f"subset_{self.subset}/grid_{self.grid}/dt_{seconds_text(self.dt)}"
 
 
 def write_frames(group: Any, frames: Frames) -> None:

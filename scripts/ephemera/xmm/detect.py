@@ -23,14 +23,14 @@ from ephemera.xmm.clean_up import Reason, clean_up
 from ephemera.xmm.connected_regions import label_regions
 from ephemera.xmm.cube_store import RunKey, read_cubes, run_keys
 from ephemera.xmm.events_store import read_subsets
-from ephemera.xmm.expectation import NoBackground, expect
+from ephemera.xmm.expectation import expect
 from ephemera.xmm.expectation_store import read_expectation, read_list_mask, write_expectation
 from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.expected_false import expected_false
 from ephemera.xmm.observation import Band, IntArray, Subset, run_id
 from ephemera.xmm.outcomes import Caution, Outcome
 from ephemera.xmm.run_columns import RUNS, SIGNIFICANT_CELLS
-from ephemera.xmm.significant_cells import second_pass, significant_cells
+from ephemera.xmm.significant_cells import region_cells, significant_cells
 from ephemera.xmm.sparse_cube import SparseCube
 
 if TYPE_CHECKING:
@@ -43,11 +43,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Found:
-    """Significant cells of one run: all of them, the clean-up's verdict on each, what chance gives."""
+    """Significant cells of one run: all of them, and the clean-up's verdict on each."""
 
     cells: Cells
     reason: npt.NDArray[np.int8]
-    n_false_expected: float
 
     @property
     def kept(self) -> Cells:
@@ -56,31 +55,24 @@ class Found:
 
 
 def detect(
-    cube: SparseCube,
-    expectation: Expectation,
-    settings: DetectSettings,
-    *,
-    subset: Subset | None = None,
-    count_false: bool = True,
+    cube: SparseCube, expectation: Expectation, settings: DetectSettings, subset: Subset | None = None
 ) -> Found:
-    """Search one run as the options ask for; without `count_false` what chance gives is NaN.
+    """Search one run as the options ask for.
 
-    `subset` has the events, from which the published detector of 2020 works. Only Bayes factors say what
-    chance gives.
+    `subset` has the events, from which the published detector of 2020 works.
     """
-    if settings.detector != "bayes":
+    if settings.detector == "bayes":
+        cells = significant_cells(
+            cube,
+            expectation,
+            limits(settings.threshold_sigma),
+            n_min=settings.n_min,
+            mu_floor=settings.mu_floor,
+            gauss_above_1000=settings.gauss_above_1000,
+        )
+    else:
         cells = older_cells(cube, expectation, settings, subset)
-        return _judged(cube, expectation, cells, settings, count_false=False)
-    found_limits = limits(settings.threshold_sigma)
-    cells = significant_cells(
-        cube,
-        expectation,
-        found_limits,
-        n_min=settings.n_min,
-        mu_floor=settings.mu_floor,
-        gauss_above_1000=settings.gauss_above_1000,
-    )
-    return _judged(cube, expectation, cells, settings, count_false=count_false)
+    return Found(cells, clean_up(cells, cube) if settings.clean_up else np.zeros(len(cells), np.int8))
 
 
 def older_cells(
@@ -98,51 +90,39 @@ def older_cells(
     return published_cells(subset, cube, expectation)
 
 
-def _judged(
-    cube: SparseCube,
-    expectation: Expectation,
-    cells: Cells,
-    settings: DetectSettings,
-    *,
-    count_false: bool,
-) -> Found:
-    reason = clean_up(cells, cube)[1] if settings.clean_up else np.zeros(len(cells), np.int8)
-    if not count_false:
-        return Found(cells, reason, np.nan)
-    false = expected_false(
-        cube, expectation, limits(settings.threshold_sigma), n_min=settings.n_min, mu_floor=settings.mu_floor
+def by_chance(expectation: Expectation, settings: DetectSettings) -> float | None:
+    """Number of cells that chance alone gives; None for the older detectors, which do not say."""
+    if settings.detector != "bayes":
+        return None
+    return expected_false(
+        expectation, settings.threshold_sigma, n_min=settings.n_min, mu_floor=settings.mu_floor
     )
-    return Found(cells, reason, false)
 
 
 def detect_again(
     cube: SparseCube,
     first: Found,
     settings: DetectSettings,
-    rebuild: Callable[[IntArray], Expectation],
-    *,
-    count_false: bool = True,
-) -> tuple[Expectation, Found]:
-    """Second pass as the options ask for: the expectation without what was found first, and what it shows."""
-    labels = label_regions(first.kept, cube.grid.n)
-    expectation, cells = second_pass(
-        cube,
-        first.kept,
-        labels,
-        limits(settings.threshold_sigma),
-        rebuild,
-        n_min=settings.n_min,
-        mu_floor=settings.mu_floor,
-        gauss_above_1000=settings.gauss_above_1000,
-    )
-    return expectation, _judged(cube, expectation, cells, settings, count_false=count_false)
+    rebuild: Callable[[IntArray], Expectation | tuple[Outcome, str]],
+) -> tuple[Expectation, Found] | str:
+    """Second pass: the expectation without what was found first, and what it shows; or why there is none.
+
+    A burst raises the images from which the expectation is made and so hides itself, and an eclipse lowers
+    them; both make the rest of their pixels look wrong. `rebuild` makes the expectation without the cells of
+    the regions in their significant frames, given their keys (see `region_cells`; empty cells are among
+    them).
+    """
+    side = cube.grid.n
+    expectation = rebuild(region_cells(first.kept, label_regions(first.kept, side), side))
+    if isinstance(expectation, tuple):
+        return f"no second pass: {expectation[1]}"
+    return expectation, detect(cube, expectation, settings)
 
 
 def run_row(key: RunKey, obsid: str, subset: Subset, cube: SparseCube, cautions: list[str]) -> dict[str, Any]:
     """Columns of the table of runs that do not depend on what was found."""
     frames = cube.frames
     low, high = key.band.kev
-    headers = sorted(subset.headers, key=lambda header: header.camera)
     n_events = int(cube.counts.sum())
     return {
         "runid": run_id(obsid, key.subset, key.dt, key.band),
@@ -153,9 +133,7 @@ def run_row(key: RunKey, obsid: str, subset: Subset, cube: SparseCube, cautions:
         "e_min": low,
         "e_max": high,
         "cautions": " ".join(cautions + [Caution.ALL_BTI.value] * bool(frames.bti[frames.usable].all())),
-        "cameras": " ".join(header.camera_name for header in headers),
-        "submode": " ".join(header.submode for header in headers),
-        "filter": " ".join(header.filter for header in headers),
+        **subset.in_words,
         "t_start": frames.t0,
         "t_stop": frames.t1,
         "n_frames": frames.n_frames,
@@ -179,12 +157,14 @@ def too_short_row(key: RunKey, obsid: str, subset: Subset) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def found_row(expectation: Expectation, found: Found, settings: DetectSettings) -> dict[str, Any]:
-    """Columns of the table of runs that say what was found."""
+def found_row(
+    expectation: Expectation, found: Found, settings: DetectSettings, detail: str = ""
+) -> dict[str, Any]:
+    """Columns of the table of runs that say what was found, and what there is to say about it."""
     kept = found.kept
     return {
         "outcome": (Outcome.OK if len(kept) else Outcome.OK_NO_REGIONS).value,
-        "detail": "",
+        "detail": detail,
         "n_cells": int(expectation.footprint.sum()) * int((expectation.frame_class >= 0).sum()),
         "n_pixels": int(expectation.footprint.sum()),
         "n_masked": int(expectation.mask.sum()),
@@ -193,7 +173,7 @@ def found_row(expectation: Expectation, found: Found, settings: DetectSettings) 
         "n_peaks": int(kept.is_peak.sum()),
         "n_eclipses": int(kept.is_eclipse.sum()),
         "n_rejected": len(found.cells) - len(kept),
-        "n_false_expected": None if np.isnan(found.n_false_expected) else found.n_false_expected,
+        "n_false_expected": by_chance(expectation, settings),
     }
 
 
@@ -216,14 +196,17 @@ def main(job: Job) -> None:
             if isinstance(expectation, tuple):
                 rows.append(row | {"outcome": expectation[0].value, "detail": expectation[1]})
                 continue
-            found = detect(cube, expectation, settings, subset=subsets[key.subset])
+            found, detail = detect(cube, expectation, settings, subsets[key.subset]), ""
             if settings.second_pass and len(found.kept):
-                rebuild = _rebuilder(job, key, cube, subsets[key.subset])
-                expectation, found = detect_again(cube, found, settings, rebuild)
-                write_expectation(handle, key, expectation)
-            rows.append(row | found_row(expectation, found, settings))
+                again = detect_again(cube, found, settings, _rebuilder(job, key, cube, subsets[key.subset]))
+                if isinstance(again, str):
+                    detail = again
+                else:
+                    expectation, found = again
+                    write_expectation(handle, key, expectation)
+            rows.append(row | found_row(expectation, found, settings, detail))
             parts.append(_cell_columns(key, found))
-            log.info("%s: %d cells, %.2f by chance", key.path, len(found.kept), found.n_false_expected)
+            log.info("%s: %d cells kept. %s", key.path, len(found.kept), detail)
     for number, dt in read_json(job.input.cube, "too_short"):
         bands = [Band.from_kev(*band) for band in job.settings.bands_kev]
         rows += [too_short_row(RunKey(number, 0, dt, band), obsid, subsets[number]) for band in bands]
@@ -235,18 +218,14 @@ def main(job: Job) -> None:
     write({n: [row.get(n) for row in rows] for n in RUNS.names}, RUNS, job.output.runs)
 
 
-def _rebuilder(job: Job, key: RunKey, cube: SparseCube, subset: Subset) -> Callable[[IntArray], Expectation]:
+def _rebuilder(
+    job: Job, key: RunKey, cube: SparseCube, subset: Subset
+) -> Callable[[IntArray], Expectation | tuple[Outcome, str]]:
     """Makes the expectation of a run anew without some cells."""
     settings: ExpectationSettings = job.settings.expectation
     seen, listed = read_list_mask(job.input.expectation, key.subset, key.grid)
-
-    def rebuild(keys: IntArray) -> Expectation:
-        found = expect(cube, seen, listed, settings, span=job.settings.span, subset=subset, drop_cells=keys)
-        if isinstance(found, tuple):
-            raise NoBackground(found[1])
-        return found
-
-    return rebuild
+    span = job.settings.span
+    return lambda keys: expect(cube, seen, listed, settings, span=span, subset=subset, drop_cells=keys)
 
 
 def _cell_columns(key: RunKey, found: Found) -> dict[str, npt.NDArray[Any]]:

@@ -137,7 +137,7 @@ def find_bad_times(
     """
     method = "none" if settings.bti == "fbktsr" and not curves else settings.bti
     limits = thresholds(settings.bti_threshold_ct_s)
-    telescope = subset.headers[0].telescope
+    telescope = subset.header.telescope
     if telescope is not None:
         return _mission_bad_times(subset, telescope, windows(time_bins, settings.bti_window_s), settings.bti)
     return {
@@ -168,17 +168,18 @@ def sources_of(obsid: str, paths: Sequence[Path]) -> tuple[SourceList, list[Outc
 
 
 def flare_curves(obsid: str, paths: Sequence[Path]) -> tuple[list[FlareCurve], list[OutcomeRow]]:
-    """Flare curves of the pipeline that can be read."""
+    """Flare curves of the pipeline that can be read; without any, a caution."""
     curves, rows = [], []
     for path in paths:
         try:
             curves.append(read_pipeline_curve(path))
-        except (ListRejected, OSError) as error:
+        except ListRejected as rejected:
+            rows.append(rejected.row(obsid, path.name))
+        except OSError as error:
             rows.append(OutcomeRow(obsid, path.name, "", Outcome.BAD_FILE, str(error)))
     if not curves:
-        rows.append(
-            OutcomeRow(obsid, "", "", Outcome.BAD_FILE, "no flare curve FBKTSR: no time is called bad")
-        )
+        detail = "no flare curve, so no time is called bad; name FBKTSR in xmm.download.optional_products"
+        rows.append(OutcomeRow(obsid, "", "", Caution.NO_FLARE_CURVE, detail))
     return curves, rows
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ephemera.cubes import groups, write_array, write_attributes
 from ephemera.xmm.bti import BadTime, FlareCurve
-from ephemera.xmm.observation import Camera, Events, ListHeader, Subset, Telescope
+from ephemera.xmm.observation import Camera, Events, ListHeader, Subset, Telescope, seconds_text
 from ephemera.xmm.source_mask import SourceList
 
 #: Fields of a header that are no attributes of its group.
@@ -87,7 +87,7 @@ def read_subsets(path: Path, *, with_events: bool = True) -> list[Subset]:
 def write_bad_times(group: Any, bad: Mapping[float, BadTime]) -> None:
     """Write the bad times of a subset, one group for each window length (s) of the flare curve."""
     for window, times in bad.items():
-        inside = group.create_group(f"bad_time_{window:g}")
+        inside = group.create_group(f"bad_time_{seconds_text(window)}")
         write_array(inside, "intervals", times.intervals, ["bad_interval", "edge"], unit="s")
         for number, curve in enumerate(times.curves):
             curve_group = inside.create_group(f"curve_{number}")

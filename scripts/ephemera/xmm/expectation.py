@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Expectation", "NoBackground", "background_template", "build_expectation", "expect", "list_mask"]
+#: Names that notebooks find here, wherever they are defined.
+__all__ = ["Expectation", "background_template", "build_expectation", "expect", "list_mask"]
 
 
 def grid_footprint(cubes: Iterable[SparseCube]) -> BoolArray:
@@ -115,7 +116,7 @@ def main(job: Job) -> None:
         for (number, grid), run in groupby(keys, key=lambda key: (key.subset, key.grid)):
             here = list(run)
             seen = grid_footprint(read_cubes(job.input.cube, widest(here)))
-            header = subsets[number].headers[0]
+            header = subsets[number].header
             listed: BoolArray | None = None
             for key, cube in zip(here, read_cubes(job.input.cube, here), strict=True):
                 if listed is None:

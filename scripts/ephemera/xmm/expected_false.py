@@ -14,10 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ephemera.xmm.bayes import expected_false_alarms
-from ephemera.xmm.bayes_limits import Limits
 from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.observation import FloatArray, IntArray
-from ephemera.xmm.sparse_cube import SparseCube
 
 #: Width in ln of a group of like templates or like background.
 LOG_STEP = 0.005
@@ -30,26 +28,13 @@ EXPOSURE_STEP = 0.005
 BLOCK_PRODUCTS = 1 << 19
 
 
-def expected_false(
-    cube: SparseCube,
-    expectation: Expectation,
-    limits: Limits,
-    *,
-    n_min: int = 2,
-    mu_floor: float = 1e-6,
-) -> float:
-    """Expected number of false peaks and eclipses among all cells of a run that have an expectation.
+def expected_false(expectation: Expectation, sigma: float, *, n_min: int, mu_floor: float) -> float:
+    """Expected number of false peaks and eclipses at `sigma` among all cells that have an expectation.
 
-    `n_min` is the least n of a peak; mu below `mu_floor` is raised to it, as in detection. Raises
-    ValueError when the expectation does not belong to a cube of this shape.
+    `n_min` is the least n of a peak; mu below `mu_floor` is raised to it, as in detection.
     """
-    if len(expectation.frame_class) != cube.frames.n_frames:
-        raise ValueError(
-            f"expectation must have the {cube.frames.n_frames} frames of the cube, "
-            f"got {len(expectation.frame_class)}"
-        )
     mu, weight = mu_histogram(expectation, mu_floor)
-    return float(expected_false_alarms(mu, weight, limits.sigma, n_min=n_min))
+    return expected_false_alarms(mu, weight, sigma, n_min=n_min)
 
 
 @dataclass(frozen=True)

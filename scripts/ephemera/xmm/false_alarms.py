@@ -18,7 +18,6 @@ import numpy as np
 
 from ephemera.seeds import generator
 from ephemera.tables import write
-from ephemera.xmm.bayes_limits import limits
 from ephemera.xmm.bti import FlareCurve
 from ephemera.xmm.completeness_columns import FALSE_ALARMS
 from ephemera.xmm.connected_regions import label_regions
@@ -67,7 +66,7 @@ def drawn_rows(
     for sigma in settings.sigmas:
         at = SimpleNamespace(**{**vars(options.detect), "threshold_sigma": sigma, "detector": "bayes"})
         for drawn in cubes:
-            found = detect(drawn, expectation, at, count_false=False)  # type: ignore[arg-type]
+            found = detect(drawn, expectation, at)  # type: ignore[arg-type]
             cells[sigma] += len(found.cells)
             regions[sigma] += int(label_regions(found.kept, cube.grid.n).max(initial=-1)) + 1
     usable = int((expectation.frame_class >= 0).sum())
@@ -78,7 +77,7 @@ def drawn_rows(
             "n_cells": int(expectation.footprint.sum()) * usable,
             "n_cells_found": cells[sigma], "n_regions_found": regions[sigma],
             "n_false_expected": expected_false(
-                cube, expectation, limits(sigma), n_min=detection.n_min, mu_floor=detection.mu_floor
+                expectation, sigma, n_min=detection.n_min, mu_floor=detection.mu_floor
             ),
         }
         for sigma in settings.sigmas

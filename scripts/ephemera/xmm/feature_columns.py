@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
 from ephemera.tables import Column, TableDeclaration
 from ephemera.xmm.key_columns import OBSID, SUBSET
 
@@ -175,21 +172,3 @@ _FLAGS = (
 FEATURE_COLUMNS: tuple[Column, ...] = (*_KEYS, *_COUNT_STATISTICS, *_TESTS, *_OUTBURST, *_FLAGS)
 
 FEATURES = TableDeclaration("features", "Features and flags, one row per detection.", FEATURE_COLUMNS)
-
-
-def feature_row(*parts: Mapping[str, Any]) -> dict[str, Any]:
-    """One row with every declared column in order, from what `parts` hold; None where nothing does.
-
-    Later parts win. Raises ValueError for a name that is not declared.
-    """
-    merged = dict(_pairs(parts))
-    unknown = sorted(merged.keys() - set(FEATURES.names))
-    if unknown:
-        msg = f"features must be declared columns, not declared: {', '.join(unknown)}"
-        raise ValueError(msg)
-    return {name: merged.get(name) for name in FEATURES.names}
-
-
-def _pairs(parts: tuple[Mapping[str, Any], ...]) -> Iterator[tuple[str, Any]]:
-    for part in parts:
-        yield from part.items()

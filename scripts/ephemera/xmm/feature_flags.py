@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ephemera.sky.sphere import separation_arcsec
 from ephemera.xmm.bad_observations import MANY_REGIONS
 from ephemera.xmm.bayes import thresholds
-from ephemera.xmm.feature_events import CameraShares, RawPixelShare
-from ephemera.xmm.observation import BoolArray, FloatArray
+from ephemera.xmm.feature_events import RawPixelShare
+from ephemera.xmm.observation import BoolArray
 
 #: Frame length (s) and counts below which a detection rests on very few photons.
 SHORT_FRAME_S = 5.0
@@ -26,18 +27,16 @@ def flags(
     values: Mapping[str, Any],
     *,
     n_regions: int,
-    bad_observations: Collection[str] = (),
-    hot_region: bool | None = None,
-    bright_wing: bool | None = None,
-    raw_pixel: RawPixelShare | None = None,
-    cameras: CameraShares | None = None,
+    bad_observations: Collection[str],
+    bright_wing: bool | None,
+    raw_pixel: RawPixelShare,
 ) -> dict[str, bool | None]:
     """Flags of one detection from its features and its circumstances.
 
-    `values` needs obsid, t_bin, n_max, B_peak_log_max and B_eclipse_log_max; `n_regions` is the number of
-    regions in the run; `bad_observations` are obsids to exclude; `hot_region` and `bright_wing` say
-    whether the detection lies in a hot detector region, or within 80 arcsec of a listed source brighter
-    than 1 ct/s. What was not looked at is None: unknown, not good.
+    `values` needs obsid, t_bin, n_max, B_peak_log_max and B_eclipse_log_max, and may have filt_one_camera;
+    `n_regions` is the number of regions in the run; `bad_observations` are obsids to exclude; `bright_wing`
+    says whether the detection lies within 80 arcsec of a listed source brighter than 1 ct/s. What was not
+    looked at is None: unknown, not good. Hot regions of the detectors are known only from many observations.
 
     filt_5sig: log10 B_peak or log10 B_eclipse reaches 5 sigma (13.27883, 12.38049).
     filt_tbin_5_n_l_5: frames of 5 s and at most 4 counts in any.
@@ -51,10 +50,10 @@ def flags(
         "filt_tbin_5_n_l_5": _number(values, "t_bin") == SHORT_FRAME_S and n_max < FEW_COUNTS,
         "filt_g_20_detections": n_regions > MANY_REGIONS,
         "filt_exclude_obsid": values.get("obsid") in bad_observations,
-        "filt_hot_region": hot_region,
+        "filt_hot_region": None,
         "filt_bright_wing": bright_wing,
-        "filt_raw_pixel": raw_pixel.suspect if raw_pixel is not None else None,
-        "filt_one_camera": cameras.one_camera if cameras is not None else values.get("filt_one_camera"),
+        "filt_raw_pixel": raw_pixel.suspect,
+        "filt_one_camera": values.get("filt_one_camera"),
     }
 
 
@@ -77,13 +76,7 @@ def in_bright_wing(
     degrees and ct/s; sources of unknown rate (NaN) count as faint. Returns (k,).
     """
     bright = np.asarray(source_rate, np.float64) > BRIGHT_RATE
-    sources = _directions(np.asarray(source_ra)[bright], np.asarray(source_dec)[bright])
-    chord = np.linalg.norm(_directions(ra, dec)[:, None] - sources, axis=-1)
-    limit = 2.0 * math.sin(0.5 * math.radians(WING_RADIUS_ARCSEC / 3600.0))
-    return np.asarray((chord <= limit).any(axis=1))
-
-
-def _directions(ra: npt.ArrayLike, dec: npt.ArrayLike) -> FloatArray:
-    """Unit vectors (k, 3) of positions in degrees."""
-    a, d = np.radians(np.asarray(ra, np.float64)), np.radians(np.asarray(dec, np.float64))
-    return np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=-1)
+    from_ra, from_dec = (np.asarray(values, np.float64)[bright] for values in (source_ra, source_dec))
+    at_ra, at_dec = (np.asarray(values, np.float64)[:, None] for values in (ra, dec))
+    away = separation_arcsec(at_ra, at_dec, from_ra, from_dec)
+    return np.asarray((away <= WING_RADIUS_ARCSEC).any(axis=1))

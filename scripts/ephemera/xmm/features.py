@@ -15,13 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.sky.sphere import separation_arcsec
 from ephemera.tables import read, write
 from ephemera.xmm.bad_observations import read_bad_observations
 from ephemera.xmm.bayes import thresholds
 from ephemera.xmm.detection_columns import DETECTIONS
 from ephemera.xmm.events_store import read_source_columns, read_subsets
-from ephemera.xmm.feature_events import RawPixelShare, camera_shares, energy_per_count, peak_flux
+from ephemera.xmm.feature_events import (
+    RawPixelShare,
+    camera_shares,
+    energy_per_count,
+    peak_flux,
+    witnesses,
+)
 from ephemera.xmm.feature_flags import flags, in_bright_wing
 from ephemera.xmm.feature_outbursts import (
     ECLIPSE_LEVEL,
@@ -45,7 +50,7 @@ from ephemera.xmm.feature_statistics import (
     reproducible_uniform,
 )
 from ephemera.xmm.light_curve_files import read_light_curves
-from ephemera.xmm.observation import BoolArray, FloatArray, ListHeader
+from ephemera.xmm.observation import FloatArray, ListHeader
 from ephemera.xmm.psf import NOMINAL_PSF
 from ephemera.xmm.region_columns import REGIONS
 from ephemera.xmm.source_mask import SourceList
@@ -56,7 +61,6 @@ if TYPE_CHECKING:
 
     from ephemera.config.xmm import Features as FeatureSettings
     from ephemera.job import Job
-
 
 #: Columns that every light curve has.
 REQUIRED = ("time", "exposure", "bti", "bccd", "n", "mu", "B_peak_log", "B_eclipse_log")
@@ -265,9 +269,10 @@ def _parts(
         values |= hardness(curve, outburst, bands[0], bands[1])
     cameras = _camera_counts(columns, curve)
     if cameras is not None and outburst.sign > 0:
-        counts, expected = split_expectation(curve, outburst, cameras)
-        exposed: BoolArray = cameras.sum(axis=1) > 0
-        shares = camera_shares(counts, expected, exposed)
+        took_part = ~np.isnan(cameras[:, 0])
+        parts = np.where(took_part[:, None], cameras, 0.0)
+        counts, expected = split_expectation(curve, outburst, parts)
+        shares = camera_shares(counts, expected, witnesses(took_part, counts, parts.sum(axis=1) - counts))
         names = ("frac_camera_pn", "frac_camera_m1", "frac_camera_m2")
         values |= dict(zip(names, shares.fraction.tolist(), strict=True))
         values |= {"one_camera_pval": shares.p_value, "filt_one_camera": shares.one_camera}
@@ -285,13 +290,12 @@ def _part_counts(
 
 
 def _camera_counts(columns: Mapping[str, npt.NDArray[Any]], curve: ExposedCurve) -> FloatArray | None:
-    """Counts per exposed frame of the EPIC cameras (3, frames); 0 of one that took no part, None of none."""
-    names = [name for name in CAMERA_COLUMNS if name in columns]
-    made = {name: columns[name] for name in names if not math.isnan(columns[name].sum())}
-    if not made:
+    """Counts per exposed frame of the EPIC cameras (3, frames); NaN of one that took no part, None of none."""
+    nothing = np.full(len(curve), np.nan)
+    parts = [_part_counts(columns, (name,), curve) for name in CAMERA_COLUMNS]
+    if all(part is None for part in parts):
         return None
-    nothing = np.zeros(len(columns["time"]))
-    return _part_counts({name: made.get(name, nothing) for name in CAMERA_COLUMNS}, CAMERA_COLUMNS, curve)
+    return np.stack([nothing if part is None else part[0] for part in parts])
 
 
 def curve_columns(table: pa.Table) -> dict[str, npt.NDArray[Any]]:
@@ -314,12 +318,12 @@ def detection_row(
     """One row of the table of detections from its region, the features of its curve and its surroundings."""
     pixel = RawPixelShare(_real(region["frac_one_raw_pixel"]), region["raw_pixel"])
     ra, dec = region["ra"], region["dec"]
-    off_axis = float(separation_arcsec(ra, dec, header.reference_ra, header.reference_dec)) / 60
+    off_axis = float(header.off_axis_arcmin(ra, dec))
     wing = (
         in_bright_wing([ra], [dec], sources.ra, sources.dec, sources.rate_total) if len(sources) else [None]
     )
     row = dict(region) | dict(values) | {"off_axis": off_axis}
-    if flux and values.get("rate_peak") is not None and region["type"] != "eclipse":
+    if flux and region["type"] != "eclipse" and _rises(values):
         row |= _fluxes(region, values, sources, off_axis)
     if values.get("t_peak") is not None:
         row["mjd_peak"] = header.mjd(values["t_peak"])
@@ -330,6 +334,11 @@ def detection_row(
         bright_wing=wing[0],
         raw_pixel=pixel,
     )
+
+
+def _rises(values: Mapping[str, Any]) -> bool:
+    """Whether a curve has an outburst, and it is one of counts in excess, not of missing ones."""
+    return "rate_peak" in values and values["sigma_max_B_peak"] >= values["sigma_max_B_eclipse"]
 
 
 def _fluxes(
@@ -360,17 +369,13 @@ def main(job: Job) -> None:
     for detid, curve in read_light_curves(job.input.light_curves):
         subset = subsets[regions[detid]["subset"]]
         region = regions[detid] | {"size_arcsec": subset.pixel_arcsec(job.settings.size_arcsec)}
-        headers = sorted(subset.headers, key=lambda header: header.camera)
         values = feature_values(
             curve_columns(curve), detid=detid, t_bin=region["t_bin"], min_gap=settings.min_gap_s
         )
         row = detection_row(
-            region, values, headers[0], sources,
+            region, values, subset.header, sources,
             n_regions=in_run[region["runid"]], bad_observations=bad, flux=settings.flux,
         )  # fmt: skip
-        row["cameras"] = " ".join(header.camera_name for header in headers)
-        row["submode"] = " ".join(header.submode for header in headers)
-        row["filter"] = " ".join(header.filter for header in headers)
-        rows.append(row)
+        rows.append(row | subset.in_words)
     columns = {name: [row.get(name) for row in rows] for name in DETECTIONS.names}
     write(columns, DETECTIONS, job.output.detections)

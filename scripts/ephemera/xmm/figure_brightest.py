@@ -13,10 +13,9 @@ import numpy as np
 from scipy import ndimage
 
 from ephemera.figures.style import figure, plain, save
-from ephemera.sky.tan import Plane
 from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.figure_curves import Curve, light_curve, light_curve_height
-from ephemera.xmm.observation import FloatArray, IntArray
+from ephemera.xmm.observation import FloatArray, IntArray, ListHeader
 from ephemera.xmm.sparse_cube import SparseCube
 
 #: Curves drawn for each subset.
@@ -69,21 +68,20 @@ def draw_brightest(
     name: str,
     cube: SparseCube,
     expectation: Expectation,
-    plane: Plane,
-    start_mjd: float,
-    *,
-    obsid: str,
+    header: ListHeader,
 ) -> None:
     """Draw the light curves of the brightest sources of a run as `bright_<name>_<number>.png`."""
     low, high = cube.band.kev
+    start_mjd = header.mjd(cube.frames.t0)
     for number, source in enumerate(brightest(cube, expectation), start=1):
         curve = source_curve(cube, expectation, source, start_mjd)
         best = int(np.argmax(np.where(curve.known, curve.n, -1)))
         x, y = cube.grid.centre(source.x, "x"), cube.grid.centre(source.y, "y")
-        ra, dec = (float(value) for value in plane.to_sky(x, y))
+        ra, dec = (float(value) for value in header.plane.to_sky(x, y))
         title = (
             f"bright source {number}   RA {ra:.5f} Dec {dec:+.5f} (ICRS)   {source.counts} counts in "
-            f"{len(source.pixels)} pixels\n{plain(obsid, 20)}   {cube.frames.dt:g} s, {low:g}-{high:g} keV"
+            f"{len(source.pixels)} pixels\n{plain(header.obsid, 20)}   {cube.frames.dt:g} s, "
+            f"{low:g}-{high:g} keV"
         )
         with figure(2, height=light_curve_height(curve, best)) as drawn:
             light_curve(drawn, curve, best, title)

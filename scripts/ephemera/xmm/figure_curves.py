@@ -254,7 +254,7 @@ def flare_curves(
         axes.text(0.014, 0.93, note, transform=axes.transAxes, va="top", fontsize="small", zorder=6)
     panels[-1, 0].set_xlim(0, (t1 - t0) / KILO)
     time_axis(panels[-1, 0], start_mjd)
-    figure.supylabel("Rate, 10-12 keV [ct/s]", fontsize="medium", x=0.012)
+    figure.supylabel("Rate of the flaring background [ct/s]", fontsize="medium", x=0.012)
     _legend(figure, panels[:, 0], ncols=6)
 
 

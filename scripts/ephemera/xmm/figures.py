@@ -5,7 +5,7 @@ folder an observation:
 
     image_subset_0.png        counts, source mask, what was found and where
     templates_subset_0.png    what the expectation is made of, and what it leaves
-    flare_curve_subset_0.png  background above 10 keV, its threshold and bad times
+    flare_curve_subset_0.png  flaring background, its threshold and bad times
     light_curve_<detid>.png   the most significant detections
     bright_subset_0_1.png     the brightest sources, for missions without source lists
     images_subset_0.fits      the images of the first two figures with their sky coordinates
@@ -32,7 +32,6 @@ from astropy.wcs import WCS
 from ephemera.cubes import read_json
 from ephemera.figures.style import figure, plain, save
 from ephemera.files import remove, write_text
-from ephemera.sky.tan import Plane
 from ephemera.tables.declaration import TableDeclaration
 from ephemera.tables.formats import read
 from ephemera.xmm.bti import BadTime
@@ -101,24 +100,13 @@ def main_run(keys: Sequence[RunKey]) -> RunKey | None:
 
 def title_of(subset: Subset, key: RunKey | None = None) -> str:
     """Observation, object, date, cameras, and the run if there is one; safe in figures."""
-    header = subset.headers[0]
+    header = subset.header
     parts = [header.obsid, f"subset {subset.number}", plain(header.object_name, 30), header.date_obs[:10]]
     parts.append("+".join(subset.camera_names))
     if key is not None:
         low, high = key.band.kev
         parts.append(f"{key.dt:g} s, {low:g}-{high:g} keV")
     return plain("   ".join(part for part in parts if part), 120)
-
-
-def start_mjd(subset: Subset) -> float:
-    """Date (MJD, TT) of the start of a subset."""
-    header = subset.headers[0]
-    return header.mjd(subset.t0)
-
-
-def plane_of(subset: Subset) -> Plane:
-    """Tangent plane of the coordinates X, Y of a subset."""
-    return Plane(subset.headers[0].reference_ra, subset.headers[0].reference_dec)
 
 
 def boxes_of(detections: Detections, key: RunKey, grids: Mapping[int, PixelGrid]) -> list[Box]:
@@ -191,7 +179,8 @@ def draw_outcomes(folder: Path, obsid: str, rows: Sequence[Row]) -> None:
 def draw_flares(folder: Path, subset: Subset, bad: Mapping[float, BadTime]) -> None:
     """Draw the flare curves of a subset."""
     with figure(2, height=flare_figure_height(bad)) as drawn:
-        flare_curves(drawn, bad, subset.t0, subset.t1, start_mjd(subset), title_of(subset))
+        start = subset.header.mjd(subset.t0)
+        flare_curves(drawn, bad, subset.t0, subset.t1, start, title_of(subset))
         save(drawn, folder / f"flare_curve_subset_{subset.number}.png")
 
 
@@ -199,7 +188,7 @@ def draw_images(
     folder: Path, subset: Subset, key: RunKey, grid: PixelGrid, images: RunImages, boxes: Sequence[Box]
 ) -> None:
     """Draw the images of one run of a subset, and write them as FITS."""
-    plane, name, title = plane_of(subset), f"subset_{subset.number}", title_of(subset, key)
+    plane, name, title = subset.header.plane, f"subset_{subset.number}", title_of(subset, key)
     wcs = WCS(sky_header(grid, plane)).sub(2)
     title += "" if images.explained else "   not searched"
     with figure(2, height=counts_image_height(images)) as drawn:
@@ -214,10 +203,10 @@ def draw_images(
 
 def cards_of(subset: Subset, key: RunKey) -> dict[str, tuple[Any, str]]:
     """Header cards that say what an image was made of."""
-    header, (low, high) = subset.headers[0], key.band.kev
+    header, (low, high) = subset.header, key.band.kev
     return {
         "TELESCOP": (subset.mission.upper(), "mission"),
-        "INSTRUME": ("+".join(subset.camera_names), "EPIC cameras"),
+        "INSTRUME": ("+".join(subset.camera_names), "cameras"),
         "OBS_ID": (header.obsid, "observation"),
         "OBJECT": (plain(header.object_name, 45), "object observed"),
         "DATE-OBS": (plain(header.date_obs, 30), "start of the first list"),
@@ -260,7 +249,7 @@ def draw_closely(folder: Path, job: Job, detections: Detections, subsets: Sequen
     """Draw pixels and frames around the most significant detections, as many as the options ask for."""
     settings = job.settings
     wanted = detections.most_significant(max(settings.max_pixel_curves, settings.max_animations)).tolist()
-    starts = {subset.number: start_mjd(subset) for subset in subsets}
+    headers = {subset.number: subset.header for subset in subsets}
     for number, row in enumerate(wanted):
         d = {name: values[row] for name, values in detections.columns.items()}
         band = Band.from_kev(d["e_min"], d["e_max"])
@@ -274,7 +263,8 @@ def draw_closely(folder: Path, job: Job, detections: Detections, subsets: Sequen
             expectation = expectation_of(job, key)
             assert not isinstance(expectation, tuple)
             with figure(2, height=0.95 + 0.85 * (view[3] - view[1])) as drawn:
-                pixel_curves(drawn, cube, expectation, view, best, title, starts[key.subset])
+                start = headers[key.subset].mjd(cube.frames.t0)
+                pixel_curves(drawn, cube, expectation, view, best, title, start)
                 save(drawn, folder / f"pixels_{d['detid']}.png")
         if number < settings.max_animations:
             write_animation(animation_frames(cube, box, best[2], title), folder / f"frames_{d['detid']}.gif")
@@ -285,8 +275,7 @@ def draw_bright_sources(folder: Path, job: Job, subset: Subset, key: RunKey, cub
     expectation = expectation_of(job, key)
     if subset.mission != XMM and not isinstance(expectation, tuple):
         name = f"subset_{subset.number}"
-        place = (plane_of(subset), start_mjd(subset))
-        draw_brightest(folder, name, cube, expectation, *place, obsid=subset.headers[0].obsid)
+        draw_brightest(folder, name, cube, expectation, subset.header)
 
 
 def columns_of(path: Path, declaration: TableDeclaration) -> dict[str, npt.NDArray[Any]]:
@@ -339,7 +328,7 @@ def main(job: Job) -> None:
             draw_images(folder, subset, key, cube.grid, images_of(job, key, cube), boxes)
     draw_light_curves(folder, job, detections, {subset.number: subset.t1 for subset in subsets})
     draw_closely(folder, job, detections, subsets)
-    planes = {subset.number: plane_of(subset) for subset in subsets}
+    planes = {subset.number: subset.header.plane for subset in subsets}
     write_text(folder / "regions.reg", region_file(detections, planes, grids))
     if any(outcome != Outcome.OK.value for _, outcome, _ in rows):
         draw_outcomes(folder, job.wildcards.obsid, rows)

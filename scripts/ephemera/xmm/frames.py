@@ -105,7 +105,7 @@ def make_frames(
     it too, because what fails in one frame may begin in the one before; with `gti_only` if it is bti.
     """
     edges = regular_edges(subset.t0, subset.t1, dt)
-    seconds = [_seconds(subset, header, edges) for header in _by_camera(subset)]
+    seconds = [_seconds(subset, header, edges) for header in subset.headers]
     # Nine digits are more than times in double precision have, and make full exposure exactly 1.
     fraction = np.round(np.array([s.mean(axis=0) for s in seconds]) / dt, 9)
     bti = bad_frames(bad_intervals, any_exposure(subset), edges, bti_min_overlap)
@@ -145,10 +145,6 @@ def classes(frames: Frames, span: Span = "common") -> npt.NDArray[np.int8]:
     return result
 
 
-def _by_camera(subset: Subset) -> list[ListHeader]:
-    return sorted(subset.headers, key=lambda header: header.camera)
-
-
 def _seconds(subset: Subset, header: ListHeader, edges: FloatArray) -> FloatArray:
     """Exposed seconds (n_ccd, n) in each frame; without good times, also silent times do not count."""
     seconds = exposed_seconds(header, edges)
@@ -167,15 +163,14 @@ def _counts_needed(subset: Subset, edges: FloatArray, bti: BoolArray) -> list[np
     """
     n = len(edges) - 1
     events = subset.events
-    headers = _by_camera(subset)
-    everywhere = not all(header.has_good_time for header in headers)
+    everywhere = not all(header.has_good_time for header in subset.headers)
     first = np.searchsorted(events.time, edges[:-1])
     held = np.diff(first, append=len(events))
     wanted = np.ones(n, bool) if everywhere else bti
     frame = np.repeat(np.arange(n), np.where(wanted, held, 0))
     chosen = slice(None) if wanted.all() else np.repeat(wanted, held)
     ccd, camera = events.ccd[chosen], events.camera[chosen]
-    return [partial_ccd.counts_by_ccd(frame[camera == h.camera], ccd[camera == h.camera], n) for h in headers]
+    return [partial_ccd.counts_by_ccd(frame[camera == c], ccd[camera == c], n) for c in subset.cameras]
 
 
 def _silent_cameras(subset: Subset, counts: list[npt.NDArray[np.int64]]) -> dict[int, BoolArray]:
@@ -183,7 +178,7 @@ def _silent_cameras(subset: Subset, counts: list[npt.NDArray[np.int64]]) -> dict
     totals = np.array([c.sum(axis=1) for c in counts])
     return {
         k: partial_ccd.frames_with_silent_camera(totals[k], totals.sum(axis=0) - totals[k])
-        for k, header in enumerate(_by_camera(subset))
+        for k, header in enumerate(subset.headers)
         if not header.has_good_time
     }
 
@@ -197,7 +192,7 @@ def _partial(
 ) -> BoolArray:
     """Frames in which a part of any camera was off."""
     partial = np.zeros(len(edges) - 1, bool)
-    for header, own_seconds, own_counts in zip(_by_camera(subset), seconds, counts, strict=True):
+    for header, own_seconds, own_counts in zip(subset.headers, seconds, counts, strict=True):
         if header.has_good_time:
             partial |= partial_ccd.frames_without_ccd(header, own_seconds, edges)
         else:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ephemera.seeds import generator
-from ephemera.sky.sphere import separation_arcsec
 from ephemera.tables import write
 from ephemera.xmm.bti import FlareCurve
 from ephemera.xmm.connected_regions import Columns
@@ -99,7 +98,7 @@ def inject(
     """
     places = places_of(events) if places is None else places
     psf = psf_of(events) if psf is None else psf
-    obsid = events.headers[0].obsid
+    obsid = events.header.obsid
     parts = [
         _one(events, item, places, psf, generator(seed, obsid, trial, number))
         for number, item in enumerate(truth)
@@ -117,7 +116,7 @@ def inject(
 
 def psf_of(subset: Subset) -> Profile:
     """Profile of the telescope of a subset; that of another mission is the one on its axis."""
-    telescope = subset.headers[0].telescope
+    telescope = subset.header.telescope
     return NOMINAL_PSF if telescope is None else Gaussian(telescope.psf_sigma_arcsec)
 
 
@@ -316,9 +315,7 @@ def main(job: Job) -> None:
             states[subset.number] = Trials.of(subset, sources, curves, options)
         truth, found = states[subset.number].run(trial, options.seed)
         key = {"obsid": obsid, "subset": subset.number, "trial": trial}
-        header = subset.headers[0]
-        centre = (header.reference_ra, header.reference_dec)
-        named = truth | {"off_axis": separation_arcsec(truth["ra"], truth["dec"], *centre) / 60}
+        named = truth | {"off_axis": subset.header.off_axis_arcmin(truth["ra"], truth["dec"])}
         truths += [
             key | {"spectrum": spectrum} | {name: values[k] for name, values in named.items()}
             for k in range(len(truth["id"]))

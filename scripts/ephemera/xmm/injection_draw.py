@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ephemera.seeds import generator
-from ephemera.sky import tan
 from ephemera.xmm.detection_curve import fit_curve
 from ephemera.xmm.exposure import any_exposure
 from ephemera.xmm.grid import PixelGrid
@@ -80,15 +79,15 @@ def draw(
     subset: Subset, settings: InjectSettings, trial: int, seed: int, sampling: Sampling
 ) -> list[tuple[Injection, bool]]:
     """What is injected in one trial, each with whether its fluence was drawn adaptively."""
-    header = subset.headers[0]
+    header = subset.header
     rng = generator(seed, header.obsid, "truth", trial)
     _, spectrum = spectrum_of(settings)
     exposed = any_exposure(subset)
     drawn: list[tuple[Injection, bool]] = []
     for x, y in _places(subset, settings, rng):
-        ra, dec = tan.to_sky(np.array([x]), np.array([y]), header.reference_ra, header.reference_dec)
+        ra, dec = header.plane.to_sky(x, y)
         t_peak = _exposed_time(exposed, rng)
-        where = {"ra": float(ra[0]), "dec": float(dec[0]), "t_peak": t_peak, "spectrum": spectrum}
+        where = {"ra": float(ra), "dec": float(dec), "t_peak": t_peak, "spectrum": spectrum}
         if rng.random() < settings.eclipse_share:
             duration = _even_in_ln(rng, settings.eclipse_duration_s)
             rate, depth = _even_in_ln(rng, settings.eclipse_rate_ct_s), float(rng.random())

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ephemera.sky import tan
 from ephemera.sky.sphere import separation_arcsec
 from ephemera.xmm.cube_store import RunKey
 from ephemera.xmm.features import feature_values
@@ -26,9 +25,8 @@ EXCESS = ("counts_excess_q16", "counts_excess_q50", "counts_excess_q84")
 
 def plane_position(subset: Subset, ra: float, dec: float) -> tuple[float, float]:
     """Sky coordinates X, Y of a position in degrees."""
-    header = subset.headers[0]
-    x, y = tan.to_plane(np.array([ra]), np.array([dec]), header.reference_ra, header.reference_dec)
-    return float(x[0]), float(y[0])
+    x, y = subset.header.plane.to_plane(ra, dec)
+    return float(x), float(y)
 
 
 def matching(found: FoundRegions, item: Injection, radius_arcsec: float) -> IntArray:

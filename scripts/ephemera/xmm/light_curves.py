@@ -30,13 +30,12 @@ from ephemera.xmm.connected_regions import Columns, Regions
 from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.frames import Frames, base_frame
 from ephemera.xmm.grid import PixelGrid
-from ephemera.xmm.observation import Band, BoolArray, Camera, FloatArray, IntArray, Subset
+from ephemera.xmm.observation import Band, BoolArray, Camera, FloatArray, IntArray, ListHeader, Subset
 from ephemera.xmm.sparse_cube import SparseCube
 
 Area = Literal["bbox", "pixels"]
 Counts = npt.NDArray[np.int32]
 
-SECONDS_PER_DAY = 86400.0
 #: Column of the counts of each camera.
 CAMERA_COLUMNS: Mapping[Camera, str] = {Camera.PN: "n_pn", Camera.M1: "n_m1", Camera.M2: "n_m2"}
 #: Optional columns, null where they were not made.
@@ -111,8 +110,7 @@ def region_light_curves(
     expectation: Expectation,
     regions: Regions,
     *,
-    mjdref: float,
-    timezero: float = 0.0,
+    header: ListHeader,
     area: Area = "bbox",
     mu_floor: float = 1e-6,
     soft: SparseCube | None = None,
@@ -121,9 +119,9 @@ def region_light_curves(
 ) -> LightCurves:
     """Curves of all regions of one run.
 
-    `mjdref` (MJD) and `timezero` (s) turn times into dates: MJD = mjdref + (timezero + time)/86400.
-    mu below `mu_floor` is raised to it. For the run of the full band, `soft` and `hard` (cubes of the same
-    grid and frames) give the counts of the two bands, and `subset` those of each camera that it has.
+    `header` has the clock by which times become dates. mu below `mu_floor` is raised to it. For the
+    run of the full band, `soft` and `hard` (cubes of the same grid and frames) give the counts of the two
+    bands, and `subset` those of each camera that it has.
 
     Raises ValueError when `area` is unknown, or a cube or the expectation differs in grid or frames.
     """
@@ -143,7 +141,7 @@ def region_light_curves(
     return LightCurves(
         detid=np.asarray(regions["detid"], dtype=object),
         time=edges[:-1],
-        time_mjd=mjdref + (timezero + (edges[:-1] + edges[1:]) / 2) / SECONDS_PER_DAY,
+        time_mjd=header.mjd((edges[:-1] + edges[1:]) / 2),
         exposure=np.where(frames.bccd, 0.0, frames.exposed * frames.dt),
         bti=frames.bti,
         bccd=frames.bccd,

@@ -15,6 +15,10 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from ephemera.sky.sphere import separation_arcsec
+from ephemera.sky.tan import REFERENCE_PIXEL as TAN_REFERENCE_PIXEL
+from ephemera.sky.tan import Plane
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -23,7 +27,7 @@ Time = TypeVar("Time", float, FloatArray)
 #: Name of the mission whose lists need no entry in the table of missions.
 XMM = "xmm"
 #: Reference pixel of the sky coordinates X, Y (FITS convention, first pixel is 1).
-REFERENCE_PIXEL = 25921.0
+REFERENCE_PIXEL = TAN_REFERENCE_PIXEL
 #: Largest value of X and Y; the smallest is 1.
 SKY_SIZE = 51840
 #: Size of one unit of X or Y, in arcsec.
@@ -53,6 +57,7 @@ OTHER_CAMERAS = (Camera.C1, Camera.C2, Camera.C3, Camera.C4)
 
 #: INSTRUME keyword of each camera.
 INSTRUMENTS: Mapping[str, Camera] = {"EPN": Camera.PN, "EMOS1": Camera.M1, "EMOS2": Camera.M2}
+INSTRUME: Mapping[Camera, str] = {camera: name for name, camera in INSTRUMENTS.items()}
 
 
 @dataclass(frozen=True)
@@ -179,6 +184,15 @@ class ListHeader:
         """Whether the file carries good time intervals."""
         return bool(self.good_time)
 
+    @property
+    def plane(self) -> Plane:
+        """Tangent plane of the sky coordinates X, Y."""
+        return Plane(self.reference_ra, self.reference_dec)
+
+    def off_axis_arcmin(self, ra: npt.ArrayLike, dec: npt.ArrayLike) -> FloatArray:
+        """Angles of positions (degrees) from the reference position, arcmin."""
+        return separation_arcsec(ra, dec, self.reference_ra, self.reference_dec) / 60
+
 
 @dataclass(frozen=True)
 class EventList:
@@ -192,7 +206,8 @@ class EventList:
 class Subset:
     """Simultaneous lists, at most one per camera, that are searched together.
 
-    [`t0`, `t1`] is the span searched, in s since MJDREF; `events` holds only events inside it.
+    [`t0`, `t1`] is the span searched, in s since MJDREF; `events` holds only events inside it. `headers`
+    are put in order of the camera's code.
     """
 
     number: int
@@ -200,6 +215,10 @@ class Subset:
     t1: float
     headers: tuple[ListHeader, ...]
     events: Events
+
+    def __post_init__(self) -> None:
+        in_order = tuple(sorted(self.headers, key=lambda header: header.camera))
+        object.__setattr__(self, "headers", in_order)
 
     @property
     def span(self) -> float:
@@ -209,27 +228,41 @@ class Subset:
     @property
     def span_mjd(self) -> tuple[float, float]:
         """First and last moment of the span, MJD (TT)."""
-        return self.headers[0].mjd(self.t0), self.headers[0].mjd(self.t1)
+        return self.header.mjd(self.t0), self.header.mjd(self.t1)
+
+    @property
+    def header(self) -> ListHeader:
+        """Header of the first camera; its clock and its tangent plane are those of all."""
+        return self.headers[0]
 
     @property
     def mission(self) -> str:
         """Mission that observed it."""
-        return self.headers[0].mission
+        return self.header.mission
 
     @property
     def camera_names(self) -> tuple[str, ...]:
-        """Names of the cameras present, in order of their code."""
-        return tuple(h.camera_name for h in sorted(self.headers, key=lambda h: h.camera))
+        """Names of the cameras present."""
+        return tuple(header.camera_name for header in self.headers)
+
+    @property
+    def in_words(self) -> dict[str, str]:
+        """Columns cameras, submode and filter of tables: those of all lists."""
+        return {
+            "cameras": " ".join(self.camera_names),
+            "submode": " ".join(header.submode for header in self.headers),
+            "filter": " ".join(header.filter for header in self.headers),
+        }
 
     def pixel_arcsec(self, of_xmm: float) -> float:
         """Width of a cube pixel: that of the mission, `of_xmm` for XMM-Newton."""
-        telescope = self.headers[0].telescope
+        telescope = self.header.telescope
         return of_xmm if telescope is None else telescope.size_arcsec
 
     @cached_property
     def cameras(self) -> tuple[Camera, ...]:
-        """Cameras present, in order of their code."""
-        return tuple(sorted(h.camera for h in self.headers))
+        """Cameras present."""
+        return tuple(header.camera for header in self.headers)
 
 
 @dataclass(frozen=True)
@@ -262,4 +295,9 @@ TOP_EDGE_EV = 12000
 def run_id(obsid: str, subset: int, dt: float, band: Band) -> str:
     """Name of one run, such as `0724210501_0_5_2.0_12.0`: obsid, subset, dt in s, band in keV."""
     low, high = band.kev
-    return f"{obsid}_{subset}_{dt:g}_{low}_{high}"
+    return f"{obsid}_{subset}_{seconds_text(dt)}_{low}_{high}"
+
+
+def seconds_text(seconds: float) -> str:
+    """A length of time in names: the shortest text that reads back to the same number, as `5` or `0.5`."""
+    return repr(float(seconds)).removesuffix(".0")

@@ -37,6 +37,7 @@ class Caution(enum.Enum):
     NO_OBSMLI = "no_obsmli"
     ALL_BTI = "all_bti"
     MIXED_POINTING = "mixed_pointing"
+    NO_FLARE_CURVE = "no_flare_curve"
     BARYCENTRED = "barycentred"
     NO_GTI = "no_gti"
 
@@ -61,5 +62,5 @@ class ListRejected(Exception):  # noqa: N818 - a list that cannot be used is a r
         self.detail = detail
 
     def row(self, obsid: str, file: str) -> OutcomeRow:
-        """The row of the outcome table for this list."""
+        """The row of the outcome table for this file."""
         return OutcomeRow(obsid, file, "", self.outcome, self.detail)

@@ -84,7 +84,7 @@ def find(
         max_area=settings.max_area,
         grid_number=run.key.grid,
     )
-    header = run.subset.headers[0]
+    header = run.subset.header
     events = run.subset.events
     where = positions(
         regions,
@@ -166,13 +166,11 @@ def band_pair(bands: Sequence[Band]) -> tuple[Band, Band, Band] | None:
 
 def light_curves(run: Run, regions: Regions, settings: RegionSettings, parts: Parts | None) -> LightCurves:
     """Light curves of some regions of a run; `parts` are the soft and hard cubes of the full band."""
-    header = run.subset.headers[0]
     return region_light_curves(
         run.cube,
         run.expectation,
         regions,
-        mjdref=header.mjdref,
-        timezero=header.timezero,
+        header=run.subset.header,
         area=settings.light_curve_area,
         soft=parts[0] if parts else None,
         hard=parts[1] if parts else None,
@@ -207,8 +205,8 @@ class Observation:
                 expectation = read_expectation(self.second_pass if key in again else self.expectation, key)
                 if isinstance(expectation, tuple):
                     continue
-                shift = cube.frames.t0 - subsets[key.subset].t0
-                subset = shifted_subset(subsets[key.subset], shift) if shift else subsets[key.subset]
+                subset = subsets[key.subset]
+                subset = shifted_subset(subset, cube.frames.t0 - subset.t0)
                 cells, reason = _cells_of(table, key)
                 parts = None
                 if bands is not None and key.band == bands[0]:

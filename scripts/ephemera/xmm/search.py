@@ -6,13 +6,12 @@ events are searched here, many times each; so are events in a notebook.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ephemera.xmm.background import NoBackground
 from ephemera.xmm.bti import FlareCurve, window_of
 from ephemera.xmm.cube import long_enough, subset_cubes
 from ephemera.xmm.cube_store import RunKey
@@ -22,7 +21,7 @@ from ephemera.xmm.events_store import read_bad_times, read_subsets
 from ephemera.xmm.expectation import expect, grid_footprint, list_mask, widest
 from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.grid import shifted_subset
-from ephemera.xmm.observation import BoolArray, FloatArray, IntArray, Subset
+from ephemera.xmm.observation import BoolArray, FloatArray, Subset
 from ephemera.xmm.regions import FoundRegions, Run, find, merge
 from ephemera.xmm.source_mask import SourceList
 from ephemera.xmm.sparse_cube import SparseCube
@@ -101,11 +100,11 @@ def search(
     `curves` are the pipeline's flare curves, for bad times by them. Runs without an expectation (no good
     frames, no background) are left out. Regions of several grids are merged.
     """
-    obsid = subset.headers[0].obsid
+    obsid = subset.header.obsid
     found: dict[RunKey, Searched] = {}
     for cubes in _cubes_by_grid(subset, options, curves).values():
         seen = grid_footprint(cubes[key] for key in widest(list(cubes)))
-        header = subset.headers[0]
+        header = subset.header
         reference = (header.reference_ra, header.reference_dec)
         listed = list_mask(sources, reference, next(iter(cubes.values())).grid, options.expectation)
         for key in list(cubes):
@@ -139,26 +138,19 @@ def _search_run(
     expectation = expect(cube, seen, listed, options.expectation, span=span, subset=subset)
     if not isinstance(expectation, Expectation):
         return None
-    found = detect(cube, expectation, options.detect, subset=subset, count_false=False)
+    found = detect(cube, expectation, options.detect, subset)
     if options.detect.second_pass and len(found.kept):
-        rebuild = rebuilder(cube, seen, listed, options, subset)
-        expectation, found = detect_again(cube, found, options.detect, rebuild, count_false=False)
+        again = detect_again(
+            cube,
+            found,
+            options.detect,
+            lambda keys: expect(
+                cube, seen, listed, options.expectation, span=span, subset=subset, drop_cells=keys
+            ),
+        )
+        if not isinstance(again, str):
+            expectation, found = again
     return _regions(key, subset, cube, expectation, found, options, obsid)
-
-
-def rebuilder(
-    cube: SparseCube, seen: BoolArray, listed: BoolArray, options: Xmm, subset: Subset
-) -> Callable[[IntArray], Expectation]:
-    """Makes the expectation of a run anew without some cells; raises NoBackground when nothing is left."""
-
-    def rebuild(keys: IntArray) -> Expectation:
-        span = options.events.span
-        again = expect(cube, seen, listed, options.expectation, span=span, subset=subset, drop_cells=keys)
-        if isinstance(again, tuple):
-            raise NoBackground(again[1])
-        return again
-
-    return rebuild
 
 
 def _regions(
@@ -170,8 +162,7 @@ def _regions(
     options: Xmm,
     obsid: str,
 ) -> Searched:
-    shift = cube.frames.t0 - subset.t0
-    moved = shifted_subset(subset, shift) if shift else subset
+    moved = shifted_subset(subset, cube.frames.t0 - subset.t0)
     run = Run(key, moved, cube, expectation, found.cells, found.reason)
     return Searched(run, find(run, obsid, options.regions))
 

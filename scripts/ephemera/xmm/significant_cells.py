@@ -1,7 +1,7 @@
 """Significant cells: those in which the counts differ significantly from the expectation.
 
-Reads a sparse cube and its expectation, makes the significant cells of the run and the number of them
-that chance alone gives. A cell with n counts where mu are expected is
+Reads a sparse cube and its expectation, makes the significant cells of the run. A cell with n counts where
+mu are expected is
 
 - a peak    if log10 B_peak(n, mu)    >= T_peak(sigma) and n >= n_min,
 - an eclipse if log10 B_eclipse(n, mu) >= T_eclipse(sigma).
@@ -14,7 +14,7 @@ pixels and frames that reach it are evaluated. The expectation is never a cube.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -210,32 +210,6 @@ def region_cells(cells: Cells, labels: IntArray, side: int) -> IntArray:
             frames = np.unique(cells.frame[region])
             parts.append((frames[:, None] * (side * side) + np.unique(pixel[region])).ravel())
     return np.unique(np.concatenate(parts))
-
-
-def second_pass(
-    cube: SparseCube,
-    cells: Cells,
-    labels: IntArray,
-    limits: Limits,
-    rebuild: Callable[[IntArray], Expectation],
-    *,
-    n_min: int = 2,
-    mu_floor: float = 1e-6,
-    gauss_above_1000: bool = False,
-) -> tuple[Expectation, Cells]:
-    """Search again with an expectation in which the regions found first take no part.
-
-    A burst raises the images from which the expectation is made and so hides itself, and an eclipse lowers
-    them; both make the rest of their pixels look wrong. `labels` is the region of each cell. `rebuild` makes
-    the expectation without the cells of the regions in their significant frames; it takes their keys (see
-    `region_cells`; empty cells are among them) as `build_expectation` does in `drop_cells`. Returns the new
-    expectation and all cells that are significant in it. Raises what `rebuild` raises, such as NoBackground.
-    """
-    expectation = rebuild(region_cells(cells, labels, cube.grid.n))
-    found = significant_cells(
-        cube, expectation, limits, n_min=n_min, mu_floor=mu_floor, gauss_above_1000=gauss_above_1000
-    )
-    return expectation, found
 
 
 def significant_cells_reference(

@@ -23,7 +23,7 @@ import numpy as np
 from ephemera.files import remove, write_text
 from ephemera.seeds import generator
 from ephemera.xmm.observation import Camera, FloatArray
-from ephemera.xmm.product_names import SIMULATED
+from ephemera.xmm.product_names import SIMULATED, check_obsid
 from ephemera.xmm.psf import NOMINAL_PSF, Profile
 from ephemera.xmm.simulate_answers import collect_truth
 from ephemera.xmm.simulate_chandra import chandra_case
@@ -135,9 +135,7 @@ def _instruments(
 
 
 def _check(obsid: str, duration: float, lists: Sequence[Exposure], scene: Scene) -> None:
-    if len(obsid) != 10 or not (obsid.isascii() and obsid.isdigit()):
-        msg = f"obsid must be ten digits, got {obsid!r}"
-        raise ValueError(msg)
+    check_obsid(obsid)
     if not (np.isfinite(duration) and duration > 0):
         msg = f"duration must be a positive number of seconds, got {duration!r}"
         raise ValueError(msg)
@@ -357,7 +355,6 @@ def main(job: Job) -> None:
         msg = f"the location of a simulated observation is one of {known}, got {note['location']!r}"
         raise ValueError(msg)
     folder: Path = job.input.source.parent / SIMULATED
-    if folder.is_dir():
-        remove(folder)
+    remove(folder)
     truth = scenario(folder, note["unit"], 3 + job.settings.seed)
     write_truth(job.output.truth, truth)

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ephemera.xmm.observation import Camera, FloatArray, IntArray
+from ephemera.xmm.observation import INSTRUME, SKY_SIZE, Camera, FloatArray, IntArray
 from ephemera.xmm.simulate_instrument import Instrument
 from ephemera.xmm.simulate_scene import Pointing
 
 Cards = tuple[tuple[str, str | int | float | bool, str], ...]
-_INSTRUME = {Camera.PN: "EPN", Camera.M1: "EMOS1", Camera.M2: "EMOS2"}
 #: Terrestrial time minus UTC since 2017, s.
 _TT_MINUS_UTC = 69.184
 _STEP = 1.38888888888889e-05
@@ -44,7 +43,7 @@ class DetectorCards:
         exposure = self.instrument.exposure
         return (
             ("TELESCOP", "XMM", "XMM mission"),
-            ("INSTRUME", _INSTRUME[exposure.camera], "Instrument name"),
+            ("INSTRUME", INSTRUME[exposure.camera], "Instrument name"),
             ("OBS_MODE", "POINTING", "Observation mode (pointing or slew)"),
             ("OBS_ID", self.obsid, "Observation identifier"),
             ("EXP_ID", self.obsid + exposure.exposure_id[1:], "Exposure identifier"),
@@ -123,7 +122,7 @@ def primary_cards(cards: DetectorCards, x: IntArray, y: IntArray) -> Cards:
         ("RA_NOM", pointing.ra + 0.005, "[deg] Ra of boresight"),
         ("DEC_NOM", pointing.dec - 0.028, "[deg] Dec of boresight"),
         ("LONGSTRN", "OGIP 1.0", ""),
-        *cards.sky(x, y, 51840, 0),
+        *cards.sky(x, y, SKY_SIZE, 0),
         ("REVOLUT", f"{pointing.revolution:04d}", "Satellite Revolution Number"),
         ("ORIGIN", "Simulation", "Origin of FITS file"),
         ("CONTENT", f"EPIC {kind} IMAGING MODE EVENT LIST", "Contents of file"),

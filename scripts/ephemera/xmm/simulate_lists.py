@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ephemera.xmm.intervals import intersect
-from ephemera.xmm.observation import Camera, FloatArray, IntArray
+from ephemera.xmm.observation import INSTRUME, Camera, FloatArray, IntArray
 from ephemera.xmm.simulate_cards import DetectorCards, event_cards, exposure_cards, primary_cards
 from ephemera.xmm.simulate_detector import MOS_PITCH, PN_PITCH
 from ephemera.xmm.simulate_fits import ColumnData, Hdu
@@ -209,7 +209,7 @@ def _offsets(instrument: Instrument) -> Hdu:
 
 
 def _calibration(instrument: Instrument) -> Hdu:
-    scope = {Camera.PN: "EPN", Camera.M1: "EMOS1", Camera.M2: "EMOS2"}[instrument.camera]
+    scope = INSTRUME[instrument.camera]
     columns = (
         ColumnData("TELESCOP", np.array([b"XMM"] * 2, dtype="S4")),
         ColumnData("SCOPE", np.array([scope.encode()] * 2, dtype="S6")),

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from ephemera.sky import tan
+from ephemera.sky.sphere import separation_arcsec
 from ephemera.xmm.observation import SKY_SIZE, EventList, Events, ListHeader, Subset
 from ephemera.xmm.outcomes import Caution, Outcome, OutcomeRow
 
@@ -60,13 +60,6 @@ def subsets(
             remarks += [_row(item, Outcome.NO_EVENTS, detail) for item in group]
     found.sort(key=lambda s: (s.t0, min(h.file for h in s.headers)))
     return [replace(subset, number=k) for k, subset in enumerate(found)], remarks
-
-
-def separation_arcsec(ra1: float, dec1: float, ra2: float, dec2: float) -> float:
-    """Angle between two positions in deg, in arcsec (haversine)."""
-    a1, d1, a2, d2 = np.radians([ra1, dec1, ra2, dec2])
-    h = np.sin((d2 - d1) / 2) ** 2 + np.cos(d1) * np.cos(d2) * np.sin((a2 - a1) / 2) ** 2
-    return float(3600 * np.degrees(2 * np.arcsin(np.sqrt(min(1.0, h)))))
 
 
 def _chosen_groups(lists: Sequence[EventList], span: Span, minimum_span: float) -> list[list[EventList]]:
@@ -145,7 +138,7 @@ def _same_pointing(a: ListHeader, b: ListHeader) -> bool:
 
 
 def _apart(a: ListHeader, b: ListHeader) -> float:
-    return separation_arcsec(a.reference_ra, a.reference_dec, b.reference_ra, b.reference_dec)
+    return float(separation_arcsec(a.reference_ra, a.reference_dec, b.reference_ra, b.reference_dec))
 
 
 def _reprojected(item: EventList, first: EventList, remarks: list[OutcomeRow]) -> EventList:
@@ -156,10 +149,7 @@ def _reprojected(item: EventList, first: EventList, remarks: list[OutcomeRow]) -
         return item
     remarks.append(_row(item, Caution.MIXED_POINTING, f"{apart:.2f} arcsec from {reference.file}"))
     events = item.events
-    ra, dec = tan.to_sky(
-        events.x.astype(np.float64), events.y.astype(np.float64), own.reference_ra, own.reference_dec
-    )
-    x, y = (np.rint(v) for v in tan.to_plane(ra, dec, reference.reference_ra, reference.reference_dec))
+    x, y = (np.rint(v) for v in reference.plane.to_plane(*own.plane.to_sky(events.x, events.y)))
     inside = (x >= 1) & (x <= SKY_SIZE) & (y >= 1) & (y <= SKY_SIZE)
     moved = replace(events.take(inside), x=x[inside].astype(np.uint16), y=y[inside].astype(np.uint16))
     header = replace(own, reference_ra=reference.reference_ra, reference_dec=reference.reference_dec)

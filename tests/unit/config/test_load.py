@@ -52,6 +52,12 @@ def test_a_key_in_the_wrong_section_is_sent_to_the_right_one():
         ({"xmm": {"cube": {"size_arcsec": 4.03}}}, "xmm.cube.size_arcsec", "4.03", "multiple of 0.05"),
         ({"xmm": {"detect": {"threshold_sigma": 0}}}, "xmm.detect.threshold_sigma", "0", "greater than 0"),
         ({"xmm": {"cube": {"bands_kev": [[2, 0.2]]}}}, "xmm.cube.bands_kev", "[[2, 0.2]]", "low < high"),
+        (
+            {"xmm": {"cube": {"bands_kev": [[2, 4], [2, 4.0001]]}}},
+            "xmm.cube.bands_kev",
+            "[[2, 4], [2",
+            "each band once",
+        ),
         ({"xmm": {"cube": {"time_bins_s": []}}}, "xmm.cube.time_bins_s", "[]", "at least 1"),
         ({"xmm": {"events": {"bti": "maybe"}}}, "xmm.events.bti", "'maybe'", "'he', 'fbktsr' or 'none'"),
         ({"shard": "4/3"}, "shard", "'4/3'", "1 <= i <= n"),

@@ -169,6 +169,13 @@ def test_gaps_and_dead_bins_of_a_pipeline_curve_are_not_exposed(tmp_path):
     assert bad.intervals.tolist() == [[0, 10], [40, 50], [60, 70]]
 
 
+def test_a_pipeline_curve_without_bins_is_an_outcome(tmp_path):
+    for number, time in enumerate(([], [np.nan, np.nan])):
+        with pytest.raises(ListRejected) as caught:
+            read_pipeline_curve(write_curve(tmp_path / f"{number}.fits", time, [1.0] * len(time)))
+        assert caught.value.outcome is Outcome.NO_EVENTS
+
+
 @pytest.mark.parametrize(
     ("change", "outcome"),
     [({"cut": None}, Outcome.BAD_KEYWORDS), ({"timedel": 0.0}, Outcome.BAD_KEYWORDS)],

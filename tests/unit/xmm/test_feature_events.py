@@ -79,6 +79,19 @@ def test_a_camera_that_was_off_is_no_witness():
     assert not shares.one_camera
 
 
+def test_a_camera_without_a_count_is_a_witness_unless_that_would_be_a_wonder():
+    all_three, burst = np.ones(3, bool), np.array([30.0, 0.0, 0.0])
+    # The quiet pn counts lead to 8 and 10 thirds of a count in a MOS: 7 % and 3.6 % for none.
+    assert witnesses(all_three, burst, np.array([7.9, 0.0, 0.0])).all()
+    assert witnesses(all_three, burst, np.array([10.0, 0.0, 0.0])).tolist() == [True, False, False]
+    assert witnesses(all_three, burst, np.zeros(3)).all()
+    assert witnesses(np.array([True, True, False]), burst, np.zeros(3)).tolist() == [True, True, False]
+    assert witnesses(all_three, np.array([30.0, 1.0, 0.0]), np.array([90.0, 0.0, 0.0])).tolist() == [
+        True, True, False,
+    ]  # fmt: skip
+    assert not witnesses(np.zeros(3, bool), np.zeros(3), np.zeros(3)).any()
+
+
 def test_without_excess_there_is_nothing_to_share():
     shares = camera_shares([1, 0, 0], [2.0, 1.0, 1.0], [True] * 3)
     assert np.isnan(shares.fraction).all()

@@ -5,17 +5,31 @@ import math
 import numpy as np
 import pytest
 
+from ephemera.xmm import feature_flags
 from ephemera.xmm.bayes import thresholds
 from ephemera.xmm.feature_columns import FEATURES
-from ephemera.xmm.feature_events import CameraShares, RawPixelShare
-from ephemera.xmm.feature_flags import flags, in_bright_wing
+from ephemera.xmm.feature_events import RawPixelShare
+from ephemera.xmm.feature_flags import in_bright_wing
 
 QUIET = {"obsid": "0724210501", "t_bin": 5.0, "n_max": 5, "B_peak_log_max": 7.0, "B_eclipse_log_max": 1.0}
 
 
+FINE = RawPixelShare(0.1, "PN_04_047_084")
+
+
+def flags(values, *, n_regions, bad_observations=(), bright_wing=None, raw_pixel=FINE):
+    return feature_flags.flags(
+        values,
+        n_regions=n_regions,
+        bad_observations=bad_observations,
+        bright_wing=bright_wing,
+        raw_pixel=raw_pixel,
+    )
+
+
 def test_a_plain_detection_has_no_flag_and_what_was_not_looked_at_is_unknown():
     found = flags(QUIET, n_regions=20)
-    unknown = {"filt_hot_region", "filt_bright_wing", "filt_raw_pixel", "filt_one_camera"}
+    unknown = {"filt_hot_region", "filt_bright_wing", "filt_one_camera"}
     assert {name for name, value in found.items() if value is None} == unknown
     assert not any(found.values())
     assert set(found) <= set(FEATURES.names)
@@ -44,16 +58,13 @@ def test_crowded_runs_and_bad_observations():
 
 def test_what_others_found_is_passed_on():
     found = flags(
-        QUIET,
+        QUIET | {"filt_one_camera": True},
         n_regions=1,
-        hot_region=True,
         bright_wing=False,
         raw_pixel=RawPixelShare(0.6, "PN_04_047_084"),
-        cameras=CameraShares(np.array([1.0, 0.0, 0.0]), 1e-9),
     )
-    names = ("filt_hot_region", "filt_bright_wing", "filt_raw_pixel", "filt_one_camera")
-    assert [found[name] for name in names] == [True, False, True, True]
-    assert flags(QUIET | {"filt_one_camera": True}, n_regions=1)["filt_one_camera"] is True
+    names = ("filt_bright_wing", "filt_raw_pixel", "filt_one_camera")
+    assert [found[name] for name in names] == [False, True, True]
 
 
 def test_missing_features_raise_no_flag():

@@ -22,7 +22,7 @@ from ephemera.xmm.bayes import (
     thresholds,
 )
 from ephemera.xmm.connected_regions import find_regions
-from ephemera.xmm.feature_columns import FEATURES, feature_row
+from ephemera.xmm.feature_columns import FEATURES
 from ephemera.xmm.features import REQUIRED, detection_row, feature_values, features
 from ephemera.xmm.light_curve_files import read_light_curve, write_light_curves
 from ephemera.xmm.light_curves import region_light_curves
@@ -60,6 +60,12 @@ def light_curve(n, mu, *, t_bin=50.0, bti=(), bccd=(), **more):
 
 def quiet(size=200, mu=2.0, seed=1):
     return np.random.default_rng(seed).poisson(mu, size)
+
+
+def feature_row(found):
+    """All declared columns in order, None where a curve does not have them, and no others."""
+    assert found.keys() <= set(FEATURES.names)
+    return {name: found.get(name) for name in FEATURES.names}
 
 
 # Keys and coverage
@@ -354,6 +360,33 @@ def test_shares_of_two_cameras_when_the_third_took_no_part():
     assert alone["filt_one_camera"] is False
 
 
+def test_a_burst_of_one_camera_is_flagged_where_the_others_saw_nothing_at_all():
+    n, none = np.zeros(60, int), np.zeros(60, int)
+    n[[3, 17, 44]], n[30] = 1, 40
+    found = features(light_curve(n, 0.1, n_pn=n, n_m1=none, n_m2=none))
+    assert found["filt_one_camera"] is True
+    assert found["frac_camera_pn"] == 1.0
+    n[::2] += 1  # a place where the MOS would have seen something, had it been on
+    found = features(light_curve(n, 0.6, n_pn=n, n_m1=none, n_m2=none))
+    assert found["filt_one_camera"] is False
+    assert np.isnan(found["frac_camera_m1"])
+
+
+def test_missing_counts_have_no_flux():
+    n = np.full(60, 40)
+    n[30:33] = 0
+    values = feature_values({c: light_curve(n, 40.0)[c].to_numpy() for c in REQUIRED}, t_bin=50.0)
+    assert values["rate_peak"] > 0
+    region = {
+        "ra": 10.0, "dec": 0.05, "type": "both", "area_bbox": 9, "size_arcsec": 20.0, "obsid": "0000000001",
+        "frac_one_raw_pixel": 0.1, "raw_pixel": "PN_01_001_001", "t_bin": 50.0,
+    }  # fmt: skip
+    row = detection_row(
+        region, values, header(reference_ra=10.0), SourceList.empty(), n_regions=1, bad_observations=()
+    )
+    assert "flux" not in row
+
+
 def test_flux_follows_the_listed_sources_and_is_an_option():
     n = np.full(60, 4)
     n[30], n[31] = 44, 24
@@ -463,7 +496,7 @@ def test_light_curves_of_a_search_have_features(tmp_path):
     dense[100:103, 5, 5] += 15
     cube = sparse(dense, frames)
     regions = find_regions(make_cells([(5, 5, 101, 0)]), cube, "0724210501", 0)
-    run = region_light_curves(cube, flat_expectation(frames), regions, mjdref=50814.0, soft=cube)
+    run = region_light_curves(cube, flat_expectation(frames), regions, header=header(), soft=cube)
     write_light_curves(tmp_path / "lc.parquet", [run])
     ((detid, columns),) = run.curves()
     found = feature_row(features(read_light_curve(tmp_path / "lc.parquet", detid).to_pandas()))
@@ -486,14 +519,6 @@ def test_complaints_name_the_column():
     columns = {name: curve[name].to_numpy() for name in curve.columns}
     with pytest.raises(ValueError, match="must have one length"):
         feature_values(columns | {"n": np.zeros(3)})
-
-
-def test_feature_rows_have_all_columns_in_order_and_no_others():
-    row = feature_row({"n_max": 3}, {"n_max": 4, "filt_5sig": True})
-    assert tuple(row) == FEATURES.names
-    assert (row["n_max"], row["filt_5sig"], row["n_min"]) == (4, True, None)
-    with pytest.raises(ValueError, match="not declared: n_moons"):
-        feature_row({"n_moons": 1})
 
 
 @pytest.mark.real_data

@@ -136,7 +136,7 @@ def test_flare_curves_have_a_panel_for_each_window():
         names, labels = shown(drawn)
         assert len(drawn.axes) == 2
         notes = [axes.texts[0].get_text() for axes in drawn.axes]
-        assert drawn.get_supylabel() == "Rate, 10-12 keV [ct/s]"
+        assert drawn.get_supylabel() == "Rate of the flaring background [ct/s]"
         low, high = drawn.axes[0].get_ylim()
     assert names == {"rate", "threshold", "bad time"}
     assert labels == {"Time since MJD 57505.00000 (TT) [ks]"}

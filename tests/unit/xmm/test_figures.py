@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import io
 import subprocess
 import sys
@@ -17,10 +16,10 @@ from ephemera.figures.style import figure
 from ephemera.xmm import figure_extras
 from ephemera.xmm.cube_store import RunKey
 from ephemera.xmm.figure_detections import Detections
-from ephemera.xmm.figures import boxes_of, main, main_run, outcome_rows, start_mjd, title_of
+from ephemera.xmm.figures import boxes_of, main, main_run, outcome_rows, title_of
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.observation import Camera, Events
-from xmm_cubes import FULL, HARD, SOFT, header_of, subset_of
+from xmm_cubes import FULL, HARD, SOFT, subset_of
 
 BURST = f"light_curve_{OBSID}_0_10_0.2_12.0_x012y008.png"
 ECLIPSE = f"light_curve_{OBSID}_0_10_0.2_12.0_x006y015.png"
@@ -231,12 +230,6 @@ def test_outcomes_name_every_run_that_was_not_searched():
 def test_titles_say_what_is_shown():
     subset = subset_of(Events.empty(), 0.0, 900.0, (Camera.PN, Camera.M2))
     assert title_of(subset, RunKey(0, 0, 50.0, HARD)) == "0000000001   subset 0   PN+M2   50 s, 2-12 keV"
-
-
-def test_dates_count_the_time_zero():
-    header = dataclasses.replace(header_of(Camera.PN), timezero=86400.0)
-    subset = dataclasses.replace(subset_of(Events.empty(), 43200.0, 1e5), headers=(header,))
-    assert start_mjd(subset) == pytest.approx(50815.5)
 
 
 def test_boxes_of_shifted_grids_lie_where_their_pixels_are():

@@ -14,8 +14,10 @@ from ephemera.xmm.light_curve_files import (
     write_light_curves,
 )
 from ephemera.xmm.light_curves import region_light_curves
+from ephemera.xmm.observation import Camera
 from ephemera.xmm.region_columns import LIGHT_CURVES
 from reference.regions import OBSID, flat_expectation, make_cells, make_frames, sparse
+from xmm_cubes import header_of
 
 
 def curves_of(rows, *, seed=1, n_frames=6, dt=5.0, extra=False):
@@ -24,7 +26,7 @@ def curves_of(rows, *, seed=1, n_frames=6, dt=5.0, extra=False):
     cube = sparse(dense, frames)
     regions = find_regions(make_cells(rows), cube, OBSID, 0)
     return region_light_curves(
-        cube, flat_expectation(frames), regions, mjdref=50814.0, soft=cube if extra else None
+        cube, flat_expectation(frames), regions, header=header_of(Camera.PN), soft=cube if extra else None
     )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,7 +17,7 @@ from ephemera.xmm.bayes import (
 from ephemera.xmm.connected_regions import find_regions
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.light_curves import region_light_curves
-from ephemera.xmm.observation import Band
+from ephemera.xmm.observation import Band, Camera
 from reference.regions import (
     COARSE,
     OBSID,
@@ -28,8 +30,9 @@ from reference.regions import (
     make_subset,
     sparse,
 )
+from xmm_cubes import header_of
 
-MJDREF = 50814.0
+HEADER = header_of(Camera.PN)
 #: Two regions whose bounding boxes overlap, and one elsewhere.
 CORNER = [(2, 2), (3, 2), (4, 2), (5, 2), (2, 3), (2, 4), (2, 5)]
 ROWS = [(i, j, 0, 0) for i, j in CORNER] + [(5, 5, 1, 0), (8, 1, 2, 1)]
@@ -75,7 +78,7 @@ def areas(regions, area):
 def test_curves_equal_sums_over_dense_cubes(seed, area, n_source, connectivity):
     dense, cube, expectation = random_case(seed, n_source=n_source)
     regions = regions_of(ROWS, cube, connectivity=connectivity)
-    curves = region_light_curves(cube, expectation, regions, mjdref=MJDREF, area=area)
+    curves = region_light_curves(cube, expectation, regions, header=HEADER, area=area)
     mu_cells = expectation.dense()
     for row, mask in enumerate(areas(regions, area)):
         n, mu = dense[:, mask].sum(axis=1), np.maximum(mu_cells[:, mask].sum(axis=1), 1e-6)
@@ -97,10 +100,10 @@ def test_curves_equal_sums_over_dense_cubes(seed, area, n_source, connectivity):
 def test_evaluating_each_pair_once_changes_nothing(seed):
     _, cube, expectation = random_case(seed)
     regions = regions_of(ROWS, cube)
-    shared = region_light_curves(cube, expectation, regions, mjdref=MJDREF)
+    shared = region_light_curves(cube, expectation, regions, header=HEADER)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(light_curves, "TABLE_FACTOR", 0)
-        each = region_light_curves(cube, expectation, regions, mjdref=MJDREF)
+        each = region_light_curves(cube, expectation, regions, header=HEADER)
     for name in ("mu", "b_peak", "b_eclipse"):
         np.testing.assert_array_equal(getattr(shared, name), getattr(each, name))
 
@@ -116,7 +119,7 @@ def test_worked_example_of_the_separable_model():
     source[0, 0, 2] = 30 / 3.5
     expectation = make_expectation(frames, templates=template, background=[3, 3, 4, 2], source=source)
     curves = region_light_curves(
-        (cube := sparse(dense, frames)), expectation, regions_of([(2, 0, 2, 0)], cube), mjdref=MJDREF
+        (cube := sparse(dense, frames)), expectation, regions_of([(2, 0, 2, 0)], cube), header=HEADER
     )
     assert curves.mu[0] == pytest.approx([10.071429, 10.071429, 10.571429, 5.285714], abs=1e-6)
     assert curves.mu.sum() == pytest.approx(36)
@@ -133,7 +136,7 @@ def test_areas_of_regions_may_overlap():
 def test_no_event_of_a_region_is_lost():
     dense, cube, expectation = random_case(5)
     regions = regions_of(ROWS, cube)
-    curves = region_light_curves(cube, expectation, regions, mjdref=MJDREF, area="pixels")
+    curves = region_light_curves(cube, expectation, regions, header=HEADER, area="pixels")
     for row in range(len(regions)):
         mine = regions.pixel[regions.pixel_region == row]
         assert curves.n[row].sum() == dense.reshape(len(dense), -1)[:, mine].sum()
@@ -145,7 +148,7 @@ def test_masked_frames_keep_counts_but_have_no_expectation():
     dense[:, 5, 5] = [1, 7, 2, 3]
     cube = sparse(dense, frames)
     curve = region_light_curves(
-        cube, flat_expectation(frames), regions_of([(5, 5, 0, 0)], cube), mjdref=MJDREF
+        cube, flat_expectation(frames), regions_of([(5, 5, 0, 0)], cube), header=HEADER
     ).curve(0)
     assert curve["n"].tolist() == [1, 7, 2, 3]
     assert curve["exposure"].tolist() == [5, 0, 5, 5]
@@ -157,7 +160,10 @@ def test_masked_frames_keep_counts_but_have_no_expectation():
 def test_times_start_frames_and_dates_are_their_middles():
     cube = empty_cube(3, dt=50.0, t0=86400.0, last=0.2)
     curves = region_light_curves(
-        cube, flat_expectation(cube.frames), regions_of([(1, 1, 0, 0)], cube), mjdref=MJDREF, timezero=86400.0
+        cube,
+        flat_expectation(cube.frames),
+        regions_of([(1, 1, 0, 0)], cube),
+        header=replace(HEADER, timezero=86400.0),
     )
     assert curves.time.tolist() == [86400, 86450, 86500]
     assert (curves.time_mjd - 50816) * 86400 == pytest.approx([25, 75, 105], abs=1e-4)
@@ -170,7 +176,7 @@ def test_significance_of_a_curve_is_that_of_its_largest_bayes_factors():
     dense[:, 3, 3] = [50, 20, 30, 2, 20]
     cube = sparse(dense, frames)
     curves = region_light_curves(
-        cube, flat_expectation(frames, mu=20), regions_of([(3, 3, 0, 0)], cube), mjdref=MJDREF
+        cube, flat_expectation(frames, mu=20), regions_of([(3, 3, 0, 0)], cube), header=HEADER
     )
     assert curves.lc_sigma_peak == pytest.approx(sigma_equivalent_peak(log10_bayes_peak([30], [20])))
     assert curves.lc_sigma_eclipse == pytest.approx(sigma_equivalent_eclipse(log10_bayes_eclipse([2], [20])))
@@ -182,7 +188,7 @@ def test_expected_counts_are_raised_to_the_floor():
         cube,
         flat_expectation(cube.frames, mu=0.0),
         regions_of([(3, 3, 0, 0)], cube),
-        mjdref=MJDREF,
+        header=HEADER,
         mu_floor=1e-4,
     )
     assert curves.mu.tolist() == [[1e-4, 1e-4]]
@@ -192,10 +198,10 @@ def test_expected_counts_are_raised_to_the_floor():
 def test_all_frames_masked_and_nothing_found_are_no_errors():
     cube = empty_cube(3, bccd=[0, 1, 2])
     expectation = flat_expectation(cube.frames)
-    curves = region_light_curves(cube, expectation, regions_of([(3, 3, 0, 0)], cube), mjdref=MJDREF)
+    curves = region_light_curves(cube, expectation, regions_of([(3, 3, 0, 0)], cube), header=HEADER)
     assert np.isnan(curves.mu).all()
     assert np.isnan([curves.lc_sigma_peak[0], curves.lc_sigma_eclipse[0]]).all()
-    none = region_light_curves(cube, expectation, regions_of([], cube), mjdref=MJDREF)
+    none = region_light_curves(cube, expectation, regions_of([], cube), header=HEADER)
     assert none.n.shape == none.mu.shape == (0, 3)
     assert len(none.lc_sigma_peak) == len(none) == 0
     assert list(none.curves()) == []
@@ -221,7 +227,7 @@ def test_bands_and_cameras_add_to_the_full_band():
         full,
         flat_expectation(frames),
         regions_of(ROWS, full),
-        mjdref=MJDREF,
+        header=HEADER,
         soft=soft,
         hard=hard,
         subset=make_subset(events),
@@ -233,7 +239,7 @@ def test_bands_and_cameras_add_to_the_full_band():
     np.testing.assert_array_equal(sum(by_camera), curves.n)
     assert curves.curve(1)["n_m1"].tolist() == by_camera[1][1].tolist()
     hard_only = region_light_curves(
-        hard, flat_expectation(frames), regions_of(ROWS, hard), mjdref=MJDREF, subset=make_subset(events)
+        hard, flat_expectation(frames), regions_of(ROWS, hard), header=HEADER, subset=make_subset(events)
     )
     np.testing.assert_array_equal(sum(hard_only.extra.values()), hard_only.n)
 
@@ -245,7 +251,7 @@ def test_cameras_that_the_subset_lacks_have_no_counts():
         cube,
         flat_expectation(cube.frames),
         regions_of([(0, 0, 0, 0)], cube),
-        mjdref=MJDREF,
+        header=HEADER,
         subset=make_subset(events, cameras=[1]),
     )
     assert list(curves.extra) == ["n_m1"]
@@ -256,11 +262,11 @@ def test_arguments_that_do_not_belong_together_are_refused():
     cube = empty_cube(3)
     expectation, regions = flat_expectation(cube.frames), regions_of(ROWS, cube)
     with pytest.raises(ValueError, match="area must be one of bbox, pixels, got 'disc'"):
-        region_light_curves(cube, expectation, regions, mjdref=MJDREF, area="disc")
+        region_light_curves(cube, expectation, regions, header=HEADER, area="disc")
     with pytest.raises(ValueError, match="expectation must be of the shape"):
-        region_light_curves(empty_cube(4), expectation, regions, mjdref=MJDREF)
+        region_light_curves(empty_cube(4), expectation, regions, header=HEADER)
     elsewhere = regions_of(ROWS, empty_cube(3, PixelGrid(259.2, shift_x=2592)))
     with pytest.raises(ValueError, match="regions must be on the grid of the cube"):
-        region_light_curves(cube, expectation, elsewhere, mjdref=MJDREF)
+        region_light_curves(cube, expectation, elsewhere, header=HEADER)
     with pytest.raises(ValueError, match="soft and hard must be cubes"):
-        region_light_curves(cube, expectation, regions, mjdref=MJDREF, soft=empty_cube(4))
+        region_light_curves(cube, expectation, regions, header=HEADER, soft=empty_cube(4))

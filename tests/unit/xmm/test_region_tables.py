@@ -6,10 +6,12 @@ import pytest
 from ephemera.xmm.clean_up import Reason
 from ephemera.xmm.connected_regions import find_regions
 from ephemera.xmm.light_curves import region_light_curves
+from ephemera.xmm.observation import Camera
 from ephemera.xmm.positions import positions
 from ephemera.xmm.region_columns import ALERTS, LIGHT_CURVES, ON_DETECTORS, REGIONS
 from ephemera.xmm.region_tables import cell_table, region_table
 from reference.regions import MAIN, OBSID, flat_expectation, make_cells, make_events, make_frames, sparse
+from xmm_cubes import header_of
 
 ROWS = [(42, 68, 1, 0, 10, 1.0, 7.0, 3.4), (42, 69, 2, 1, 0, 20.0, 8.7, 4.0), (7, 7, 2, 0, 5, 0.1, 7.1, 3.4)]
 
@@ -30,7 +32,7 @@ def rows_of(rows):
     events = make_events(np.full(10, 1006.0), np.full(10, 17010), np.full(10, 27410))
     expectation = flat_expectation(cube.frames, MAIN)
     where = positions(regions, kept, cube, expectation, events, 195.36, 27.76)
-    curves = region_light_curves(cube, expectation, regions, mjdref=50814.0)
+    curves = region_light_curves(cube, expectation, regions, header=header_of(Camera.PN))
     share = np.full(len(regions), 0.2)
     raw = {"frac_one_raw_pixel": share, "raw_pixel": np.full(len(regions), "PN_04_010_100", object)}
     raw |= {name: np.full(len(regions), 100.0) for name in ON_DETECTORS}

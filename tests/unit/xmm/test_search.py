@@ -154,6 +154,13 @@ def test_no_source_list_is_a_caution(small, tmp_path):
     assert searched.run_outcomes() <= {"ok", "ok_no_regions"}
 
 
+def test_no_flare_curve_of_the_pipeline_is_a_caution(small, tmp_path):
+    searched = search(small[0], tmp_path, OBSID, FULL | {"events": {"bti": "fbktsr"}})
+    assert "no_flare_curve" in {row["outcome"] for row in searched.outcomes}
+    assert searched.runs["cautions"].to_pylist() == ["no_flare_curve"]
+    assert searched.runs["n_bti"].to_pylist() == [0]
+
+
 def test_a_frame_longer_than_half_the_span_has_no_common_time(small, tmp_path):
     options = {"cube": {"time_bins_s": [50.0, 3000.0], "bands_kev": [[0.2, 12.0]]}}
     searched = search(small[0], tmp_path, OBSID, options)
@@ -199,7 +206,7 @@ def test_other_pixel_sizes_work(small, tmp_path, size):
     assert len(near(searched.detections, small[1].bursts[0], "peak")) > 0
 
 
-@pytest.mark.parametrize("dt", [0.5, 30.0, 333.3])
+@pytest.mark.parametrize("dt", [0.5, 30.0, 333.3, 1234.567])
 def test_other_frame_lengths_work(small, tmp_path, dt):
     searched = search(small[0], tmp_path, OBSID, {"cube": FULL["cube"] | {"time_bins_s": [dt]}})
     assert searched.run_outcomes() <= {"ok", "ok_no_regions"}
@@ -214,6 +221,7 @@ def test_other_frame_lengths_work(small, tmp_path, dt):
         ("detect", {"second_pass": True}),
         ("events", {"span": "union"}),
         ("events", {"bti": "none"}),
+        ("events", {"bti_window_s": 100 / 3}),
         ("expectation", {"fill": "navier_stokes"}),
         ("detect", {"clean_up": False, "gauss_above_1000": True}),
         ("regions", {"light_curve_area": "pixels", "event_position": False, "connectivity": 4}),

@@ -237,7 +237,7 @@ def test_a_mask_must_fit_the_pointing(tmp_path):
 
 @pytest.mark.parametrize("obsid", ["123", "08000001O1", "../0000001", "٠٨٠٠٠٠٠١٠١"])
 def test_an_obsid_is_ten_digits(tmp_path, obsid):
-    with pytest.raises(ValueError, match="obsid must be ten digits"):
+    with pytest.raises(ValueError, match="obsid must be a text of ten digits"):
         observation(tmp_path, obsid=obsid)
     assert not list(tmp_path.iterdir())
 

@@ -11,7 +11,7 @@ from ephemera.xmm.event_list import read_event_list
 from ephemera.xmm.observation import EPIC, Camera, EventList
 from ephemera.xmm.outcomes import Caution, Outcome
 from ephemera.xmm.selection import select
-from ephemera.xmm.subsets import separation_arcsec, subsets
+from ephemera.xmm.subsets import subsets
 
 PN, M1, M2 = EPIC
 
@@ -197,12 +197,6 @@ def test_distant_pointings_and_other_clocks_are_separate(change, n, n_remarks):
     found, remarks = subsets([event_list(PN), event_list(M1, **change)], minimum_span=500)
     assert len(found) == n
     assert len(remarks) == n_remarks
-
-
-def test_separations():
-    assert separation_arcsec(359.9999, 0, 0.0001, 0) == pytest.approx(0.72)
-    assert separation_arcsec(0, 90, 180, 90) == pytest.approx(0, abs=1e-9)
-    assert separation_arcsec(10, 60, 10 + 2 / 3600, 60) == pytest.approx(1.0, rel=1e-6)
 
 
 def test_another_span_is_refused():
