@@ -23,17 +23,17 @@ MOS_FULL_WINDOW = "PrimeFullWindow"
 MOS_SUBMODES = (MOS_FULL_WINDOW, "PrimePartialRFS", *(f"PrimePartialW{k}" for k in range(2, 7)))
 
 #: Read-out time of a frame in s where the file does not give it.
-NOMINAL_FRAME_TIME: Mapping[tuple[bool, str], float] = {
-    (True, "PrimeFullWindow"): 0.0733650,
-    (True, "PrimeFullWindowExtended"): 0.1991941,
-    (True, "PrimeLargeWindow"): 0.0476640,
+PN_FRAME_TIME: Mapping[str, float] = {
+    "PrimeFullWindow": 0.0733650,
+    "PrimeFullWindowExtended": 0.1991941,
+    "PrimeLargeWindow": 0.0476640,
 }
 MOS_FRAME_TIME = 2.6
 
 NEEDED_COLUMNS = ("TIME", "X", "Y", "PI", "PATTERN", "FLAG", "CCDNR", "RAWX", "RAWY")
 
 #: Bits of FLAG that no good event has: attributes XMMEA_EP and XMMEA_EM of the SAS.
-FLAG_MASKS: Mapping[bool, int] = {True: 0x0CFA0000, False: 0x766BA000}
+FLAG_MASKS: Mapping[Camera, int] = {Camera.PN: 0x0CFA0000, Camera.M1: 0x766BA000, Camera.M2: 0x766BA000}
 
 DEGREES_PER_UNIT = UNIT_ARCSEC / 3600
 
@@ -140,7 +140,7 @@ def flag_mask(events: Header, camera: Camera) -> int:
     """Bits of FLAG that mark a bad event: from XMMEA_EP or XMMEA_EM of the file, else the usual ones."""
     stated = events.text("XMMEA_EP" if camera is Camera.PN else "XMMEA_EM")
     match = re.fullmatch(r"\(?\s*FLAG\s*&\s*0x([0-9a-fA-F]{1,8})\s*\)?\s*==\s*0", stated)
-    return int(match.group(1), 16) if match else FLAG_MASKS[camera is Camera.PN]
+    return int(match.group(1), 16) if match else FLAG_MASKS[camera]
 
 
 def reference_position(keys: Keywords) -> tuple[float, float] | None:
@@ -153,6 +153,7 @@ def reference_position(keys: Keywords) -> tuple[float, float] | None:
         ra, dec = card["X"]["CRVL"], card["Y"]["CRVL"]
         if ra is None or dec is None:
             continue
+        check_declination(dec)
         expected = {("X", "CDLT"): -DEGREES_PER_UNIT, ("Y", "CDLT"): DEGREES_PER_UNIT}
         for axis in "XY":
             pixel, scale = card[axis]["CRPX"], card[axis]["CDLT"]
@@ -162,6 +163,12 @@ def reference_position(keys: Keywords) -> tuple[float, float] | None:
                 raise ListRejected(Outcome.BAD_KEYWORDS, f"scale of {axis} is {scale:g} deg, not 0.05 arcsec")
         return ra % 360.0, dec
     return None
+
+
+def check_declination(dec: float) -> None:
+    """Refuse a reference position that is none."""
+    if abs(dec) > 90:
+        raise ListRejected(Outcome.BAD_KEYWORDS, f"the reference declination is {dec:g} deg")
 
 
 def interval_of(good_time: Mapping[int, FloatArray]) -> tuple[float, float] | None:
@@ -199,4 +206,4 @@ def _frame_time(keys: Keywords, camera: Camera) -> float:
     milliseconds = keys.number("FRMTIME")
     if milliseconds is not None and milliseconds > 0:
         return milliseconds / 1000
-    return NOMINAL_FRAME_TIME.get((camera is Camera.PN, keys.text("SUBMODE")), MOS_FRAME_TIME)
+    return PN_FRAME_TIME[keys.text("SUBMODE")] if camera is Camera.PN else MOS_FRAME_TIME

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from ephemera.xmm.bti import BadTime, FlareCurve, bad_times, read_pipeline_curve
 from ephemera.xmm.event_list import read_event_list
 from ephemera.xmm.events_store import write_bad_times, write_subset
 from ephemera.xmm.hot_pixels import HotPixels
-from ephemera.xmm.observation import EPIC, XMM, Camera, EventList, Subset, Telescope
+from ephemera.xmm.observation import EPIC, XMM, Camera, EventList, ListHeader, Subset, Telescope
 from ephemera.xmm.outcomes import Caution, ListRejected, Outcome, OutcomeRow
 from ephemera.xmm.selection import CutCount, select
 from ephemera.xmm.source_list import SourceListUnreadable, read_source_list
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from ephemera.job import Job
 
 log = logging.getLogger(__name__)
+
+#: A longer list is no exposure, s: four months, where an orbit of XMM-Newton has two days.
+LONGEST_LIST = 1e7
 
 
 @dataclass(frozen=True)
@@ -98,24 +102,36 @@ def _mission_reader(obsid: str, settings: EventSelection, mission: str) -> Calla
 
 
 def _select(obsid: str, paths: Sequence[Path], reader: Callable[[Path], Read]) -> SelectedLists:
-    """What `reader` makes of each file."""
+    """What `reader` makes of each file; files of one name in several folders go by their whole path."""
     found = SelectedLists([], {}, [])
+    how_many = Counter(path.name for path in paths)
     for path in paths:
+        name = path.name if how_many[path.name] == 1 else str(path)
         try:
             chosen, cuts, cautions, remark = reader(path)
+            _check_length(chosen.header)
         except ListRejected as rejected:
-            found.outcomes.append(rejected.row(obsid, path.name))
-            log.warning("%s %s: %s", obsid, path.name, rejected)
+            found.outcomes.append(rejected.row(obsid, name))
+            log.warning("%s %s: %s", obsid, name, rejected)
             continue
         except OSError as error:
-            found.outcomes.append(OutcomeRow(obsid, path.name, "", Outcome.BAD_FILE, str(error)))
-            log.warning("%s %s: %s", obsid, path.name, error)
+            found.outcomes.append(OutcomeRow(obsid, name, "", Outcome.BAD_FILE, str(error)))
+            log.warning("%s %s: %s", obsid, name, error)
             continue
-        found.lists.append(chosen)
-        found.cuts[path.name] = cuts
+        found.lists.append(replace(chosen, header=replace(chosen.header, file=name)))
+        found.cuts[name] = cuts
         detail = f"{len(chosen.events)} events{remark}"
-        found.outcomes.extend([OutcomeRow(obsid, path.name, "", Outcome.OK, detail), *cautions])
+        cautioned = [replace(row, file=name) for row in cautions]
+        found.outcomes.extend([OutcomeRow(obsid, name, "", Outcome.OK, detail), *cautioned])
     return found
+
+
+def _check_length(header: ListHeader) -> None:
+    """Refuse a list whose times make no sense: frames are made for all of its length."""
+    length = header.stop - header.start
+    if not length <= LONGEST_LIST:
+        what = f"times run from {header.start:.6g} to {header.stop:.6g} s, longer than {LONGEST_LIST:g} s"
+        raise ListRejected(Outcome.BAD_KEYWORDS, what)
 
 
 def windows(time_bins: Sequence[float], fixed: float | None) -> list[float]:
@@ -207,9 +223,11 @@ def main(job: Job) -> None:
     for entry in manifest["files"] if usable else []:
         by_role.setdefault(entry["role"], []).append(Path(entry["path"]))
     selected = select_lists(obsid, by_role.get("event_list", []), settings, manifest.get("mission", XMM))
-    rows = selected.outcomes
     shortest = max(2 * min(time_bins), SHORTEST_SPAN)
     found, remarks = subsets(selected.lists, span=settings.span, minimum_span=shortest)
+    # A list that can be read but is in no subset ends by what `subsets` says of it.
+    left_out = {row.file for row in remarks if isinstance(row.outcome, Outcome)}
+    rows = [row for row in selected.outcomes if row.outcome is not Outcome.OK or row.file not in left_out]
     sources, missing = sources_of(obsid, by_role.get("source_list", []))
     curves: list[FlareCurve] = []
     if settings.bti == "fbktsr":

@@ -30,6 +30,9 @@ from ephemera.xmm.sparse_cube import SparseCube
 from ephemera.xmm.subsets import Span
 from ephemera.xmm.templates import bright_pixels, class_templates, completed, source_terms
 
+#: Expected counts are raised to this where no option says otherwise.
+MU_FLOOR = 1e-6
+
 
 @dataclass(frozen=True, eq=False)
 class Expectation:

@@ -20,7 +20,7 @@ RELATIVE_AREA = (0.6, 0.2, 0.2)
 _ALL_OF_IT = 0.95
 #: Chance probability below which a one-sided distribution over the cameras is flagged.
 ONE_CAMERA_PROBABILITY = 1e-3
-#: Chance of no count at all below which a camera that has none did not see the place: off, or beyond its field.
+#: Chance of no count at all below which a camera without one did not see the place: off, or out of field.
 _UNSEEN_PROBABILITY = 0.05
 #: Share of events in one raw pixel above which a detection is flagged.
 RAW_PIXEL_SHARE = 0.5
@@ -126,9 +126,9 @@ def camera_shares(
 def witnesses(took_part: BoolArray, outburst: FloatArray, quiet: FloatArray) -> BoolArray:
     """Which of EPIC-pn, MOS1, MOS2 would have seen a burst at this place (3,).
 
-    `outburst` and `quiet` (3,) are the counts of each camera at the place in the significant frames and in all
-    others. A camera that `took_part` is a witness, also with no count at all, unless the quiet counts of the
-    cameras that have some lead one to expect, by their areas, so many that none has a chance below 5 %.
+    `outburst` and `quiet` (3,) are the counts of each camera at the place in the significant frames and in
+    all others. A camera that `took_part` is a witness, also with no count at all, unless the quiet counts of
+    those that have some lead one to expect, by their areas, so many that none has a chance below 5 %.
     """
     has_counts = took_part & (outburst + quiet > 0)
     area = np.array(RELATIVE_AREA)

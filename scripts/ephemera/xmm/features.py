@@ -290,7 +290,7 @@ def _part_counts(
 
 
 def _camera_counts(columns: Mapping[str, npt.NDArray[Any]], curve: ExposedCurve) -> FloatArray | None:
-    """Counts per exposed frame of the EPIC cameras (3, frames); NaN of one that took no part, None of none."""
+    """Counts per exposed frame of the EPIC cameras (3, frames); NaN where one took no part, None of none."""
     nothing = np.full(len(curve), np.nan)
     parts = [_part_counts(columns, (name,), curve) for name in CAMERA_COLUMNS]
     if all(part is None for part in parts):

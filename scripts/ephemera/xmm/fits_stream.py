@@ -31,6 +31,8 @@ CARD = 80
 CHUNK_BYTES = 1 << 19
 #: A header longer than this is damage or malice; real ones have up to 30,000 bytes.
 MAX_HEADER_BYTES = 1 << 23
+#: Rows longer than this are damage or malice; those of event lists have some ten bytes.
+MAX_ROW_BYTES = 1 << 24
 #: Deflate cannot expand data by more than this factor: bounds what a small file may claim to hold.
 MAX_DEFLATE_RATIO = 1032
 
@@ -153,6 +155,8 @@ def table_columns(header: Header) -> dict[str, Column]:
     """Numeric scalar columns of a binary table, by name in capitals. Raises FitsError."""
     columns: dict[str, Column] = {}
     offset = 0
+    if header.size("NAXIS1") > MAX_ROW_BYTES:
+        raise FitsError(f"a row of {header.size('NAXIS1')} bytes, more than {MAX_ROW_BYTES}")
     for k in range(1, header.size("TFIELDS") + 1):
         form = FORM.match(header.text(f"TFORM{k}"))
         if form is None:

@@ -139,16 +139,15 @@ def detector_coordinates(detections: pa.Table, camera: Camera) -> tuple[FloatArr
 def hot_flags(detections: pa.Table, regions: pa.Table) -> list[bool | None]:
     """Flag of each detection: in a hot region in any camera; null where no coordinate is known."""
     t_bins = detections["t_bin"].to_numpy()
-    known, hot = np.zeros(len(detections), bool), np.zeros(len(detections), bool)
-    names = set(regions["camera"].to_pylist())
-    coordinates = {camera.name: detector_coordinates(detections, camera) for camera in EPIC}
-    if ROTATED in names:
+    hot = np.zeros(len(detections), bool)
+    if ROTATED in regions["camera"].to_pylist():
         x, y, angle = (np.asarray(detections[name].to_numpy(), np.float64) for name in ("x", "y", "pa_pnt"))
         coordinates = {ROTATED: rotated(x, y, angle, LEGACY_PIVOT)}
-        known_bins = np.isin(t_bins, regions["t_bin"].to_numpy())
-        known |= np.isfinite(coordinates[ROTATED][0]) & known_bins
+        searched = np.isin(t_bins, regions["t_bin"].to_numpy())
     else:
-        known |= np.any([np.isfinite(x) for x, _ in coordinates.values()], axis=0)
+        coordinates = {camera.name: detector_coordinates(detections, camera) for camera in EPIC}
+        searched = np.ones(len(detections), bool)
+    known = searched & np.any([np.isfinite(x) for x, _ in coordinates.values()], axis=0)
     for row in regions.to_pylist():
         hot |= _inside(row, t_bins, *coordinates[row["camera"]])
     return [bool(h) if k else None for h, k in zip(hot, known, strict=True)]
@@ -167,6 +166,7 @@ def judge(
     none: list[bool | None] = [None] * len(detections)
     if settings.table is not None:
         regions = read(settings.table, HOT_REGIONS)
+        _check_cameras(regions, settings.table)
     elif settings.method == "legacy":
         regions = _table(legacy_rows())
     elif settings.method == "none" or n_observations < settings.min_obsids:
@@ -174,6 +174,16 @@ def judge(
     else:
         regions = _table(find_hot(detections, settings))
     return regions, hot_flags(detections, regions)
+
+
+def _check_cameras(regions: pa.Table, table: str) -> None:
+    """Refuse a table of regions in coordinates that detections do not have, or in two kinds of them."""
+    names = set(regions["camera"].to_pylist())
+    if not (names <= {camera.name for camera in EPIC} or names == {ROTATED}):
+        allowed = f"{', '.join(camera.name for camera in EPIC)}, or {ROTATED} in all rows"
+        got = ", ".join(map(str, sorted(names, key=str)))
+        msg = f"xmm.hot_regions.table: {table}: camera must be {allowed}, got {got}"
+        raise ValueError(msg)
 
 
 def _table(rows: list[dict[str, Any]]) -> pa.Table:

@@ -43,6 +43,7 @@ from ephemera.xmm.psf import NOMINAL_PSF, Gaussian, Profile
 from ephemera.xmm.search import Searched, in_mode, search, searchable
 from ephemera.xmm.selection import LOW_EDGE_EV, legal_pixels
 from ephemera.xmm.simulate_scene import RELATIVE_AREA, burst_times
+from ephemera.xmm.simulate_spectra import Spectrum
 from ephemera.xmm.source_mask import SourceList
 
 if TYPE_CHECKING:
@@ -263,22 +264,30 @@ class Trials:
     options: Any
     places: Mapping[Camera, CameraPlaces]
     untouched: Mapping[str, Sequence[Searched]]
+    spectrum: Spectrum
     sampling: Sampling
 
     @classmethod
-    def of(cls, subset: Subset, sources: SourceList, curves: Sequence[FlareCurve], options: Any) -> Trials:
+    def of(
+        cls,
+        subset: Subset,
+        sources: SourceList,
+        curves: Sequence[FlareCurve],
+        options: Any,
+        spectrum: Spectrum,
+    ) -> Trials:
         """Search the subset as it is, in every way that the options ask for."""
         untouched = {
             mode: search(subset, sources, in_mode(options, mode), curves=curves)
             for mode in options.inject.modes
         }
         places = places_of(subset, legal_pixels_of(subset, options.events))
-        return cls(subset, sources, curves, options, places, untouched, Sampling())
+        return cls(subset, sources, curves, options, places, untouched, spectrum, Sampling())
 
     def run(self, trial: int, seed: int) -> tuple[Columns, list[dict[str, Any]]]:
         """Truth of one trial and rows of what every search found of it."""
         settings, radius = self.options.inject, self.options.recover.radius_arcsec
-        drawn = draw(self.subset, settings, trial, seed, self.sampling)
+        drawn = draw(self.subset, settings, self.spectrum, trial, seed, self.sampling)
         items = [item for item, _ in drawn]
         injected = inject(self.subset, items, seed, trial=trial, places=self.places)
         rows: list[dict[str, Any]] = []
@@ -304,7 +313,7 @@ def main(job: Job) -> None:
     options, settings = job.settings, job.settings.inject
     obsid: str = job.wildcards.obsid
     sources = read_source_columns(job.input.events)
-    spectrum, _ = spectrum_of(settings)
+    name, spectrum = spectrum_of(settings)
     subsets = list(searchable(job.input.events, options))
     states: dict[int, Trials] = {}
     truths: list[dict[str, Any]] = []
@@ -312,12 +321,12 @@ def main(job: Job) -> None:
     for trial in range(settings.trials if subsets else 0):
         subset, curves = subsets[trial % len(subsets)]
         if subset.number not in states:
-            states[subset.number] = Trials.of(subset, sources, curves, options)
+            states[subset.number] = Trials.of(subset, sources, curves, options, spectrum)
         truth, found = states[subset.number].run(trial, options.seed)
         key = {"obsid": obsid, "subset": subset.number, "trial": trial}
         named = truth | {"off_axis": subset.header.off_axis_arcmin(truth["ra"], truth["dec"])}
         truths += [
-            key | {"spectrum": spectrum} | {name: values[k] for name, values in named.items()}
+            key | {"spectrum": name} | {column: values[k] for column, values in named.items()}
             for k in range(len(truth["id"]))
         ]
         rows += [key | row for row in found]

@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ephemera.seeds import generator
+from ephemera.tables.foreign import read_columns
 from ephemera.xmm.detection_curve import fit_curve
 from ephemera.xmm.exposure import any_exposure
 from ephemera.xmm.grid import PixelGrid
@@ -61,27 +63,24 @@ class Sampling:
 
 
 def spectrum_of(settings: InjectSettings) -> tuple[str, Spectrum]:
-    """Name and spectrum that the options ask for; raises ValueError for a table that cannot be read."""
+    """Name and spectrum that the options ask for.
+
+    Raises CatalogueError for a table that cannot be read, ValueError without one and for no spectrum.
+    """
     if settings.spectrum == "power_law":
         return f"power law {settings.power_law_index:g}", Spectrum.power_law(settings.power_law_index)
     if settings.spectrum == "black_body":
         return f"black body {settings.temperature_kev:g} keV", Spectrum.black_body(settings.temperature_kev)
-    path = str(settings.spectrum_table)
-    table: npt.NDArray[Any] = np.genfromtxt(path, delimiter=",", names=True, dtype=None)
-    names = table.dtype.names or ()
-    if not {"energy_ev", "counts_per_ev"} <= set(names):
-        msg = f"xmm.inject.spectrum_table: {path} must have the columns energy_ev, counts_per_ev, got {names}"
-        raise ValueError(msg)
-    return "table", Spectrum.table(table["energy_ev"].tolist(), table["counts_per_ev"].tolist())
+    table = read_columns(Path(str(settings.spectrum_table)), ("energy_ev", "counts_per_ev"))
+    return "table", Spectrum.table(table["energy_ev"].to_pylist(), table["counts_per_ev"].to_pylist())
 
 
 def draw(
-    subset: Subset, settings: InjectSettings, trial: int, seed: int, sampling: Sampling
+    subset: Subset, settings: InjectSettings, spectrum: Spectrum, trial: int, seed: int, sampling: Sampling
 ) -> list[tuple[Injection, bool]]:
     """What is injected in one trial, each with whether its fluence was drawn adaptively."""
     header = subset.header
     rng = generator(seed, header.obsid, "truth", trial)
-    _, spectrum = spectrum_of(settings)
     exposed = any_exposure(subset)
     drawn: list[tuple[Injection, bool]] = []
     for x, y in _places(subset, settings, rng):

@@ -27,7 +27,7 @@ from ephemera.xmm.bayes import (
     sigma_equivalent_peak,
 )
 from ephemera.xmm.connected_regions import Columns, Regions
-from ephemera.xmm.expected_counts import Expectation
+from ephemera.xmm.expected_counts import MU_FLOOR, Expectation
 from ephemera.xmm.frames import Frames, base_frame
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.observation import Band, BoolArray, Camera, FloatArray, IntArray, ListHeader, Subset
@@ -112,14 +112,13 @@ def region_light_curves(
     *,
     header: ListHeader,
     area: Area = "bbox",
-    mu_floor: float = 1e-6,
     soft: SparseCube | None = None,
     hard: SparseCube | None = None,
     subset: Subset | None = None,
 ) -> LightCurves:
     """Curves of all regions of one run.
 
-    `header` has the clock by which times become dates. mu below `mu_floor` is raised to it. For the
+    `header` has the clock by which times become dates. mu below `MU_FLOOR` is raised to it. For the
     run of the full band, `soft` and `hard` (cubes of the same grid and frames) give the counts of the two
     bands, and `subset` those of each camera that it has.
 
@@ -136,7 +135,7 @@ def region_light_curves(
     }
     if subset is not None:
         extra |= _camera_counts(subset, cube.grid, frames, cube.band, pixels, len(regions))
-    mu, b_peak, b_eclipse = _significance(n, expectation, pixels, mu_floor)
+    mu, b_peak, b_eclipse = _significance(n, expectation, pixels)
     edges = frames.edges
     return LightCurves(
         detid=np.asarray(regions["detid"], dtype=object),
@@ -250,7 +249,7 @@ def _camera_counts(
 
 
 def _significance(
-    n: Counts, expectation: Expectation, pixels: _Area, mu_floor: float
+    n: Counts, expectation: Expectation, pixels: _Area
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Expected counts and log10 of both Bayes factors (R, T), NaN in masked frames.
 
@@ -259,7 +258,7 @@ def _significance(
     """
     used = np.flatnonzero(expectation.frame_class >= 0)
     first, state = _frame_states(expectation, used)
-    mu_of_state = np.maximum(_area_mu(expectation, pixels, len(n), used[first]), mu_floor)
+    mu_of_state = np.maximum(_area_mu(expectation, pixels, len(n), used[first]), MU_FLOOR)
     results = [np.full(n.shape, np.nan) for _ in range(3)]
     results[0][:, used] = mu_of_state[:, state]
     pairs = _Pairs.of(n[:, used], state, len(first))

@@ -60,13 +60,13 @@ class _Contents:
 
 
 def read_mission_list(
-    path: str | os.PathLike[str], missions: Mapping[str, Mission], *, obsid: str | None = None, seed: int = 0
+    path: str | os.PathLike[str], missions: Mapping[str, Mission], *, obsid: str | None = None
 ) -> MissionList:
     """Read and select one list; its TELESCOP tells the mission.
 
     Raises ListRejected, whose outcome is `bad_file`, `bad_keywords` (unknown mission or instrument, no
     reference position, a time system that is not the mission's), `bad_columns` (no energy, say),
-    `skipped_timing_mode`, `skipped_submode`, `no_events` or `wrong_obsid`. `seed` spreads the times.
+    `skipped_timing_mode`, `skipped_submode`, `no_events` or `wrong_obsid`.
     """
     path = Path(path)
     try:
@@ -91,7 +91,7 @@ def read_mission_list(
     header = _with_good_time(header, found, index)
     events = _events(found.columns, index, header, x, y)
     if found.mission.spread_times:
-        events = _spread(events, header, keys.number("TIMEPIXR"), seed)
+        events = _spread(events, header, keys.number("TIMEPIXR"))
     unit = f"energy is {found.energy.ev_per_unit:g} eV x column {found.energy.column}"
     return MissionList(EventList(header, events), cuts, cautions, unit)
 
@@ -306,15 +306,17 @@ def _events(
     )
 
 
-def _spread(events: Events, header: ListHeader, reference: float | None, seed: int) -> Events:
+def _spread(events: Events, header: ListHeader, reference: float | None) -> Events:
     """Events spread evenly over the read-out frame in which they came, sorted by time again.
 
     All events of a frame carry one time, at the share `reference` (TIMEPIXR, else 1/2) of the frame. Bins
     that hold one frame more than others would make a steady source vary; photons put anywhere in their
-    frame at random are a Poisson process again. No time moves out of the interval of the list.
+    frame at random are a Poisson process again. No time moves over an end of the interval of the list.
     """
     share = 0.5 if reference is None else reference
-    moved = generator(seed, header.obsid, header.file, "frame").random(len(events)) - share
-    time = np.clip(events.time + header.frame_time * moved, header.start, header.stop)
+    moved = generator(0, header.obsid, header.file, "frame").random(len(events)) - share
+    time = events.time + header.frame_time * moved
+    inside = (events.time >= header.start) & (events.time <= header.stop)
+    time[inside] = time[inside].clip(header.start, header.stop)
     order = np.argsort(time, kind="stable")
     return replace(events.take(order), time=time[order])

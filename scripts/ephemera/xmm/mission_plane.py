@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ephemera.sky.tan import Plane
-from ephemera.xmm.event_header import Keywords
+from ephemera.xmm.event_header import Keywords, check_declination
 from ephemera.xmm.intervals import FloatArray
 from ephemera.xmm.missions import Mission
 from ephemera.xmm.observation import REFERENCE_PIXEL, SKY_SIZE, UNIT_ARCSEC
@@ -53,11 +53,13 @@ def events_plane(keys: Keywords, mission: Mission) -> EventsPlane:
         if any(events.number(f"TCROT{number}") for number in columns):
             raise ListRejected(Outcome.BAD_KEYWORDS, "the plane of X, Y is rotated (TCROT)")
         (ra, x0, step_x), (dec, y0, step_y) = found[:3], found[3:]
+        check_declination(dec)
         return EventsPlane(ra % 360.0, dec, x0, y0, step_x, step_y)
     plate = mission.plate
     if plate is not None:
         ra_of, dec_of = keys.number(plate.ra), keys.number(plate.dec)
         if ra_of is not None and dec_of is not None:
+            check_declination(dec_of)
             step = plate.scale_arcsec / 3600
             return EventsPlane(ra_of % 360.0, dec_of, plate.x, plate.y, -step, step)
     missing = [f"{w}{n}" for n in columns for w in words if events.number(f"{w}{n}") is None]

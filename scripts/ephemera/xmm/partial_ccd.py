@@ -29,7 +29,10 @@ PN_QUADRANTS = np.arange(1, CCDS).reshape(4, 3)
 
 
 def counts_by_ccd(frame: npt.NDArray[np.integer], ccd: npt.NDArray[np.uint8], n_frames: int) -> IntArray:
-    """Counts (n_frames, 13) of events by their frame and CCDNR; CCDs without events have zeros."""
+    """Counts (n_frames, 13) of events by their frame and CCDNR; CCDs without events have zeros.
+
+    Cameras of other missions may number theirs beyond 12: those count together, as the last one.
+    """
     key = frame.astype(np.int64) * CCDS + np.minimum(ccd, CCDS - 1)
     return np.bincount(key, minlength=n_frames * CCDS).reshape(n_frames, CCDS)
 
@@ -59,7 +62,7 @@ def frames_with_silent_ccd(counts: IntArray, kept_ccds: tuple[int, ...]) -> Bool
     """
     total = counts.sum(axis=1)
     share = counts.sum(axis=0) / max(1, total.sum())
-    kept = np.array(kept_ccds, int)
+    kept = np.minimum(np.array(kept_ccds, int), CCDS - 1)
     silent = (counts[:, kept] == 0) & (np.outer(total, share[kept]) >= MIN_EXPECTED)
     return np.asarray(silent.any(axis=1))
 

@@ -15,7 +15,7 @@ from ephemera.xmm.bayes import (
     sigma_equivalent_peak,
 )
 from ephemera.xmm.cells import counts_at
-from ephemera.xmm.expected_counts import Expectation
+from ephemera.xmm.expected_counts import MU_FLOOR, Expectation
 from ephemera.xmm.observation import BoolArray, FloatArray
 from ephemera.xmm.sparse_cube import SparseCube
 
@@ -23,8 +23,6 @@ from ephemera.xmm.sparse_cube import SparseCube
 LEAST_ECLIPSE_MU = 3.6
 #: Cells evaluated at once in the search for the deepest eclipse of each pixel.
 BLOCK_CELLS = 1 << 20
-#: Least expected counts.
-MU_FLOOR = 1e-6
 
 
 @dataclass(frozen=True, eq=False)

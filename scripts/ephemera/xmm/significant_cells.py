@@ -27,7 +27,7 @@ from ephemera.xmm.bayes import (
 )
 from ephemera.xmm.bayes_limits import Limits
 from ephemera.xmm.cells import Cells, Kind, counts_at
-from ephemera.xmm.expected_counts import Expectation
+from ephemera.xmm.expected_counts import MU_FLOOR, Expectation
 from ephemera.xmm.observation import BoolArray, FloatArray, IntArray
 from ephemera.xmm.sparse_cube import SparseCube
 
@@ -45,7 +45,7 @@ def significant_cells(
     limits: Limits,
     *,
     n_min: int = 2,
-    mu_floor: float = 1e-6,
+    mu_floor: float = MU_FLOOR,
     gauss_above_1000: bool = False,
 ) -> Cells:
     """Peaks and eclipses of one run, sorted by (frame, j, i, kind).
@@ -213,7 +213,7 @@ def region_cells(cells: Cells, labels: IntArray, side: int) -> IntArray:
 
 
 def significant_cells_reference(
-    cube: SparseCube, expectation: Expectation, sigma: float, *, n_min: int = 2, mu_floor: float = 1e-6
+    cube: SparseCube, expectation: Expectation, sigma: float, *, n_min: int = 2, mu_floor: float = MU_FLOOR
 ) -> Cells:
     """Readable twin of `significant_cells`: every cell of the dense cube against the Bayes factors.
 

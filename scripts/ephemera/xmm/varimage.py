@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from ephemera.xmm.bayes import log10_bayes_peak, sigma_equivalent_peak
 from ephemera.xmm.cells import Cells, Kind
-from ephemera.xmm.expected_counts import Expectation
+from ephemera.xmm.expected_counts import MU_FLOOR, Expectation
 from ephemera.xmm.observation import FloatArray, IntArray
 from ephemera.xmm.sparse_cube import SparseCube
 
@@ -135,7 +135,7 @@ def varimage_cells(cube: SparseCube, expectation: Expectation, threshold_sigma: 
 
 def peak_cells(i: IntArray, j: IntArray, frame: IntArray, n: IntArray, expectation: Expectation) -> Cells:
     """Cells of kind peak with the Bayes factors of their counts, in the order of `Cells`."""
-    mu = np.maximum(expectation.at(i, j, frame), 1e-6)
+    mu = np.maximum(expectation.at(i, j, frame), MU_FLOOR)
     log10_b = log10_bayes_peak(n, mu)
     kind = np.full(len(i), Kind.PEAK, np.int8)
     return Cells.merge([Cells(i, j, frame, kind, n, mu, log10_b, sigma_equivalent_peak(log10_b))])

@@ -23,7 +23,7 @@ from scipy.spatial import cKDTree
 
 from ephemera.xmm.bayes import log10_bayes_eclipse, sigma_equivalent_eclipse
 from ephemera.xmm.cells import Cells, Kind, counts_at
-from ephemera.xmm.expected_counts import Expectation
+from ephemera.xmm.expected_counts import MU_FLOOR, Expectation
 from ephemera.xmm.frames import base_frame
 from ephemera.xmm.observation import BoolArray, Camera, FloatArray, IntArray, Subset
 from ephemera.xmm.sparse_cube import SparseCube
@@ -240,12 +240,13 @@ def _cell_of(
     rises = counts.max() - median >= median - counts.min()
     frame = usable[[int(np.argmax(counts) if rises else np.argmin(counts))]]
     grid = cube.grid
-    i = grid.index(np.array([np.median(subset.events.x[event])]), "x").astype(np.int64)
-    j = grid.index(np.array([np.median(subset.events.y[event])]), "y").astype(np.int64)
+    # The pixel with most of the events, which has an expectation; that of the medians may be a hole between.
+    pixels, times = np.unique(grid.pixels(subset.events.x[event], subset.events.y[event]), return_counts=True)
+    i, j = grid.split(pixels[[int(np.argmax(times))]])
     n = counts_at(cube, (frame * grid.n + j) * grid.n + i)
     if rises:
         return peak_cells(i, j, frame, n, expectation)
-    mu = np.maximum(expectation.at(i, j, frame), 1e-6)
+    mu = np.maximum(expectation.at(i, j, frame), MU_FLOOR)
     log10_b = log10_bayes_eclipse(n, mu)
     return Cells(
         i, j, frame, np.array([Kind.ECLIPSE], np.int8), n, mu, log10_b, sigma_equivalent_eclipse(log10_b)

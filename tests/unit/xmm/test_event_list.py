@@ -154,6 +154,7 @@ def test_without_good_times_the_keywords_give_the_interval(tmp_path):
         ({"events": {"SUBMODE": None}, "primary": {"SUBMODE": None}}, Outcome.BAD_KEYWORDS, "SUBMODE"),
         ({"events": {"REVOLUT": "none"}, "primary": {"REVOLUT": None}}, Outcome.BAD_KEYWORDS, "REVOLUT"),
         ({"primary": {"REFYCRVL": None}}, Outcome.BAD_KEYWORDS, "REFYCRVL"),
+        ({"primary": {"REFYCRVL": 300.0}}, Outcome.BAD_KEYWORDS, "declination is 300"),
         ({"primary": {"REFXCRPX": 1000}}, Outcome.BAD_KEYWORDS, "25921"),
         ({"primary": {"REFYCDLT": 1e-5}}, Outcome.BAD_KEYWORDS, "scale of Y"),
         ({"extname": "SPECTRUM", "columns": {"CHANNEL": np.arange(3)}}, Outcome.BAD_FILE, "no table EVENTS"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ephemera.xmm.feature_events import camera_shares, energy_per_count, peak_flux, raw_pixel_share
+from ephemera.xmm.feature_events import camera_shares, energy_per_count, peak_flux, raw_pixel_share, witnesses
 
 
 def events(*rows):

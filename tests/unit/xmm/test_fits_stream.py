@@ -169,3 +169,14 @@ def test_impossible_tables_are_refused_without_filling_memory(tmp_path, name, va
     path.write_bytes(raw[:at] + card(f"{name:8s}= {value:>20s}") + raw[at + 80 :])
     with pytest.raises(FitsError):
         read_all(path)
+
+
+def test_a_row_of_more_bytes_than_any_list_has_is_refused(tmp_path):
+    cards = ["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0"]
+    table = ["XTENSION= 'BINTABLE'", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 3000000000", "NAXIS2  = 0"]
+    table += ["PCOUNT  = 0", "GCOUNT  = 1", "TFIELDS = 1", "TTYPE1  = 'TIME'", "TFORM1  = 'D'"]
+    blocks = [b"".join(map(card, [*part, "END"])).ljust(2880) for part in (cards, table)]
+    path = tmp_path / "wide.fits"
+    path.write_bytes(b"".join(blocks))
+    with pytest.raises(FitsError, match="a row of 3000000000 bytes"):
+        read_all(path)

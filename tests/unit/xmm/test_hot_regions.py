@@ -85,6 +85,15 @@ def test_a_table_of_an_earlier_run_serves_a_small_sample(tmp_path):
     assert judge(one, 1, HotRegions(table=str(tmp_path / "hot.parquet")))[1] == [True, False]
 
 
+def test_a_table_in_coordinates_that_nobody_knows_is_refused(tmp_path):
+    for names in (["ACIS"], ["PN", "ROTATED"]):
+        rows = [{"camera": name, "t_bin": 5.0} for name in names]
+        write({n: [row.get(n) for row in rows] for n in HOT_REGIONS.names}, HOT_REGIONS, tmp_path / "hot.csv")
+        settings = HotRegions(table=str(tmp_path / "hot.csv"))
+        with pytest.raises(ValueError, match="camera must be PN, M1, M2, or ROTATED in all rows, got"):
+            judge(sample(), 73, settings)
+
+
 def test_the_published_rectangles_need_the_angle_and_a_frame_length_they_have():
     inside = {"x": LEGACY_PIVOT + 9600.0, "y": LEGACY_PIVOT + 13700.0, "pa_pnt": 0.0}
     changes = ({}, {"pa_pnt": None}, {"t_bin": 600.0}, {"x": 20000.0})

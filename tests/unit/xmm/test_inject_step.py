@@ -11,6 +11,7 @@ import pytest
 from ephemera.config.load import ConfigurationError, load
 from ephemera.job import Job, namespace
 from ephemera.tables import read
+from ephemera.tables.foreign import CatalogueError
 from ephemera.xmm import false_alarms, inject, purity, recover
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS
 from ephemera.xmm.completeness_columns import (
@@ -239,7 +240,10 @@ def test_spectra_of_the_options(tmp_path):
         == "black body 0.5 keV"
     )
     table.write_text("energy,counts\n500,1\n1500,2\n")
-    with pytest.raises(ValueError, match=r"spectrum.csv must have the columns energy_ev, counts_per_ev"):
+    with pytest.raises(CatalogueError, match=r"spectrum.csv: there is no column energy_ev, counts_per_ev"):
+        spectrum_of(load({"xmm": {"inject": settings}}).xmm.inject)
+    table.write_text("energy_ev,counts_per_ev\n500,1\n")
+    with pytest.raises(ValueError, match="two or more rising"):
         spectrum_of(load({"xmm": {"inject": settings}}).xmm.inject)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,6 +95,14 @@ def test_positions_are_those_of_an_independent_wcs(read, simulated, tmp_path):
     assert max(nearest) < 0.05
 
 
+def test_a_reference_that_is_no_position_is_refused(read, simulated):
+    primary, events, *gtis = simulated[0]
+    columns = tuple(
+        replace(c, keywords={**c.keywords, "TCRVL": 91.0}) if c.name == "y" else c for c in events.columns
+    )
+    ends(read, [primary, replace(events, columns=columns), *gtis], Outcome.BAD_KEYWORDS, "declination is 91")
+
+
 def test_times_are_spread_within_their_frame_and_evenly(read, simulated):
     hdus, _ = simulated
     header = read(hdus).events.header
@@ -103,6 +112,17 @@ def test_times_are_spread_within_their_frame_and_evenly(read, simulated):
     counts = np.histogram(phase, 5, (0, 1))[0]
     assert (np.abs(counts - counts.mean()) < 5 * np.sqrt(counts.mean())).all()
     assert np.array_equal(time, read(hdus).events.events.time)
+
+
+def test_events_outside_of_the_good_times_are_not_gathered_at_their_ends(read, simulated):
+    """Lists that were not filtered by good time have events before the first interval."""
+    hdus, _ = simulated
+    start = float(hdus[2]["START"][0]) + 500
+    later = [h.with_column("START", np.maximum(h["START"], start)) for h in hdus[2:]]
+    found = read([*hdus[:2], *later]).events
+    assert found.header.start == start
+    assert np.count_nonzero(found.events.time < start) > 50
+    assert np.count_nonzero(found.events.time == start) <= 1
 
 
 def test_energy_may_come_from_channels(read, simulated):

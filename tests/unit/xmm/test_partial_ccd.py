@@ -57,6 +57,12 @@ def test_silence_needs_ten_expected_counts():
     assert not frames_with_silent_ccd(counts, (1, 2)).any()
 
 
+def test_ccds_numbered_beyond_those_of_epic_count_together():
+    counts = counts_by_ccd(np.zeros(40, int), np.array([20, 35] * 20, np.uint8), 2)
+    assert counts[0, 12] == 40
+    assert not frames_with_silent_ccd(counts, (20, 35))[0]
+
+
 def test_chance_zeros_of_faint_cameras_are_no_gaps():
     rng = np.random.default_rng(0)
     counts = np.zeros((9000, 13), int)
