@@ -189,9 +189,8 @@ def test_expected_counts_are_raised_to_the_floor():
         flat_expectation(cube.frames, mu=0.0),
         regions_of([(3, 3, 0, 0)], cube),
         header=HEADER,
-        mu_floor=1e-4,
     )
-    assert curves.mu.tolist() == [[1e-4, 1e-4]]
+    assert curves.mu.tolist() == [[1e-6, 1e-6]]
     assert np.isfinite(curves.b_eclipse).all()
 
 
