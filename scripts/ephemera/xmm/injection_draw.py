@@ -65,7 +65,7 @@ class Sampling:
 def spectrum_of(settings: InjectSettings) -> tuple[str, Spectrum]:
     """Name and spectrum that the options ask for.
 
-    Raises CatalogueError for a table that cannot be read, ValueError without one and for no spectrum.
+    Raises CatalogueError for a table that cannot be read, ValueError for one that is no spectrum.
     """
     if settings.spectrum == "power_law":
         return f"power law {settings.power_law_index:g}", Spectrum.power_law(settings.power_law_index)
