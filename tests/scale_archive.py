@@ -11,20 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflow_checkout import Checkout
-
-OVERLAY = """\
-project: {project}
-xmm:
-  samples: {sheet}
-  cube: {{time_bins_s: [200.0], bands_kev: [[0.2, 12.0]]}}
-  figures: {{enabled: {figures}}}
-  hot_regions: {{method: none}}
-  sample_products: []
-  pages: {{enabled: false}}
-  sample: {{enabled: false}}
-  spectra: {{enabled: false}}
-"""
+from workflow_checkout import Checkout, search_alone, sheet_of
 
 #: Notes which files and modules a process opens, at the path in OPENED; Python runs it at every start.
 AUDIT = """\
@@ -58,9 +45,8 @@ def write_sheet(
     checkout: Checkout, number: int, *, kind: str, location: str, name: str = "many"
 ) -> list[str]:
     """Write `<name>.tsv` and `<name>.yaml` for `number` observations; returns arguments for Snakemake."""
-    rows = ["obsid\tsource\tlocation", *(f"{obsid}\t{kind}\t{location}" for obsid in obsids(number))]
-    (checkout.root / f"{name}.tsv").write_text("\n".join(rows) + "\n")
-    text = OVERLAY.format(project=name, sheet=f"{name}.tsv", figures="false")
+    (checkout.root / f"{name}.tsv").write_text(sheet_of((obsid, kind, location) for obsid in obsids(number)))
+    text = search_alone(name, sheet=f"{name}.tsv")
     (checkout.root / f"{name}.yaml").write_text(text)
     return ["--configfile", f"{name}.yaml"]
 

@@ -8,11 +8,43 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 #: What a run needs of the repository.
 PARTS = ("workflow", "rules", "scripts", "config", "profiles", "resources", "slurm")
+#: The search of X-ray observations and its catalogue, without what can be made of them beside.
+SEARCH_ALONE = """\
+project: {project}
+xmm:
+  samples: {sheet}
+  cube: {{time_bins_s: {time_bins_s}, bands_kev: [[0.2, 12.0]]}}
+  figures: {{enabled: {figures}}}
+  hot_regions: {{method: none}}
+  sample_products: []
+  pages: {{enabled: false}}
+  sample: {{enabled: false}}
+  spectra: {{enabled: false}}
+"""
+
+
+def search_alone(
+    project: str,
+    *,
+    sheet: str = "sheet.tsv",
+    time_bins_s: tuple[float, ...] = (200.0,),
+    figures: bool = False,
+) -> str:
+    """Configuration of a small search, as YAML."""
+    return SEARCH_ALONE.format(
+        project=project, sheet=sheet, time_bins_s=list(time_bins_s), figures=str(figures).lower()
+    )
+
+
+def sheet_of(rows: Iterable[tuple[str, str, str]]) -> str:
+    """A sample sheet: obsid, source and location of each observation."""
+    return "".join("\t".join(row) + "\n" for row in [("obsid", "source", "location"), *rows])
 
 
 @dataclass

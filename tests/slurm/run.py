@@ -31,23 +31,11 @@ sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY / "tests" / "slurm")]
 
 from cluster import CannotInstallError, Cluster, SlurmJob, install, wait_for  # noqa: E402
 
-from workflow_checkout import Checkout, copy_checkout  # noqa: E402
+from workflow_checkout import Checkout, copy_checkout, search_alone, sheet_of  # noqa: E402
 
 PLUGIN = Path(sys.prefix) / "slurm-plugin"
 GOOD = ("0000000001", "0000000002", "0000000003")
 FAILING = "0000000004"
-OVERLAY = """\
-project: cluster
-xmm:
-  samples: sheet.tsv
-  cube: {time_bins_s: [200.0], bands_kev: [[0.2, 12.0]]}
-  figures: {enabled: false}
-  hot_regions: {method: none}
-  sample_products: []
-  pages: {enabled: false}
-  sample: {enabled: false}
-  spectra: {enabled: false}
-"""
 #: The nodes share one disk and jobs take seconds: look early, do not wait for files.
 FAST = ("--slurm-init-seconds-before-status-checks", "4", "--latency-wait", "5")
 #: What is waited for comes within a few seconds, or on a machine with other work within this time.
@@ -76,16 +64,16 @@ def prepare(root: Path) -> Checkout:
     checkout = copy_checkout(REPOSITORY, root / "checkout")
     for obsid in GOOD:
         small_case(checkout.root / "data" / obsid, seed=int(obsid), obsid=obsid, duration=1500.0)
-    (checkout.root / "overlay.yaml").write_text(OVERLAY)
+    (checkout.root / "overlay.yaml").write_text(search_alone("cluster"))
     return checkout
 
 
 def write_sheet(checkout: Checkout, *, failing: bool) -> None:
     """The sample sheet, with or without the observation that cannot be simulated."""
-    rows = [f"{obsid}\tfolder\tdata/{obsid}" for obsid in GOOD]
+    rows = [(obsid, "folder", f"data/{obsid}") for obsid in GOOD]
     if failing:
-        rows.append(f"{FAILING}\tsimulate\tno such scenario")
-    (checkout.root / "sheet.tsv").write_text("\n".join(["obsid\tsource\tlocation", *rows]) + "\n")
+        rows.append((FAILING, "simulate", "no such scenario"))
+    (checkout.root / "sheet.tsv").write_text(sheet_of(rows))
 
 
 class Run:

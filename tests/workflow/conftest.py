@@ -6,20 +6,8 @@ import shutil
 
 import pytest
 
-from workflow_checkout import Checkout, copy_checkout
+from workflow_checkout import Checkout, copy_checkout, search_alone, sheet_of
 
-OVERLAY = """\
-project: stale
-xmm:
-  samples: sheet.tsv
-  cube: {time_bins_s: [200.0], bands_kev: [[0.2, 12.0]]}
-  figures: {enabled: false}
-  hot_regions: {method: none}
-  sample_products: []
-  pages: {enabled: false}
-  sample: {enabled: false}
-  spectra: {enabled: false}
-"""
 OBSIDS = ("0000000001", "0000000002")
 
 
@@ -35,21 +23,25 @@ def finished(repository, tmp_path_factory):
     from ephemera.xmm.simulate import small_case
 
     checkout = copy_checkout(repository, tmp_path_factory.mktemp("finished") / "checkout")
-    rows = ["obsid\tsource\tlocation"]
     for obsid in OBSIDS:
         small_case(checkout.root / "data" / obsid, seed=int(obsid), obsid=obsid, duration=1500.0)
-        rows.append(f"{obsid}\tfolder\tdata/{obsid}")
-    (checkout.root / "sheet.tsv").write_text("\n".join(rows) + "\n")
-    (checkout.root / "overlay.yaml").write_text(OVERLAY)
+    rows = ((obsid, "folder", f"data/{obsid}") for obsid in OBSIDS)
+    (checkout.root / "sheet.tsv").write_text(sheet_of(rows))
+    (checkout.root / "overlay.yaml").write_text(search_alone("small"))
     checkout.snakemake("--configfile", "overlay.yaml")
     return checkout
 
 
 @pytest.fixture
-def stale(finished, tmp_path):
-    """A copy of the finished checkout with all file times kept, and its dry run."""
+def complete(finished, tmp_path) -> Checkout:
+    """A copy of the finished checkout with all file times kept."""
     root = tmp_path / "checkout"
     shutil.copytree(finished.root, root, symlinks=True)
-    copy = type(finished)(root)
-    copy.plan = lambda *arguments: copy.planned("--configfile", "overlay.yaml", *arguments)
-    return copy
+    return Checkout(root)
+
+
+@pytest.fixture
+def stale(complete):
+    """A finished checkout that a test changes, and its dry run."""
+    complete.plan = lambda *arguments: complete.planned("--configfile", "overlay.yaml", *arguments)
+    return complete

@@ -10,32 +10,20 @@ import pytest
 from ephemera.recipes import checksums
 from ephemera.tables import read
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS
+from workflow_checkout import copy_checkout, search_alone, sheet_of
 
 pytestmark = pytest.mark.xdist_group("determinism")
 
-OVERLAY = """\
-project: twice
-xmm:
-  samples: sheet.tsv
-  cube: {time_bins_s: [50.0], bands_kev: [[0.2, 12.0]]}
-  hot_regions: {method: none}
-  sample_products: []
-  pages: {enabled: false}
-  sample: {enabled: false}
-  spectra: {enabled: false}
-"""
 RUN = ("--configfile", "overlay.yaml")
 #: These three lie in both halves.
 OBSIDS = ("0000000001", "0000000002", "0000000003")
 
 
 def prepared(repository, folder):
-    from workflow_checkout import copy_checkout
-
     checkout = copy_checkout(repository, folder / "checkout")
-    rows = ["obsid\tsource\tlocation", *(f"{obsid}\tsimulate\tsmall" for obsid in OBSIDS)]
-    (checkout.root / "sheet.tsv").write_text("\n".join(rows) + "\n")
-    (checkout.root / "overlay.yaml").write_text(OVERLAY)
+    (checkout.root / "sheet.tsv").write_text(sheet_of((obsid, "simulate", "small") for obsid in OBSIDS))
+    text = search_alone("twice", time_bins_s=(50.0,), figures=True)
+    (checkout.root / "overlay.yaml").write_text(text)
     return checkout
 
 

@@ -19,21 +19,9 @@ from pathlib import Path
 import pytest
 
 from ephemera.files import sha256_of
-from workflow_checkout import copy_checkout
+from workflow_checkout import sheet_of
 
-OVERLAY = """\
-project: faults
-xmm:
-  samples: sheet.tsv
-  cube: {time_bins_s: [200.0], bands_kev: [[0.2, 12.0]]}
-  figures: {enabled: false}
-  hot_regions: {method: none}
-  sample_products: []
-  pages: {enabled: false}
-  sample: {enabled: false}
-  spectra: {enabled: false}
-"""
-OBSIDS = ("0000000001", "0000000002")
+OBSIDS = ("0000000001", "0000000002")  # of the fixture `finished`
 CONFIGURED = ("--configfile", "overlay.yaml")
 #: What says when or by which commit something was made.
 NOT_COMPARED = {"recipe.json", "versions.jsonl"}
@@ -57,34 +45,9 @@ def leftovers(checkout) -> list[Path]:
     return [path for path in found if path.name not in (".checksums", ".snakemake_timestamp", ".turnstile")]
 
 
-@pytest.fixture(scope="module")
-def finished(repository, tmp_path_factory):
-    """A checkout in which two small observations have been searched without disturbance."""
-    from ephemera.xmm.simulate import small_case
-
-    checkout = copy_checkout(repository, tmp_path_factory.mktemp("faults") / "checkout")
-    rows = ["obsid\tsource\tlocation"]
-    for obsid in OBSIDS:
-        small_case(checkout.root / "data" / obsid, seed=int(obsid), obsid=obsid, duration=1000.0)
-        rows.append(f"{obsid}\tfolder\tdata/{obsid}")
-    (checkout.root / "sheet.tsv").write_text("\n".join(rows) + "\n")
-    (checkout.root / "overlay.yaml").write_text(OVERLAY)
-    checkout.snakemake(*CONFIGURED)
-    assert leftovers(checkout) == []
-    return checkout
-
-
-@pytest.fixture
-def complete(finished, tmp_path):
-    """A copy of the finished checkout with all file times kept."""
-    root = tmp_path / "checkout"
-    shutil.copytree(finished.root, root, symlinks=True)
-    return type(finished)(root)
-
-
 @pytest.fixture
 def fresh(complete):
-    """The same with nothing made yet."""
+    """A checkout in which nothing is made yet of two observations."""
     forget(complete)
     return complete
 
@@ -148,6 +111,10 @@ def unlock(checkout):
     locks = checkout.root / ".snakemake" / "locks"
     if locks.is_dir() and any(locks.iterdir()):
         checkout.snakemake(*CONFIGURED, "--unlock")
+
+
+def test_an_undisturbed_run_leaves_no_temporary_file(finished):
+    assert leftovers(finished) == []
 
 
 def test_killed_ten_times_at_any_moment_the_next_run_gives_the_same(fresh, finished):
@@ -314,7 +281,7 @@ def newest(checkout, obsid):
 def test_a_download_that_was_killed_goes_on_where_it_was(fresh):
     from servers.xmm_archive import Fault, XmmArchive
 
-    (fresh.root / "sheet.tsv").write_text(f"obsid\tsource\tlocation\n{OBSIDS[0]}\tarchive\t\n")
+    (fresh.root / "sheet.tsv").write_text(sheet_of([(OBSIDS[0], "archive", "")]))
     with XmmArchive() as server:
         server.add_folder(fresh.root / "data" / OBSIDS[0])
         server.fail("PN PIEVLI", Fault.STALLED)

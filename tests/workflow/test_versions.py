@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,20 +13,8 @@ import zipfile
 import pytest
 
 from ephemera.xmm.simulate import small_case
+from workflow_checkout import copy_checkout, search_alone, sheet_of
 
-OVERLAY = """\
-project: night
-xmm:
-  samples: sheet.tsv
-  cube: {time_bins_s: [50.0, 200.0], bands_kev: [[0.2, 12.0]]}
-  detect: {threshold_sigma: 3}
-  figures: {enabled: false}
-  hot_regions: {method: none}
-  sample_products: []
-  pages: {enabled: false}
-  sample: {enabled: false}
-  spectra: {enabled: false}
-"""
 HIGHER = ("--config", "xmm={detect: {threshold_sigma: 8}}")
 
 
@@ -44,15 +33,12 @@ def ephemera(checkout, *words, check=True):
 @pytest.fixture(scope="module")
 def night(repository, tmp_path_factory):
     """A checkout with two versions of one observation, at 3 and at 8 sigma."""
-    from workflow_checkout import copy_checkout
-
     checkout = copy_checkout(repository, tmp_path_factory.mktemp("versions") / "checkout")
     small_case(checkout.root / "data", obsid="0000000001", duration=1500.0)
-    (checkout.root / "sheet.tsv").write_text("obsid\tsource\tlocation\n0000000001\tfolder\tdata\n")
-    (checkout.root / "overlay.yaml").write_text(OVERLAY)
+    (checkout.root / "sheet.tsv").write_text(sheet_of([("0000000001", "folder", "data")]))
+    (checkout.root / "overlay.yaml").write_text(search_alone("night", time_bins_s=(50.0, 200.0)))
     (checkout.root / "envs").mkdir()
-    for name in ("requirements.txt",):
-        (checkout.root / "envs" / name).write_bytes((repository / "envs" / name).read_bytes())
+    shutil.copy(repository / "envs" / "requirements.txt", checkout.root / "envs")
     checkout.snakemake("--configfile", "overlay.yaml")
     checkout.snakemake("--configfile", "overlay.yaml", *HIGHER)
     return checkout
