@@ -24,6 +24,54 @@ XMM_PAGES = RECIPES.step(
 )
 
 
+def xmm_front():
+    """What the branch shows on the front page of a run."""
+    if not XMM_UNITS:
+        return None
+    tables = [
+        Product(f"{what} ({suffix})", XMM_CATALOGUE, f"{PROJECT}/{file}.{suffix}")
+        for what, file, suffix in (
+            ("detections", "detections", "fits"),
+            ("detections", "detections", "parquet"),
+            ("unique sources", "sources", "fits"),
+            ("unique sources", "sources", "parquet"),
+            ("outcomes of lists and runs", "outcomes", "csv"),
+            ("DS9 regions", "regions", "reg"),
+        )
+    ]
+    for product, text, recipe, name in (
+        ("export", "sources with their matches", XMM_EXPORT, "sources.parquet"),
+        (
+            "filters",
+            "combinations of filters",
+            XMM_FILTERS,
+            "combinations.parquet",
+        ),
+        (
+            "long_term",
+            "rates between observations",
+            XMM_LONG_TERM,
+            "sources.parquet",
+        ),
+    ):
+        if product in XMM.sample_products:
+            tables.append(Product(text, recipe, f"{PROJECT}/{name}"))
+    tables += xmm_completeness_products()
+    return Entry(
+        "X-ray bursts and eclipses",
+        f"{counted(len(XMM_UNITS), 'observation')} of XMM-Newton and other X-ray telescopes, "
+        "searched for what source catalogues miss.",
+        (
+            Product(
+                "report: observations, sources, light curves",
+                XMM_PAGES,
+                f"{PROJECT}/index.html",
+            ),
+        ),
+        tuple(tables),
+    )
+
+
 def xmm_pages_optional(wildcards):
     """Products that pages show where a run makes them."""
     inputs = {}

@@ -113,3 +113,18 @@ def test_no_rule_shows_a_folder_of_pages_in_the_report(repository):
     # `snakemake --report report.html` refuses a folder with an index and writes nothing.
     for rules in sorted((repository / "rules").glob("*.smk")):
         assert "htmlindex" not in rules.read_text(), rules.name
+
+
+def test_rooms_are_small_and_functions_fit_a_screen(repository):
+    folders = ("scripts", "workflow", "rules")
+    files = [p for f in folders for p in (repository / f).rglob("*") if p.suffix in (".py", ".smk", ".js")]
+    assert [p.name for p in files if p.read_text().count("\n") > 400] == []
+    functions = [
+        f"{path.name}: {node.name}"
+        for path in files
+        if path.suffix == ".py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= 60
+    ]
+    assert functions == []
