@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from ephemera.files import json_text
 from ephemera.sky.crossmatch import Catalogue, chance_positions, crossmatch, matches_table
@@ -29,16 +28,17 @@ from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, SOURCES
 from ephemera.xmm.crossmatch_columns import CALIBRATION, CHANCE, detection_matches, source_matches
 from ephemera.xmm.crossmatch_presets import SetPlan, plan
 from ephemera.xmm.crossmatch_sets import NoPositions, ReadSet, read_set
+from ephemera.xmm.matches import SetOutcome
 from ephemera.xmm.observation import FloatArray
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ephemera.config.xmm_catalogue import Crossmatch as CrossmatchSettings
     from ephemera.job import Job
 
 log = logging.getLogger(__name__)
 
-#: How a crossmatch ended. `unavailable` is asked again by the next run, `offline` is not.
-OK, UNAVAILABLE, OFFLINE = "ok", "unavailable", "offline"
 #: Significances (sigma) of the detections whose positional errors are calibrated apart: from, up to.
 CALIBRATED = ((3.0, 5.0), (5.0, None))
 
@@ -212,35 +212,40 @@ def main(job: Job) -> None:
     parameters: Mapping[str, Any] = job.recipe["parameters"]
     chosen = next(each for each in parameters["sets"] if each["name"] == job.wildcards.set)
     how = plan(chosen, settings.radius_arcsec)
-    source_table, detection_table = (
-        read(job.input.sources, SOURCES),
-        read(job.input.detections, CATALOGUE_DETECTIONS),
-    )
-    sources = positions_of(source_table, ("first_seen", "last_seen"), ("best_sigma",))
-    detections = positions_of(detection_table, ("mjd_peak",), ("sigma_peak", "sigma_eclipse"))
-    file = getattr(job.input, "file", None)
-    note = {"set": how.name, "outcome": OK, "detail": ""}
+    tables = {
+        "sources": read(job.input.sources, SOURCES),
+        "detections": read(job.input.detections, CATALOGUE_DETECTIONS),
+    }
+    places = {
+        "sources": positions_of(tables["sources"], ("first_seen", "last_seen"), ("best_sigma",)),
+        "detections": positions_of(tables["detections"], ("mjd_peak",), ("sigma_peak", "sigma_eclipse")),
+    }
+    outcome, detail, found = SetOutcome.OK, "", None
     try:
-        folder = Path(parameters["kept_answers"])
-        found = get_set(how, file, service_of(settings, folder), sources, detections)
+        service = service_of(settings, Path(parameters["kept_answers"]))
+        found = get_set(
+            how, getattr(job.input, "file", None), service, places["sources"], places["detections"]
+        )
     except Unavailable as error:
         log.warning("%s: %s; its columns are null", how.name, error)
-        note |= {"outcome": OFFLINE if settings.offline else UNAVAILABLE, "detail": str(error)}
-        found = read_set(pa.table({}), how)
-    rows: list[dict[str, Any]] = []
-    for what, key, table, positions in (
-        ("sources", "srcid", source_table, sources),
-        ("detections", "detid", detection_table, detections),
-    ):
-        matches = match(positions, found, how)
-        declaration = (source_matches if what == "sources" else detection_matches)(how.name, how.columns)
-        columns = {key: table[key]} | {name: matches[name] for name in declaration.names[1:]}
-        write(columns, declaration, getattr(job.output, what))
-        note[f"n_{what}_matched"] = len(table) - matches[f"{how.name}_id"].null_count
-        if what == "sources":
-            chance = chance_columns(sources, matches, found, how, settings.chance_bins)
-            write(chance, CHANCE, job.output.chance)
-        if how.reference:
-            rows += calibration_rows(what, positions, matches, how)
-    write(rows, CALIBRATION, job.output.calibration)
+        outcome, detail = SetOutcome.OFFLINE if settings.offline else SetOutcome.UNAVAILABLE, str(error)
+    note: dict[str, Any] = {"set": how.name, "outcome": outcome.value, "detail": detail}
+    chance: Any = CHANCE.empty()
+    calibration: list[dict[str, Any]] = []
+    for what, declare in (("sources", source_matches), ("detections", detection_matches)):
+        declaration, table = declare(how.name, how.columns), tables[what]
+        key, *others = declaration.names
+        columns: dict[str, Any] = dict.fromkeys(others, [None] * len(table)) | {key: table[key]}
+        if found is not None:
+            matches = match(places[what], found, how)
+            columns |= {name: matches[name] for name in others}
+            if what == "sources":
+                chance = chance_columns(places[what], matches, found, how, settings.chance_bins)
+            if how.reference:
+                calibration += calibration_rows(what, places[what], matches, how)
+        written = declaration.arrow(columns)
+        write(written, declaration, getattr(job.output, what))
+        note[f"n_{what}_matched"] = len(written) - written[f"{how.name}_id"].null_count
+    write(chance, CHANCE, job.output.chance)
+    write(calibration, CALIBRATION, job.output.calibration)
     job.output.status.write_text(json_text(note), encoding="utf-8")

@@ -58,8 +58,16 @@ def read_list_mask(path: Path, subset: int, grid: int) -> tuple[BoolArray, BoolA
         return group["shared_footprint"][()], group["list_mask"][()]
 
 
-def read_expectation(path: Path, key: RunKey) -> Expectation | tuple[Outcome, str]:
-    """The expectation of one run, or the outcome and the words that say why there is none."""
+def read_expectation(
+    path: Path, key: RunKey, second_pass: Path | None = None
+) -> Expectation | tuple[Outcome, str]:
+    """The expectation of one run, or the outcome and the words that say why there is none.
+
+    That of the file `second_pass`, from which the detections are, goes before where it has the run.
+    """
+    if second_pass is not None:
+        with h5py.File(second_pass) as handle:
+            path = second_pass if key.path in handle else path
     with h5py.File(path) as handle:
         group = handle[key.path]
         if "outcome" in group.attrs:

@@ -38,7 +38,6 @@ from ephemera.xmm.bti import BadTime
 from ephemera.xmm.cube_store import RunKey, read_cubes, run_keys
 from ephemera.xmm.events_store import read_bad_times, read_subsets
 from ephemera.xmm.expectation_store import read_expectation
-from ephemera.xmm.expected_counts import Expectation
 from ephemera.xmm.figure_brightest import draw_brightest
 from ephemera.xmm.figure_curves import (
     curve_of,
@@ -260,7 +259,7 @@ def draw_closely(folder: Path, job: Job, detections: Detections, subsets: Sequen
         title = f"{d['detid']}   {d['type']}, {d['best_sigma']:.1f} sigma"
         if number < settings.max_pixel_curves:
             view = central_box(pixel_box(box, AROUND_CURVES, cube.grid.n), MOST_PIXELS, best[:2])
-            expectation = expectation_of(job, key)
+            expectation = read_expectation(job.input.expectation, key, job.input.second_pass)
             assert not isinstance(expectation, tuple)
             with figure(2, height=0.95 + 0.85 * (view[3] - view[1])) as drawn:
                 start = headers[key.subset].mjd(cube.frames.t0)
@@ -272,7 +271,7 @@ def draw_closely(folder: Path, job: Job, detections: Detections, subsets: Sequen
 
 def draw_bright_sources(folder: Path, job: Job, subset: Subset, key: RunKey, cube: SparseCube) -> None:
     """Draw the brightest sources of a mission without source lists, whether they vary or not."""
-    expectation = expectation_of(job, key)
+    expectation = read_expectation(job.input.expectation, key, job.input.second_pass)
     if subset.mission != XMM and not isinstance(expectation, tuple):
         name = f"subset_{subset.number}"
         draw_brightest(folder, name, cube, expectation, subset.header)
@@ -288,15 +287,9 @@ def arrays_of(table: pa.Table) -> dict[str, npt.NDArray[Any]]:
     return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
 
 
-def expectation_of(job: Job, key: RunKey) -> Expectation | tuple[Outcome, str]:
-    """The expectation that the detections of a run are from: that of the second pass, if there was one."""
-    again = key in run_keys(job.input.second_pass)
-    return read_expectation(job.input.second_pass if again else job.input.expectation, key)
-
-
 def images_of(job: Job, key: RunKey, cube: SparseCube) -> RunImages:
     """Images of a run with the expectation that its detections are from; or without one."""
-    expectation = expectation_of(job, key)
+    expectation = read_expectation(job.input.expectation, key, job.input.second_pass)
     return unexplained_images(cube) if isinstance(expectation, tuple) else run_images(cube, expectation)
 
 

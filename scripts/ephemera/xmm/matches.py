@@ -5,12 +5,21 @@ Their files are called `<set>.<what>.parquet`; their rows are in the order of th
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+
+class SetOutcome(enum.Enum):
+    """How matching with a set ended: `unavailable` is asked again by the next run, `offline` is not."""
+
+    OK = "ok"
+    UNAVAILABLE = "unavailable"
+    OFFLINE = "offline"
 
 
 def set_of(path: Path) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ephemera.tables import Column, TableDeclaration, write
 from ephemera.xmm.crossmatch_presets import SIMBAD, XMM4
-from ephemera.xmm.matches import matched_values
+from ephemera.xmm.matches import SetOutcome, matched_values
 from ephemera.xmm.sample_columns import OTYPES
 
 if TYPE_CHECKING:
@@ -130,15 +130,15 @@ def main(job: Job) -> None:
         "4xmm": read_counts(settings.xmm_counts),
         "4xmm_variable": read_counts(settings.xmm_counts, "n_variable"),
     }
-    outcome = json.loads(job.input.status.read_text(encoding="utf-8"))["outcome"]
-    if outcome == "ok":
+    outcome = SetOutcome(json.loads(job.input.status.read_text(encoding="utf-8"))["outcome"])
+    if outcome is SetOutcome.OK:
         types = matched_values(job.input.simbad, SIMBAD_TYPE) or []
         variable: list[bool | None] | None = None
         for path in job.input.xmm4:
             variable = matched_values(path, VARIABLE)
         populations |= our_counts(types, variable or [None] * len(types))
     else:  # what was not asked has no type, which is not the same as no match
-        log.warning("simbad: %s; the types of our sources are not known", outcome)
+        log.warning("simbad: %s; the types of our sources are not known", outcome.value)
     rows = long_rows(populations, read_classes(settings.classes))
     write(rows, OTYPES, job.output.long)
     declaration, columns = pivoted(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ephemera.pages import Heading, Markup, escape, link, section, table
 from ephemera.words import counted
@@ -297,3 +297,16 @@ def sample(report: Report) -> str:
     for title, rows in groups.items():
         parts.append(section(title, figures([(f"sample/{row['file']}", row["caption"]) for row in rows])))
     return report_page(report, "Figures of the sample", *parts, place="sample.html")
+
+
+#: What makes each page that all pages lead to (`page_parts.WAYS`).
+PAGES: Mapping[str, Callable[[Report], str]] = {
+    "index.html": home,
+    "observations.html": observations,
+    "sources.html": sources,
+    "detections.html": detections,
+    "types.html": types,
+    "filters.html": filters,
+    "changes.html": changes,
+    "sample.html": sample,
+}

@@ -29,6 +29,7 @@ from ephemera.xmm.observation import Subset
 from ephemera.xmm.page_curves import MOST_OBSERVATIONS, SourceCurve, source_curve
 from ephemera.xmm.page_data import Observed, Report, Row, Selections
 from ephemera.xmm.page_observation import observation_page
+from ephemera.xmm.page_parts import WAYS
 from ephemera.xmm.page_source import source_page
 from ephemera.xmm.recover import RECOVERY
 from ephemera.xmm.run_columns import RUNS
@@ -48,10 +49,6 @@ COMPLETENESS = {
     "eclipses": "Share of injected eclipses found against depth and photons removed.",
     "search_modes": "Shifted grids and a second pass against one grid and one pass.",
 }
-#: Pages of lists, by the name of the function that makes each.
-LISTS = ("observations", "sources", "detections")
-#: The same for products that a run may lack.
-OPTIONAL_LISTS = (("types", "types"), ("filters", "selections"), ("changes", "changes"), ("sample", "sample"))
 
 
 def rows_of(path: Path, declaration: Any) -> list[dict[str, Any]]:
@@ -131,11 +128,12 @@ def rates_of(job: Job) -> dict[int, list[Row]]:
     return rates
 
 
-def read_report(job: Job) -> Report:
-    """All tables that the pages show."""
+def read_report(
+    job: Job, figures: Mapping[str, Sequence[Path]], sample: Sequence[Mapping[str, str]]
+) -> Report:
+    """All tables that the pages show; `figures` are those of observations, `sample` the sample's captions."""
     settings: PagesSettings = job.settings
     recovery: Path | None = next(iter(several(job, "recovery")), None)
-    figures = {obsid: [path.name for path in paths] for obsid, paths in observation_figures(job).items()}
     return Report(
         project=job.wildcards.project,
         observations=observed(job.input.events),
@@ -144,13 +142,13 @@ def read_report(job: Job) -> Report:
         runs=rows_of(job.input.runs, RUNS),
         outcomes=rows_of(job.input.outcomes, OUTCOMES),
         candidates=rows_of(job.input.candidates, CANDIDATES),
-        figures=figures,
+        figures={obsid: [path.name for path in paths] for obsid, paths in figures.items()},
         matches=matches_of(several(job, "matches")),
         rates=rates_of(job),
         changes=[row for path in several(job, "changes") for row in rows_of(path, LONG_TERM_SOURCES)],
         catalogues=[json.loads(path.read_text(encoding="utf-8")) for path in several(job, "status")],
         selections=selections_of(job),
-        sample=sample_figures(job)[0],
+        sample=sample,
         recovery=None if recovery is None else rows_of(recovery, RECOVERY),
         max_sources=settings.max_sources,
         max_filters=settings.max_filters,
@@ -175,12 +173,9 @@ def curves_of(report: Report, srcid: int, files: Mapping[str, Path]) -> list[Sou
 
 def pages_of(report: Report, files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
     """Path and text of every page, one after the other."""
-    yield "index.html", page_lists.home(report)
-    for name in LISTS:
-        yield f"{name}.html", getattr(page_lists, name)(report)
-    for name, needs in OPTIONAL_LISTS:
-        if getattr(report, needs):
-            yield f"{name}.html", getattr(page_lists, name)(report)
+    for _, file, needs in WAYS:
+        if not needs or getattr(report, needs):
+            yield file, page_lists.PAGES[file](report)
     for obsid in report.observations:
         yield f"observation/{obsid}.html", observation_page(report, obsid)
     for source in report.ranked[: report.max_sources]:
@@ -256,7 +251,8 @@ def write_report(
 def main(job: Job) -> None:
     """Write the report of one project."""
     curves = {path.name.split(".", 1)[0]: path for path in job.input.light_curves}
-    _, sample = sample_figures(job)
+    captions, sample = sample_figures(job)
     figures = observation_figures(job)
-    number = write_report(read_report(job), curves, figures, sample, job.output.pages)
+    report = read_report(job, figures, captions)
+    number = write_report(report, curves, figures, sample, job.output.pages)
     log.info("%d pages", number)

@@ -195,14 +195,13 @@ class Observation:
         """All runs that have an expectation; with the soft and hard cubes where it is the full band."""
         subsets = {subset.number: subset for subset in read_subsets(self.events)}
         table = _read_cells(self.cells)
-        again = set(run_keys(self.second_pass))
         keys = run_keys(self.cube)
         for _, group in groupby(keys, key=lambda key: key.frames_path):
             here = list(group)
             cubes = dict(zip(here, read_cubes(self.cube, here), strict=True))
             bands = band_pair([key.band for key in here])
             for key, cube in cubes.items():
-                expectation = read_expectation(self.second_pass if key in again else self.expectation, key)
+                expectation = read_expectation(self.expectation, key, self.second_pass)
                 if isinstance(expectation, tuple):
                     continue
                 subset = subsets[key.subset]

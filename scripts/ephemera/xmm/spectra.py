@@ -24,7 +24,7 @@ from ephemera.xmm.burst_spectra import (
     energy_edges,
     hardness_curve,
 )
-from ephemera.xmm.cube_store import RunKey, read_cubes, run_keys
+from ephemera.xmm.cube_store import RunKey, read_cubes
 from ephemera.xmm.events_store import read_subsets
 from ephemera.xmm.expectation_store import read_expectation
 from ephemera.xmm.grid import shifted_subset
@@ -109,10 +109,9 @@ def _spectra(job: Job, regions: Sequence[Row], edges_ev: IntArray) -> Iterator[t
     """Each peak with its spectrum, run by run."""
     subsets = {subset.number: subset for subset in read_subsets(job.input.events)}
     cells = arrays(read(job.input.cells, ALERTS))
-    again = set(run_keys(job.input.second_pass))
     for key in sorted({key_of(region) for region in regions}, key=lambda key: key.path):
         (cube,) = read_cubes(job.input.cube, [key])
-        expectation = read_expectation(job.input.second_pass if key in again else job.input.expectation, key)
+        expectation = read_expectation(job.input.expectation, key, job.input.second_pass)
         if isinstance(expectation, tuple):
             continue
         located = Located.of(_subset_of(subsets[key.subset], cube.frames.t0).events, cube)

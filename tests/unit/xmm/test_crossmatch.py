@@ -121,7 +121,8 @@ def test_a_service_that_gives_nothing_gives_nulls_a_note_and_all_columns(tmp_pat
     assert note["outcome"] == ("offline" if fault == "offline" else "unavailable")
     assert note["detail"]
     assert "its columns are null" in caplog.text
-    assert [name for name in sources.column_names[1:-1] if sources[name].null_count < 3] == ["gaia_n_within"]
+    assert [name for name in sources.column_names[1:] if sources[name].null_count < 3] == []
+    assert len(read(tmp_path / "chance.parquet", CHANCE)) == 0
 
 
 def test_an_answer_without_rows_is_no_match_and_not_a_failure(tmp_path):
