@@ -106,9 +106,7 @@ def light_curves(
     mjd, ra, dec = (floats(table, name, n) for name in ("mjd", "ra", "dec"))
     flux, flux_err = flux_of(floats(table, "mag", n), floats(table, "magerr", n))
     flag = column(table, "flag").astype(np.int64)
-    bad = flag != 0
-    for which in faulty(mjd, flux, flux_err).values():
-        bad |= which
+    bad = (flag != 0) | faulty(str(row["name"]), mjd, flux, flux_err)
     whole = LightCurve(
         source=str(row["name"]),
         survey="DEMO",

@@ -6,6 +6,7 @@ changed once made; a changed light curve is a new one.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ephemera.survey.photometry import mag_of
+
+log = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -113,14 +116,18 @@ class LightCurve(Photometry):
         return replace(self, flux=flux, flux_err=flux_err)
 
 
-def faulty(mjd: FloatArray, flux: FloatArray, flux_err: FloatArray) -> dict[str, BoolArray]:
-    """Rows that no survey flag marks but that cannot be used, by kind of fault.
+def faulty(what: str, mjd: FloatArray, flux: FloatArray, flux_err: FloatArray) -> BoolArray:
+    """Rows of `what` that no survey flag marks but that cannot be used; the log counts them.
 
     Errors that are absent (NaN) are no fault: the scatter then stands for them.
     """
     with np.errstate(invalid="ignore"):
-        return {
+        faults = {
             "time is not a number": ~np.isfinite(mjd),
             "flux is not a number": ~np.isfinite(flux),
             "error is not positive": (flux_err <= 0) | np.isinf(flux_err),
         }
+    for fault, rows in faults.items():
+        if rows.any():
+            log.info("%s: %d rows where %s", what, np.count_nonzero(rows), fault)
+    return np.asarray(np.any(list(faults.values()), axis=0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -18,8 +17,6 @@ from ephemera.survey.time_columns import MJD_ZERO, find_time
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-log = logging.getLogger(__name__)
 
 #: Filter of light curves whose files name none.
 NAMELESS = "clear"
@@ -59,11 +56,7 @@ def _all_epochs(
     flag = np.zeros(n, np.int64)
     if "flag" in means:
         flag = np.nan_to_num(floats(table, means["flag"], n)).astype(np.int64)
-    bad = (flag & bad_bits) != 0
-    for what, which in faulty(mjd, flux, flux_err).items():
-        if np.any(which):
-            log.info("%s: %d rows where %s", source, np.count_nonzero(which), what)
-        bad |= which
+    bad = ((flag & bad_bits) != 0) | faulty(source, mjd, flux, flux_err)
     given = float(metadata.get("exptime_s", 30.0))
     live = floats(table, means["exptime"], n) if "exptime" in means else np.full(n, given)
     place = "ra" in means and "dec" in means

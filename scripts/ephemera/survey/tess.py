@@ -106,9 +106,7 @@ def light_curve(
     bjd = time + float(cards.get("BJDREFI", 2457000)) + float(cards.get("BJDREFF", 0.0))
     values, errors = floats(table, f"{flux}_FLUX", n), floats(table, f"{flux}_FLUX_ERR", n)
     flags = column(table, "QUALITY").astype(np.int64)
-    bad = (flags & bad_bits) != 0
-    for which in faulty(time, values, errors).values():
-        bad |= which
+    bad = ((flags & bad_bits) != 0) | faulty(source, time, values, errors)
     cadence = DAY * float(cards.get("TIMEDEL", 120.0 / DAY))
     live = cadence * float(cards.get("DEADC", 1.0))
     known = values[~bad]

@@ -142,11 +142,7 @@ def _cut(
     """Seasons of one oid as light curves."""
     mjd, flags = rows["mjd"], rows.integers("catflags")
     flux, flux_err = flux_of(rows["mag"], rows["magerr"])
-    bad = (flags & bad_bits) != 0
-    for what, which in faulty(mjd, flux, flux_err).items():
-        if np.any(which):
-            log.info("oid %s: %d rows where %s", oid, np.count_nonzero(which), what)
-            bad |= which
+    bad = ((flags & bad_bits) != 0) | faulty(f"oid {oid}", mjd, flux, flux_err)
     live = rows["exptime"]
     whole = LightCurve(
         source=str(field_of(source, "name", "source")),

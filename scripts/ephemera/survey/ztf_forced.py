@@ -84,9 +84,7 @@ def light_curves(
     flux_err = floats(table, "forcediffimfluxunc", n) * scale
     flag = np.nan_to_num(floats(table, "infobitssci", n)).astype(np.int64)
     status = np.array([str(value) for value in column(table, "procstatus")])
-    bad = ((flag & UNUSABLE) != 0) | (status != "0")
-    for which in faulty(mjd, flux, flux_err).values():
-        bad |= which
+    bad = ((flag & UNUSABLE) != 0) | (status != "0") | faulty(str(row["name"]), mjd, flux, flux_err)
     live = floats(table, "exptime", n)
     live = np.where(np.isfinite(live), live, EXPOSURE)
     parts = [floats(table, name, n).astype(np.int64) for name in ("field", "ccdid", "qid")]

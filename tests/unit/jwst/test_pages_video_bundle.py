@@ -16,7 +16,7 @@ from ephemera.jwst.analysis import read_analyses
 from ephemera.jwst.compare import amplitudes, check_scales
 from ephemera.jwst.compare import rows as compare_rows
 from ephemera.jwst.cube import read_series_file
-from ephemera.jwst.display import colour_limits, flux_matrix, make_display
+from ephemera.jwst.display import Display, Segment, _bridged, colour_limits, flux_matrix, make_display
 from ephemera.jwst.pages import error_codes, plotting_library
 from ephemera.jwst.progress import STAGES, Progress
 from ephemera.jwst.simulate import SCENARIOS, simulate
@@ -370,3 +370,19 @@ def test_progress_never_falls_and_is_not_too_often(tmp_path):
 def test_progress_of_the_steps_is_written_beside_their_logs(products):
     lines = (products / "video.progress.jsonl").read_text().splitlines()
     assert json.loads(lines[-1])["percent"] > 50
+
+
+def test_only_what_was_sampled_is_said_to_be(products):
+    assert not display_of(products, reduce="sample").sampled
+
+
+def test_synthetic_columns_belong_to_the_visit_before_them():
+    hours = np.array([0.0, 1.0, 2.0, 3.0, 10.0, 11.0])
+    values = np.arange(12, dtype=np.float32).reshape(2, 6)
+    shown = Display(
+        "a", hours, 60000 + hours / 24, np.array([1.0, 2.0]), values, values, np.ones((3, 2), np.float32),
+        np.ones(6, np.int64), [Segment(0, 2, 0), Segment(2, 4, 1), Segment(4, 6, 2)], {}, 1, 1, sampled=False,
+    )  # fmt: skip
+    bridged = _bridged(shown)
+    assert [(s.start, s.stop, s.visit) for s in bridged.segments if s.synthetic] == [(6, 12, 1)]
+    assert bridged.hours[6:].tolist() == [4, 5, 6, 7, 8, 9]
