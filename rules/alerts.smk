@@ -29,6 +29,7 @@ ALERTS_CATALOGUES = [
 ALERTS_SIMULATED = sorted(
     name for name, source in ALERTS_UNITS.items() if source == "simulate"
 )
+ALERTS_BENCHED = bool(ALERTS_SIMULATED or ALERTS.benchmark.training_set)
 
 ALERTS_SIMULATE = RECIPES.step("alerts.simulate", also={"seed": CONFIGURATION.seed})
 ALERTS_COLLECT = RECIPES.step("alerts.collect")
@@ -52,7 +53,7 @@ def alerts_targets():
     if not ALERTS_UNITS:
         return []
     targets = [ALERTS_SUMMARY.output(f"{PROJECT}/index.html")]
-    if ALERTS_SIMULATED or ALERTS.benchmark.training_set:
+    if ALERTS_BENCHED:
         targets.append(ALERTS_BENCHMARK.output(f"{PROJECT}/benchmark.html"))
     return targets
 
@@ -62,7 +63,7 @@ def alerts_front():
     if not ALERTS_UNITS:
         return None
     pages = [Product("all nights", ALERTS_SUMMARY, f"{PROJECT}/index.html")]
-    if ALERTS_SIMULATED or ALERTS.benchmark.training_set:
+    if ALERTS_BENCHED:
         pages.append(
             Product(
                 "how filters do on known objects",
@@ -74,7 +75,10 @@ def alerts_front():
         "Survey alerts",
         f"{counted(len(ALERTS_UNITS), 'delivery', 'deliveries')} of alert packets: loci, filters, tags, night by night.",
         tuple(pages),
-        (Product("nights", ALERTS_SUMMARY, f"{PROJECT}/nights.csv"),),
+        (
+            Product("nights", ALERTS_SUMMARY, f"{PROJECT}/nights.csv"),
+            Product("deliveries", ALERTS_SUMMARY, f"{PROJECT}/deliveries.csv"),
+        ),
     )
 
 
@@ -128,6 +132,8 @@ def alerts_all_nights(recipe, name):
 rule alerts_simulate:
     input:
         source=f"{RAW}/alerts/{{delivery}}/source.json",
+        curves=ALERTS.simulate.light_curves,
+        fake=[] if ALERTS.simulate.fake in (None, "invented") else ALERTS.simulate.fake,
     output:
         alerts=f"{RAW}/alerts/{{delivery}}/alerts.parquet",
         truth=f"{RAW}/alerts/{{delivery}}/truth.parquet",

@@ -147,6 +147,7 @@ rule alerts_benchmark:
         associations=alerts_all_nights(ALERTS_ASSOCIATE, "association.parquet"),
         verdicts=alerts_all_nights(ALERTS_FILTER, "verdicts.parquet"),
         alerts=alerts_all_nights(ALERTS_NIGHT, "alerts.parquet"),
+        training=ALERTS.benchmark.training_set or [],
     output:
         page=report(
             ALERTS_BENCHMARK.output("{project}/benchmark.html"),

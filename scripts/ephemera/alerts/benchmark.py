@@ -7,11 +7,9 @@ a training set of light curves, its ten oddest objects.
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -19,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ephemera.alerts.oddness import features, read_training_set, scores
-from ephemera.pages import Heading, Markup, escape, page, section, table
+from ephemera.alerts.outcomes import Kind
+from ephemera.pages import Heading, Markup, declared_table, escape, page, section, table
+from ephemera.tables import Column, TableDeclaration, write
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,37 +31,39 @@ log = logging.getLogger(__name__)
 _ODDEST = 10
 
 
-@dataclass(frozen=True)
-class FilterScore:
-    """One filter on the truth: sources passed, of which injected, completeness, purity, median delay."""
-
-    filter: str
-    sources_passed: int
-    injected_passed: int
-    injected: int
-    completeness: float | None
-    purity: float | None
-    delay_d: float | None
-
-
-@dataclass(frozen=True)
-class ObjectScore:
-    """One injected object: alerts, loci, first alert, filters that passed it with the delay, its rank."""
-
-    source_id: str
-    label: str
-    alerts: int
-    loci: int
-    first_mjd: float
-    passed_by: str
-    rank: int | None
-    of: int
+FILTERS = TableDeclaration(
+    "filters",
+    "Filters on the simulated survey; counts are of sources, not of alerts.",
+    (
+        Column("filter", "str", None, "meta.id;meta.main", "Filter"),
+        Column("sources_passed", "i8", None, "meta.number", "Sources that it tagged"),
+        Column("injected_passed", "i8", None, "meta.number", "Injected ones among them"),
+        Column("injected", "i8", None, "meta.number", "Injected sources"),
+        Column("completeness", "f8", None, "arith.ratio", "Share of the injected sources that it tagged"),
+        Column("purity", "f8", None, "arith.ratio", "Share of injected sources in what it tagged"),
+        Column("delay_d", "f8", "d", "time.interval", "Median delay after the first alert of a source"),
+    ),
+)
+OBJECTS = TableDeclaration(
+    "objects",
+    "Injected objects, with the rank of the oddest locus that holds alerts of it; 1 is the oddest.",
+    (
+        Column("source_id", "str", None, "meta.id;meta.main", "Object"),
+        Column("label", "str", None, "meta.code.class", "Class"),
+        Column("alerts", "i8", None, "meta.number", "Alerts of it"),
+        Column("loci", "i8", None, "meta.number", "Loci that hold them"),
+        Column("first_mjd", "f8", "d", "time.epoch", "Time of its first alert (MJD)"),
+        Column("passed_by", "str", None, "meta.note", "Filters that tagged it, with the delay"),
+        Column("rank", "i8", None, "meta.code", "Rank of oddness"),
+        Column("of", "i8", None, "meta.number", "Loci that have a rank"),
+    ),
+)
 
 
 def filter_scores(
     truth: Mapping[str, Mapping[str, Any]], verdicts: Sequence[Mapping[str, Any]]
-) -> list[FilterScore]:
-    """Scores of filters that set a tag. `truth` by alert key, `verdicts` in time order."""
+) -> list[dict[str, Any]]:
+    """Rows of the table of filters that set a tag. `truth` by alert key, `verdicts` in time order."""
     first_alert: dict[str, float] = {}
     injected: set[str] = set()
     for row in truth.values():
@@ -83,21 +85,24 @@ def filter_scores(
         good = [source for source in passed if source in injected]
         delays = [passed[source] - first_alert[source] for source in good]
         found.append(
-            FilterScore(
-                name, len(passed), len(good), len(injected),
-                len(good) / len(injected) if injected else None,
-                len(good) / len(passed) if passed else None,
-                float(median(delays)) if delays else None,
-            )
-        )  # fmt: skip
+            {
+                "filter": name,
+                "sources_passed": len(passed),
+                "injected_passed": len(good),
+                "injected": len(injected),
+                "completeness": len(good) / len(injected) if injected else None,
+                "purity": len(good) / len(passed) if passed else None,
+                "delay_d": float(median(delays)) if delays else None,
+            }
+        )
     return found
 
 
 def object_scores(
     truth: Mapping[str, Mapping[str, Any]], verdicts: Sequence[Mapping[str, Any]],
     locus_of: Mapping[str, str], ranks: Mapping[str, int],
-) -> list[ObjectScore]:  # fmt: skip
-    """Scores of injected objects; the rank is the best of the loci that hold at least half of its alerts."""
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Rows of the table of injected objects; the rank is the best of the loci that hold alerts of it."""
     alerts: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in truth.values():
         if row["injected"]:
@@ -115,7 +120,16 @@ def object_scores(
         delays = ", ".join(f"{name} (+{time - first:.2f} d)" for name, time in sorted(passed[source].items()))
         rank = min((ranks[name] for name in loci if name in ranks), default=None)
         found.append(
-            ObjectScore(source, rows[0]["label"], len(rows), len(loci), first, delays, rank, len(ranks))
+            {
+                "source_id": source,
+                "label": rows[0]["label"],
+                "alerts": len(rows),
+                "loci": len(loci),
+                "first_mjd": first,
+                "passed_by": delays,
+                "rank": rank,
+                "of": len(ranks),
+            }
         )
     return found
 
@@ -126,7 +140,7 @@ def locus_ranks(alerts: Sequence[Mapping[str, Any]], seed: int) -> tuple[dict[st
         lambda: defaultdict(list)
     )
     for row in alerts:
-        if row["kind"] == 0 and row["mag"] is not None:
+        if row["kind"] == Kind.DETECTION and row["mag"] is not None:
             curves[row["locus_id"]][row["band"]].append((row["mjd_utc"], row["mag"]))
     names = sorted(name for name, bands in curves.items() if sum(map(len, bands.values())) >= 3)
     rows = []
@@ -151,27 +165,16 @@ def oddest(path: Path, seed: int) -> tuple[list[tuple[str, str, float]], str, in
 
 
 def benchmark_page(
-    filters: Sequence[FilterScore], objects: Sequence[ObjectScore], method: str, extra: Sequence[Markup]
-) -> str:
+    filters: Sequence[Mapping[str, Any]], objects: Sequence[Mapping[str, Any]], method: str,
+    extra: Sequence[Markup],
+) -> str:  # fmt: skip
     """The page with both tables."""
-    headings = (
-        Heading("Filter"), Heading("Sources passed", numeric=True), Heading("Injected passed", numeric=True),
-        Heading("Injected", numeric=True), Heading("Completeness", numeric=True),
-        Heading("Purity", numeric=True),
-        Heading("Median delay", "d", "after the object's first alert", numeric=True),
-    )  # fmt: skip
-    parts = [
-        section("Filters", table(headings, [astuple(one) for one in filters], caption="Sources, not alerts"))
-    ]
-    columns = (
-        Heading("Object"), Heading("Class"), Heading("Alerts", numeric=True), Heading("Loci", numeric=True),
-        Heading("First alert", "MJD", numeric=True), Heading("Passed by"), Heading("Rank", numeric=True),
-        Heading("Of", "loci", numeric=True),
-    )  # fmt: skip
+    titles = {"source_id": "Object", "label": "Class", "first_mjd": "First alert", "of": "Of loci"}
     caption = f"Injected objects; rank 1 is the oddest locus ({method})"
-    parts.append(
-        section("Injected objects", table(columns, [astuple(one) for one in objects], caption=caption))
-    )
+    parts = [
+        section("Filters", declared_table(FILTERS, filters, titles={"delay_d": "Median delay"})),
+        section("Injected objects", declared_table(OBJECTS, objects, caption=caption, titles=titles)),
+    ]
     return page("How filters do on the simulated survey", Markup("\n".join([*parts, *extra])))
 
 
@@ -190,18 +193,14 @@ def main(job: Job) -> None:
 
     settings: Settings = job.settings
     seed = job.settings.seed
-    truth = {
-        row["alert_key"]: row
-        for path in _many(job.input, "truths")
-        for row in pq.read_table(path).to_pylist()
-    }
-    associations = _tables(_many(job.input, "associations"), ["alert_key", "locus_id"])
+    truth = {row["alert_key"]: row for path in job.input.truths for row in pq.read_table(path).to_pylist()}
+    associations = _tables(job.input.associations, ["alert_key", "locus_id"])
     locus_of = dict(
         zip(associations["alert_key"].to_pylist(), associations["locus_id"].to_pylist(), strict=True)
     )
     columns = ["filter", "alert_key", "mjd_utc", "tags", "locus_id"]
-    verdicts = _tables(_many(job.input, "verdicts"), columns).to_pylist()
-    alerts = _tables(_many(job.input, "alerts"), ["alert_key", "kind", "band", "mag", "mjd_utc"]).to_pylist()
+    verdicts = _tables(job.input.verdicts, columns).to_pylist()
+    alerts = _tables(job.input.alerts, ["alert_key", "kind", "band", "mag", "mjd_utc"]).to_pylist()
     joined = [
         {**row, "locus_id": locus_of[row["alert_key"]]} for row in alerts if locus_of.get(row["alert_key"])
     ]
@@ -209,14 +208,9 @@ def main(job: Job) -> None:
     filters, objects = filter_scores(truth, verdicts), object_scores(truth, verdicts, locus_of, ranks)
     extra = [training_section(Path(settings.training_set), seed)] if settings.training_set else []
     job.output.page.write_text(benchmark_page(filters, objects, method, extra), encoding="utf-8")
-    _write(job.output.filters, FilterScore, filters)
-    _write(job.output.objects, ObjectScore, objects)
+    write(filters, FILTERS, job.output.filters)
+    write(objects, OBJECTS, job.output.objects)
     log.info("%d filters, %d injected objects", len(filters), len(objects))
-
-
-def _many(inputs: Any, name: str) -> list[Path]:
-    paths = getattr(inputs, name, [])
-    return paths if isinstance(paths, list) else [paths]
 
 
 def _tables(paths: Sequence[Path], columns: list[str]) -> pa.Table:
@@ -224,10 +218,3 @@ def _tables(paths: Sequence[Path], columns: list[str]) -> pa.Table:
     import pyarrow.parquet as pq
 
     return pa.concat_tables([pq.read_table(path, columns=columns) for path in paths])
-
-
-def _write(path: Path, kind: type, rows: Sequence[Any]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow([one.name for one in fields(kind)])
-        writer.writerows(astuple(row) for row in rows)

@@ -19,7 +19,7 @@ from ephemera.alerts.night import check
 from ephemera.alerts.outcomes import AccountError
 from ephemera.files import json_text
 from ephemera.pages import Cell, Heading, Markup, address, escape, link, page, section, table
-from ephemera.pages.drawing import STYLE
+from ephemera.pages.drawing import STYLE, facts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -174,19 +174,17 @@ def report_page(
     ]
     if reasons:
         parts.append(section("Rejected", table((Heading("Of"), Heading("Reason"), number), reasons)))
-    priors: list[tuple[str, int]] = [
-        (name.replace("_", " "), n) for name, n in report["priors"].items() if name != "rejected"
-    ]
-    priors.append(("rejected", sum(report["priors"]["rejected"].values())))
+    priors = {name.replace("_", " "): n for name, n in report["priors"].items() if name != "rejected"}
+    priors["rejected"] = sum(report["priors"]["rejected"].values())
     caption = Markup("<p>In = new detections + already known + limits + forced + rejected</p>")
-    parts.append(section("Measurements that packets repeat", caption, _facts(priors)))
+    parts.append(section("Measurements that packets repeat", caption, facts(priors)))
     numbers = report["association"]
     ordered = [
         *(n for n in ASSOCIATION_ORDER if n in numbers),
         *sorted(set(numbers) - set(ASSOCIATION_ORDER)),
     ]
-    joined = [(name.replace("_", " "), numbers[name]) for name in ordered]
-    parts.append(section("Association", _facts(joined)))
+    joined = {name.replace("_", " "): numbers[name] for name in ordered}
+    parts.append(section("Association", facts(joined)))
     parts.append(section("Filters", _filters(report["filters"], times)))
     if errors:
         parts.append(section("Errors of filters", _errors(errors)))
@@ -196,12 +194,6 @@ def report_page(
     parts.append(section("Tags and streams", shown))
     parts.append(section("Against the night before", _compared(report, before)))
     return page(f"Night {report['night']}", Markup("\n".join(parts)), styles=[STYLE])
-
-
-def _facts(rows: Sequence[tuple[str, int]]) -> Markup:
-    """Names and numbers in two columns."""
-    items = "".join(f"<dt>{escape(name)}</dt><dd>{number}</dd>" for name, number in rows)
-    return Markup(f'<dl class="facts">{items}</dl>')
 
 
 def _warnings(warnings: Sequence[str]) -> Markup:
@@ -258,8 +250,8 @@ def main(job: Job) -> None:
     settings: Settings = job.settings
     previous = getattr(job.input, "previous", None)
     before = _json(previous) if previous else None
-    decoded = [pq.read_table(path) for path in _many(job.input.decoded)]
-    lists = [_json(path) for path in _many(job.input.lists)]
+    decoded = [pq.read_table(path) for path in job.input.decoded]
+    lists = [_json(path) for path in job.input.lists]
     first = [min((entry["night"] for entry in one["nights"]), default=None) for one in lists]
     night, associated, counts = _json(job.input.night), _json(job.input.associated), _json(job.input.counts)
     merges = pq.read_table(job.input.merges)["what"].to_pylist()
@@ -291,10 +283,6 @@ def main(job: Job) -> None:
     )
     for warning in report["warnings"]:
         log.warning("night %d: %s", report["night"], warning)
-
-
-def _many(paths: Any) -> list[Path]:
-    return paths if isinstance(paths, list) else [paths]
 
 
 def _json(path: Path) -> Any:

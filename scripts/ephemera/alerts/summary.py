@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ephemera.pages import Heading, Markup, address, link, page, section, table
+from ephemera.pages import Cell, Heading, Markup, address, declared_table, link, page, section, table
 from ephemera.tables import Column, TableDeclaration, write
+from ephemera.words import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +27,7 @@ NIGHTS = TableDeclaration(
     "nights",
     "Nights of a project: what came in and what became of it.",
     (
-        Column("night", "i4", "d", "time.epoch;meta.main", "Night"),
+        Column("night", "i4", None, "time.epoch;meta.main", "Night (whole days, MJD)"),
         Column("packets", "i8", None, "meta.number", "Packets delivered"),
         Column("alerts", "i8", None, "meta.number", "Alerts of them, each once"),
         Column("duplicates", "i8", None, "meta.number", "Packets that were known"),
@@ -91,29 +92,21 @@ def summary_page(
     deliveries: Sequence[Mapping[str, Any]],
 ) -> str:  # fmt: skip
     """The page of a project."""
-    headings = [Heading("Night"), *(_heading(column) for column in NIGHTS.columns[1:]), Heading("Loci")]
-    rows = [
-        (link(to_report, report["night"]), *list(row_of(report).values())[1:], link(to_pages, "pages"))
-        for report, (to_report, to_pages) in zip(reports, links, strict=True)
-    ]
-    parts = [section("Nights", table(headings, rows, caption=f"{len(rows)} nights of {project}"))]
+    rows: list[dict[str, object]] = []
+    for report, (to_report, to_pages) in zip(reports, links, strict=True):
+        night = Cell(link(to_report, report["night"]), report["night"])
+        rows.append({**row_of(report), "night": night, "Loci": link(to_pages, "pages")})
+    caption = f"{counted(len(rows), 'night')} of {project}"
+    parts = [section("Nights", declared_table(NIGHTS, rows, caption=caption, more=("Loci",)))]
     tags = sorted({tag for report in reports for tag in report["tags"]})
     if tags:
         by_tag = [(report["night"], *(report["tags"].get(tag, 0) for tag in tags)) for report in reports]
         columns = [Heading("Night"), *(Heading(tag, numeric=True) for tag in tags)]
         caption = "Loci of the night that carry a tag"
         parts.append(section("Loci by tag", table(columns, by_tag, caption=caption)))
-    told = [list(row.values()) for row in deliveries]
     caption = "Packets = decoded + rejected; a delivery without nights gave no alert"
-    parts.append(
-        section("Deliveries", table([_heading(column) for column in DELIVERIES], told, caption=caption))
-    )
+    parts.append(section("Deliveries", declared_table(DELIVERIES, deliveries, caption=caption)))
     return page(f"Alerts of {project}", Markup("\n".join(parts)))
-
-
-def _heading(column: Column) -> Heading:
-    name = column.name.replace("_", " ").capitalize()
-    return Heading(name, description=column.description, numeric=column.dtype != "str")
 
 
 def main(job: Job) -> None:
@@ -137,7 +130,5 @@ def main(job: Job) -> None:
             log.warning("delivery %s gave no alert: %s", row["delivery"], row["reasons"] or "it is empty")
     text = summary_page(job.wildcards.project, reports, links, deliveries)
     job.output.page.write_text(text, encoding="utf-8")
-    rows = [row_of(report) for report in reports]
-    write({name: [row[name] for row in rows] for name in NIGHTS.names}, NIGHTS, job.output.table)
-    columns = {name: [row[name] for row in deliveries] for name in DELIVERIES.names}
-    write(columns, DELIVERIES, job.output.deliveries)
+    write([row_of(report) for report in reports], NIGHTS, job.output.table)
+    write(deliveries, DELIVERIES, job.output.deliveries)

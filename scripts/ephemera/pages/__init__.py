@@ -9,7 +9,7 @@ and with the keyboard alone.
 """
 
 from ephemera.pages.page import Markup, address, asset, embed_json, escape, figure_tag, link, page, section
-from ephemera.pages.table import Cell, Heading, table
+from ephemera.pages.table import Cell, Heading, declared_table, table
 
 __all__ = [
     "Cell",
@@ -17,6 +17,7 @@ __all__ = [
     "Markup",
     "address",
     "asset",
+    "declared_table",
     "embed_json",
     "escape",
     "figure_tag",

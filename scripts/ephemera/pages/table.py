@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ephemera.pages.page import Markup, escape
+
+if TYPE_CHECKING:
+    from ephemera.tables import TableDeclaration
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,22 @@ def table(
         f'<div class="scroll" tabindex="0"><table{anchor}>{title}'
         f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div></div>\n"
     )
+
+
+def declared_table(
+    declaration: TableDeclaration, rows: Iterable[Mapping[str, object]], *, caption: str = "",
+    titles: Mapping[str, str] | None = None, more: Sequence[str] = (),
+) -> Markup:  # fmt: skip
+    """The table of a declaration, with units and descriptions in its headings.
+
+    `titles` are headings that say more than the name of a column does; `more` are further columns.
+    """
+    named = {name: name.replace("_", " ").capitalize() for name in declaration.names} | dict(titles or {})
+    headings = [
+        Heading(named[one.name], one.unit or "", one.description, one.dtype != "str") for one in declaration
+    ]
+    headings += [Heading(name) for name in more]
+    return table(headings, [[row[n] for n in (*declaration.names, *more)] for row in rows], caption=caption)
 
 
 def _heading(heading: Heading) -> str:

@@ -26,12 +26,12 @@ def test_scores_of_filters_and_objects():
         {"filter": "jump", "alert_key": "k3", "mjd_utc": 3.0, "tags": ["jump"]},
         {"filter": "quiet", "alert_key": "k0", "mjd_utc": 0.0, "tags": []},
     ]
-    by_name = {one.filter: one for one in filter_scores(truth, verdicts)}
-    assert (by_name["jump"].completeness, by_name["jump"].purity, by_name["jump"].delay_d) == (1.0, 0.5, 2.0)
-    assert (by_name["quiet"].completeness, by_name["quiet"].purity) == (0.0, None)
+    jump, quiet = filter_scores(truth, verdicts)
+    assert (jump["completeness"], jump["purity"], jump["delay_d"]) == (1.0, 0.5, 2.0)
+    assert (quiet["completeness"], quiet["purity"]) == (0.0, None)
     (fake,) = object_scores(truth, verdicts, {"k0": "L1", "k2": "L1", "k5": "L2"}, {"L1": 3, "L9": 1})
-    assert (fake.alerts, fake.loci, fake.rank, fake.of) == (3, 2, 3, 2)
-    assert fake.passed_by == "jump (+2.00 d)"
+    assert (fake["alerts"], fake["loci"], fake["rank"], fake["of"]) == (3, 2, 3, 2)
+    assert fake["passed_by"] == "jump (+2.00 d)"
 
 
 def test_the_odd_curve_is_found():

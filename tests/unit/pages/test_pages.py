@@ -15,6 +15,7 @@ from ephemera.pages import (
     Heading,
     Markup,
     address,
+    declared_table,
     embed_json,
     escape,
     figure_tag,
@@ -23,6 +24,7 @@ from ephemera.pages import (
     section,
     table,
 )
+from ephemera.tables import Column, TableDeclaration
 
 NASTY = "</script><script>alert('x')</script>"
 
@@ -88,3 +90,22 @@ def test_an_address_leads_to_the_same_file_from_the_page_and_through_the_links_o
     for folder in (step / "demo", link_of_step / "demo"):
         # Browsers take .. off the address, they do not follow links.
         assert Path(os.path.normpath(folder / found)) == target
+
+
+def test_a_declared_table_says_what_its_columns_are():
+    declaration = TableDeclaration(
+        "t",
+        "Things.",
+        (
+            Column("first_mjd", "f8", "d", "time.epoch", "Time of the first"),
+            Column("name", "str", None, "meta.id", "Name"),
+        ),
+    )
+    row = {"name": "<x>", "first_mjd": 1.5, "Loci": link("a.html", "pages"), "other": 1}
+    text = declared_table(declaration, [row], titles={"first_mjd": "First"}, more=("Loci",))
+    assert re.findall(r'title="([^"]*)"><button type="button">([^<]*)', text) == [
+        ("Time of the first", "First "),
+        ("Name", "Name"),
+        ("", "Loci"),
+    ]
+    assert '<td class="number" data-value="1.5">1.5</td><td>&lt;x&gt;</td><td><a href="a.html"' in text
