@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from annotated_types import Gt
 from pydantic import field_validator, model_validator
 
-from ephemera.config.section import Section, option, subsection
+from ephemera.config.section import Section, TableFormat, option, subsection
 
 Positive = Annotated[float, Gt(0)]
 
@@ -109,9 +109,7 @@ class Events(Section):
         None, "Distance of repeats; null means the drift span, at least one channel.", unit="Hz"
     )
     beam_tolerance: int = option(10, "Channels within which hits of several beams are one signal.", ge=0)
-    formats: list[Literal["fits", "vot", "ecsv", "csv"]] = option(
-        ["fits", "vot"], "Formats of the tables beside Parquet."
-    )
+    formats: list[TableFormat] = option(["fits", "votable"], "Formats of the tables beside Parquet.")
 
 
 class Cadence(Section):

@@ -96,7 +96,9 @@ class SeriesOptions(Section):
         "flux", "Weights of channels in light curves: median flux, equal, or one over the variance."
     )
     transit: bool = option(False, "Fit a trapezoid to the white light, as a check.")
-    formats: list[Literal["ecsv", "csv", "h5"]] = option(["ecsv", "csv", "h5"], "Formats of exports.")
+    formats: list[Literal["ecsv", "csv", "hdf5"]] = option(
+        ["ecsv", "csv", "hdf5"], "Formats of light curves, spectra, matrix and cube."
+    )
 
     @field_validator("wavelength_range", "time_range")
     @classmethod

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+#: Formats of tables beside Parquet, under the names that all branches give them.
+TableFormat = Literal["fits", "votable", "ecsv", "csv"]
 
 
 class Section(BaseModel):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt
 from pydantic import AfterValidator, Field, model_validator
 
-from ephemera.config.section import Section, option, subsection
+from ephemera.config.section import Section, TableFormat, option, subsection
 
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
@@ -296,9 +296,7 @@ class Rates(Section):
 class Tables(Section):
     """`survey_tables`: the tables of all batches together."""
 
-    exports: list[Literal["fits", "csv", "votable", "ecsv"]] = option(
-        [], "Formats written beside Parquet (all tables but epoch)."
-    )
+    formats: list[TableFormat] = option([], "Formats of all tables beside Parquet.")
     light_curves_hdf5: bool = option(False, "Also write light curves as HDF5, group photometry.")
 
 

@@ -20,7 +20,7 @@ from ephemera.cosmic.filters import Count, zero_drift
 from ephemera.cosmic.hit_columns import FILTERED_HITS
 from ephemera.cosmic.on_off import Event, Scan, find_events
 from ephemera.cosmic.validation import axis_is_good
-from ephemera.tables import read, write
+from ephemera.tables import SUFFIX_OF, read, write
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,6 +127,6 @@ def main(job: Job) -> None:
     job.output.tables.mkdir(parents=True)
     write(found, EVENTS, job.output.events)
     write(count_rows(project, counts), FILTER_COUNTS, job.output.filter_counts)
-    for suffix in job.settings.formats:
-        write(found, EVENTS, job.output.tables / f"events.{suffix}")
+    for kind in job.settings.formats:
+        write(found, EVENTS, job.output.tables / f"events{SUFFIX_OF[kind]}")
     log.info("%d events of level 3 among %d", sum(event.level == 3 for event in events), len(events))

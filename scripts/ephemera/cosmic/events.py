@@ -29,7 +29,7 @@ from ephemera.cosmic.hit_columns import FILTERED_HITS, HITS
 from ephemera.cosmic.index_columns import BAD_INPUTS
 from ephemera.cosmic.matching import Match, match_all
 from ephemera.cosmic.stamp_columns import ANTENNAS, BEAMS, MATCHED_STAMPS, STAMPS
-from ephemera.tables import TableDeclaration, numbers, read, write
+from ephemera.tables import SUFFIX_OF, TableDeclaration, numbers, read, write
 
 if TYPE_CHECKING:
     from ephemera.config.cosmic import Events as Settings
@@ -202,8 +202,8 @@ def main(job: Job) -> None:
     job.output.tables.mkdir(parents=True)
     for name, (table, declaration) in tables.items():
         write(table, declaration, getattr(job.output, name))
-        for suffix in settings.formats:
-            write(table, declaration, job.output.tables / f"{name}.{suffix}")
+        for kind in settings.formats:
+            write(table, declaration, job.output.tables / f"{name}{SUFFIX_OF[kind]}")
     unmatched = sum(match.hit is None for match in matches)
     log.info(
         "%d hits, %d kept; %d stamps, %d without a hit", len(hits), found.kept.sum(), len(ids), unmatched

@@ -268,7 +268,7 @@ def main(job: Job) -> None:
         write_tables(folder, analyses, series, bands, settings)
         if "csv" in settings.formats:
             write_matrix(folder, analyses, series)
-    if "h5" in settings.formats:
+    if "hdf5" in settings.formats:
         _write_cube(folder / "cube.h5", norms, analyses, max(job.threads, 1))
     shutil.copyfile(job.input.bad_inputs, folder / "bad_inputs.ecsv")
     write_analyses(job.output.analysis, analyses, bands, facts)

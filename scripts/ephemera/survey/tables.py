@@ -47,7 +47,7 @@ from ephemera.survey.parquet_tables import (
 )
 from ephemera.survey.properties import write_properties
 from ephemera.survey.store import file_name
-from ephemera.tables import TableDeclaration, read, write
+from ephemera.tables import SUFFIX_OF, TableDeclaration, read, write
 
 if TYPE_CHECKING:
     from ephemera.job import Job
@@ -59,8 +59,6 @@ DECLARATIONS: Mapping[str, TableDeclaration] = {
     d.name: d
     for d in (SOURCE, RAW, OUTCOME, CURVE, DETECTION, INJECTION, FEATURES, PROPERTIES, EFFICIENCY, RATES)
 }
-#: Suffix of each export format.
-SUFFIXES = {"fits": ".fits", "csv": ".csv", "votable": ".vot", "ecsv": ".ecsv"}
 
 
 def with_failures(outcomes: pa.Table, files: Iterable[Path]) -> pa.Table:
@@ -122,15 +120,15 @@ def _by_batch(epochs: Sequence[Path]) -> list[list[Path]]:
     return list(groups.values())
 
 
-def write_epochs(folder: Path, epochs: Sequence[Path], exports: Sequence[str]) -> None:
+def write_epochs(folder: Path, epochs: Sequence[Path], formats: Sequence[str]) -> None:
     """Epochs under second names, a file a batch, and beside each the other formats asked for."""
     folder.mkdir()
     for path in epochs:
         name = f"{path.parent.name}.{path.name.replace('.epochs', '')}"
         link(path, folder / name)
-        for kind in exports:
+        for kind in formats:
             table = read_table(path)
-            target = folder / f"{name.removesuffix('.parquet')}{SUFFIXES[kind]}"
+            target = folder / f"{name.removesuffix('.parquet')}{SUFFIX_OF[kind]}"
             write(plain(table.select(EPOCH.names), EPOCH), EPOCH, target)
     if not epochs:
         write_table(parquet_schema(EPOCH).empty_table(), "epoch", folder / "none.parquet")
@@ -156,10 +154,10 @@ def main(job: Job) -> None:
     write_table(outcomes, "outcome", folder / "outcome.parquet", meta)
     counts["properties"] = write_properties(folder, folder / "properties.parquet", meta)
     for name, declaration in DECLARATIONS.items():
-        for kind in job.settings.exports:
+        for kind in job.settings.formats:
             ordered = read_table(folder / f"{name}.parquet")
-            write(plain(ordered, declaration), declaration, folder / f"{name}{SUFFIXES[kind]}", meta)
-    write_epochs(folder / "epoch", files.epochs, job.settings.exports)
+            write(plain(ordered, declaration), declaration, folder / f"{name}{SUFFIX_OF[kind]}", meta)
+    write_epochs(folder / "epoch", files.epochs, job.settings.formats)
     (folder / "views.sql").write_text(views(), encoding="utf-8")
     if job.settings.light_curves_hdf5:
         write_hdf5(folder / "light_curves", files.epochs, folder / "curve.parquet")

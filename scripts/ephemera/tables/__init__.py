@@ -14,7 +14,17 @@ table written twice gives the same bytes; a file appears whole or not at all.
 
 from ephemera.tables.columns import arrays, numbers
 from ephemera.tables.declaration import Column, TableDeclaration
-from ephemera.tables.formats import SUFFIXES, read, write
+from ephemera.tables.formats import SUFFIX_OF, SUFFIXES, read, write
 from ephemera.tables.markdown import markdown
 
-__all__ = ["SUFFIXES", "Column", "TableDeclaration", "arrays", "markdown", "numbers", "read", "write"]
+__all__ = [
+    "SUFFIXES",
+    "SUFFIX_OF",
+    "Column",
+    "TableDeclaration",
+    "arrays",
+    "markdown",
+    "numbers",
+    "read",
+    "write",
+]

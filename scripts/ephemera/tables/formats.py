@@ -15,7 +15,15 @@ from ephemera.tables.declaration import MetaValue, TableDeclaration
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SUFFIXES = (".parquet", ".fits", ".vot", ".ecsv", ".csv")
+#: Suffix of each format, by the name that options give it.
+SUFFIX_OF: Mapping[str, str] = {
+    "parquet": ".parquet",
+    "fits": ".fits",
+    "votable": ".vot",
+    "ecsv": ".ecsv",
+    "csv": ".csv",
+}
+SUFFIXES = tuple(SUFFIX_OF.values())
 
 _META_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 

@@ -185,14 +185,14 @@ def test_nirspec_detectors_can_be_stitched(tmp_path):
 
 def test_overrides_of_a_dataset(tmp_path, small):
     simulate(tmp_path / "source", small)
-    options = {"datasets": {"unit": {"series": {"formats": ["h5"]}}}}
+    options = {"datasets": {"unit": {"series": {"formats": ["hdf5"]}}}}
     folder = run_steps(tmp_path / "out", tmp_path / "source", options, until="series")
     assert not (folder / "products" / "white_light.csv").exists()
     assert (folder / "products" / "cube.h5").exists()
 
 
 def test_reading_has_the_gap_between_visits_of_its_dataset():
-    options = {"unit": {"series": {"visit_gap_hours": 3.0, "formats": ["h5"]}, "read": {"outliers": True}}}
+    options = {"unit": {"series": {"visit_gap_hours": 3.0, "formats": ["hdf5"]}, "read": {"outliers": True}}}
     jwst = Jwst.model_validate({"datasets": options})
     assert not jwst.overrides("figures")
     assert jwst.overrides("read") == {"unit": {"outliers": True, "visit_gap_hours": 3.0}}
