@@ -6,6 +6,7 @@ from ephemera.survey.plugins import source_of
 
 SURVEY = CONFIGURATION.survey
 SURVEYS = sorted(set(SURVEY.surveys))
+UNITS["survey"] = len(SURVEYS)
 SURVEY_STORE = SURVEY.data_root or os.environ.get("EPHEMERA_DATA") or f"{RAW}/survey"
 SURVEY_DOWNLOAD = f"{RAW}/survey/catalogue"
 
@@ -76,7 +77,6 @@ def survey_targets():
     """What the branch makes when it has surveys."""
     if not SURVEYS:
         return []
-    UNITS["survey"] = len(SURVEYS)
     targets = [SURVEY_REPORT.output(f"{PROJECT}")]
     if SURVEY.search.finder.method == "matched":
         targets.append(SURVEY_TEMPLATES.output("bank.nc"))

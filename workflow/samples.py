@@ -56,14 +56,15 @@ def read_samples(
     sheet = Path(path)
     try:
         lines = sheet.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        message = f"sample sheet {sheet} cannot be read: {error.strerror}"
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else f"it is no UTF-8 ({error.reason})"
+        message = f"sample sheet {sheet} cannot be read: {reason}"
         raise SampleSheetError(message) from error
     numbered = [(k, text) for k, text in enumerate(lines, 1) if text.strip() and not text.startswith("#")]
     if not numbered:
         message = f"sample sheet {sheet} is empty: it needs the columns {unit}, source, location"
         raise SampleSheetError(message)
-    rows = list(csv.reader((text for _, text in numbered), delimiter="\t"))
+    rows = [_cells(text) for _, text in numbered]
     header = [name.strip() for name in rows[0]]
     extra = dict(optional or {})
     if header[:3] != [unit, "source", "location"] or not _differ_within(header[3:], extra):
@@ -88,6 +89,14 @@ def read_samples(
             raise SampleSheetError(message)
         samples[sample.unit] = sample
     return [samples[name] for name in sorted(samples)]
+
+
+def _cells(line: str) -> list[str]:
+    """Cells of a line by itself: a quotation mark without its twin swallows no other line."""
+    try:
+        return next(csv.reader([line], delimiter="\t"))
+    except csv.Error:
+        return line.split("\t")
 
 
 def _differ_within(names: list[str], allowed: Mapping[str, Any]) -> bool:

@@ -81,9 +81,9 @@ def section(title: str, *parts: Markup, anchor: str | None = None) -> Markup:
 def link(target: str, text: object) -> Markup:
     """A link to a file beside the page or an anchor in it.
 
-    Raises ValueError for a target with a scheme: pages never lead to a script.
+    Raises ValueError for a target with a scheme or a host: pages never lead to a script or to strangers.
     """
-    if ":" in target.split("/", maxsplit=1)[0].split("#", maxsplit=1)[0]:
+    if target.startswith(("/", "\\")) or ":" in target.split("/", maxsplit=1)[0].split("#", maxsplit=1)[0]:
         message = f"a link goes to a file or an anchor, not to {target!r}"
         raise ValueError(message)
     return Markup(f'<a href="{escape(target)}">{escape(text)}</a>')

@@ -270,7 +270,7 @@ def _angle(text: str | None, *, hours: bool) -> float:
         return float("nan")
     if len(numbers) == 1:
         return float(text)
-    if len(numbers) > 3 or any(number >= 60 for number in numbers[1:]):
+    if len(numbers) > 3 or any(not 0 <= number < 60 for number in numbers[1:]):
         return float("nan")
     size = sum(number / 60**k for k, number in enumerate(numbers))
     return float((15.0 if hours else 1.0) * (-size if text.startswith("-") else size))

@@ -54,7 +54,10 @@ def test_data_without_a_json_form_are_refused():
         embed_json("data", float("nan"))
 
 
-@pytest.mark.parametrize("target", ["javascript:alert(1)", "http://x.org", "data:text/html,x"])
+@pytest.mark.parametrize(
+    "target",
+    ["javascript:alert(1)", "http://x.org", "//x.org/a", "\\\\x.org", "/etc/passwd", "data:text/html,x"],
+)
 def test_a_link_leads_to_no_script_and_no_host(target):
     with pytest.raises(ValueError, match="file or an anchor"):
         link(target, "x")

@@ -96,6 +96,7 @@ def test_real_catalogues(shared_data):
         ("", np.nan),
         ("north", np.nan),
         ("1 70 0", np.nan),
+        ("10 -5 3", float("nan")),
     ],
 )
 def test_sexagesimal_text(text, expected):

@@ -55,6 +55,18 @@ def test_a_source_that_the_branch_does_not_have_is_refused_with_its_line(tmp_pat
         samples.read_samples(path, "obsid", PATTERN, kinds=("folder", "files"))
 
 
+def test_a_quotation_mark_without_its_twin_swallows_no_other_line(tmp_path):
+    path = sheet(tmp_path, f'{HEADER}0000000001\tfolder\t"5 ks\n0000000002\tfolder\t"a b"\n')
+    assert [s.location for s in samples.read_samples(path, "obsid", PATTERN)] == ["5 ks", "a b"]
+
+
+@pytest.mark.parametrize("content", [b"obsid\tsource\tlocation\n\xe9\n", b"\xff\xfeo\0b\0", b"obsid\0\n"])
+def test_a_sheet_that_is_no_text_is_refused(tmp_path, content):
+    (tmp_path / "sheet.tsv").write_bytes(content)
+    with pytest.raises(samples.SampleSheetError, match=r"sheet\.tsv"):
+        samples.read_samples(tmp_path / "sheet.tsv", "obsid", PATTERN)
+
+
 def test_a_missing_sheet_is_named(tmp_path):
     with pytest.raises(samples.SampleSheetError, match=r"none\.tsv cannot be read"):
         samples.read_samples(tmp_path / "none.tsv", "obsid", PATTERN)
