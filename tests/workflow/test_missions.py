@@ -8,7 +8,7 @@ from collections import Counter
 
 from ephemera.tables import read
 from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS, OUTCOMES
-from ephemera.xmm.recover import RECOVERY
+from ephemera.xmm.completeness_columns import RECOVERY
 from ephemera.xmm.run_columns import RUNS
 from ephemera.xmm.wide_columns import WIDE_FEATURES
 

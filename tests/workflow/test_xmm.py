@@ -19,8 +19,8 @@ from ephemera.xmm.catalogue_columns import (
     SELECTION,
     SOURCES,
 )
+from ephemera.xmm.completeness_columns import RECOVERY
 from ephemera.xmm.long_term_columns import LONG_TERM_SOURCES
-from ephemera.xmm.recover import RECOVERY
 from ephemera.xmm.simulate import small_case
 from ephemera.xmm.simulate_hostile import LISTS
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ephemera.tables import read
-from ephemera.xmm.completeness_columns import COMPLETENESS, FALSE_ALARMS, PURITY, SEARCH_MODES
-from ephemera.xmm.recover import RECOVERY
+from ephemera.xmm.completeness_columns import COMPLETENESS, FALSE_ALARMS, PURITY, RECOVERY, SEARCH_MODES
 from ephemera.xmm.simulate import small_case
 
 OVERLAY = """\

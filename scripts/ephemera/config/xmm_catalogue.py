@@ -14,6 +14,8 @@ from ephemera.xmm.crossmatch_presets import plan
 Positive = Annotated[float, Gt(0)]
 SET_NAME = r"^[a-z][a-z0-9_]{0,31}$"
 COLUMN_NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
+#: Largest radius that the CDS X-Match service takes, arcsec.
+LARGEST_SERVICE_RADIUS = 180.0
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 Value = bool | float | str
 
@@ -156,6 +158,18 @@ class Crossmatch(Section):
             message = f"each set needs a name of its own, twice: {', '.join(twice)}"
             raise ValueError(message)
         return sets
+
+    @model_validator(mode="after")
+    def _near_enough(self) -> Crossmatch:
+        for each in self.sets:
+            radius = each.radius_arcsec or self.radius_arcsec
+            if each.file is None and radius > LARGEST_SERVICE_RADIUS:
+                message = (
+                    f"set {each.name}: the service matches within {LARGEST_SERVICE_RADIUS:g} arcsec at most, "
+                    f"radius_arcsec is {radius:g}; give a smaller one, or a file"
+                )
+                raise ValueError(message)
+        return self
 
 
 class SubsetMatrix(Section):

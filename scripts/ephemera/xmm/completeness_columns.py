@@ -14,6 +14,28 @@ MODE = Column("mode", "str", None, "meta.code", "Way to search: main, time, all,
 SIGMA = Column("sigma", "f8", None, "stat.snr", "Least significance of what counts as found")
 _RUN = tuple(replace(column, description=f"{column.description}; null: any run") for column in SEARCH)
 
+RECOVERY = TableDeclaration(
+    "recovery",
+    "Simulated bursts and eclipses, and the most significant detection of each.",
+    (
+        OBSID,
+        Column("kind", "str", None, "meta.code.class", "peak or eclipse"),
+        Column("id", "i4", None, "meta.id", "Number among those of its kind in the observation"),
+        Column("ra", "f8", "deg", "pos.eq.ra;meta.main", "True right ascension"),
+        Column("dec", "f8", "deg", "pos.eq.dec;meta.main", "True declination"),
+        Column("t_start", "f8", "s", "time.start", "True start, TT since MJDREF"),
+        Column("t_stop", "f8", "s", "time.end", "True end, TT since MJDREF"),
+        Column("counts_asked", "f8", "count", _COUNTS, "Counts asked for, over all cameras"),
+        Column("counts_kept", "i8", "count", _COUNTS, "Counts drawn that a standard selection keeps"),
+        Column("found", "bool", None, "meta.code", "Whether a detection matches"),
+        Column("n_runs", "i4", None, "meta.number", "Runs with a matching detection"),
+        Column("detid", "str", None, "meta.id.assoc", "Most significant matching detection"),
+        Column("sigma", "f8", None, "stat.snr", "Its significance as a peak or an eclipse, in sigma"),
+        Column("separation", "f8", "arcsec", "pos.angDistance", "Its distance from the true position"),
+        Column("counts_excess", "f8", "count", _COUNTS, "Its counts in excess, or missing; median"),
+    ),
+)
+
 COMPLETENESS = TableDeclaration(
     "completeness",
     "Share of injected bursts and eclipses that a search finds, in bins of one quantity.",

@@ -21,6 +21,7 @@ from ephemera.cubes import read_attribute
 from ephemera.tables import arrays, read
 from ephemera.xmm import page_lists
 from ephemera.xmm.catalogue_columns import CANDIDATES, CATALOGUE_DETECTIONS, OUTCOMES, SOURCES
+from ephemera.xmm.completeness_columns import RECOVERY
 from ephemera.xmm.events_store import read_subsets
 from ephemera.xmm.light_curve_files import read_light_curve
 from ephemera.xmm.long_term_columns import LONG_TERM_RATES, LONG_TERM_SOURCES
@@ -31,7 +32,6 @@ from ephemera.xmm.page_data import Observed, Report, Row, Selections
 from ephemera.xmm.page_observation import observation_page
 from ephemera.xmm.page_parts import WAYS
 from ephemera.xmm.page_source import source_page
-from ephemera.xmm.recover import RECOVERY
 from ephemera.xmm.run_columns import RUNS
 from ephemera.xmm.sample_columns import CAPTIONS, COMBINATIONS, FILTERS
 

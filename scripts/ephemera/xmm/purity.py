@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ephemera.tables import read, write
+from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS
 from ephemera.xmm.completeness_columns import FALSE_ALARMS, PURITY
 from ephemera.xmm.flag_selections import selected
+from ephemera.xmm.run_columns import RUNS
 
 if TYPE_CHECKING:
     from ephemera.job import Job
@@ -79,9 +81,7 @@ def project_purities(
 
 def main(job: Job) -> None:
     """Write purities and all false alarms of a project, and the figure of false alarms."""
-    from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS
-    from ephemera.xmm.completeness_figures import draw_false_alarms
-    from ephemera.xmm.run_columns import RUNS
+    from ephemera.xmm.completeness_figures import draw_false_alarms  # figures need 0.5 s to load
 
     alarms = pa.concat_tables([read(path, FALSE_ALARMS) for path in job.input.false_alarms])
     runs = read(job.input.runs, RUNS).to_pylist()

@@ -21,12 +21,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from ephemera.confidence import poisson_range
 from ephemera.sky.sphere import separation_arcsec
-from ephemera.tables import Column, TableDeclaration, arrays, read, write
+from ephemera.tables import TableDeclaration, arrays, read, write
+from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS
+from ephemera.xmm.completeness import bias_rows, completeness_rows, fluence_rows, mode_rows, tried
+from ephemera.xmm.completeness_columns import (
+    BIASES,
+    COMPLETENESS,
+    FALSE_ALARMS,
+    FLUENCES,
+    RECOVERY,
+    SEARCH_MODES,
+)
 from ephemera.xmm.flag_selections import judged
-from ephemera.xmm.key_columns import OBSID
+from ephemera.xmm.injection_columns import FOUND, INJECTIONS
 
 if TYPE_CHECKING:
     from ephemera.config.xmm_completeness import Recover as RecoverSettings
@@ -35,30 +46,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Columns = Mapping[str, npt.NDArray[Any]]
-_COUNTS = "phot.count;em.X-ray"
-
-RECOVERY = TableDeclaration(
-    "recovery",
-    "Simulated bursts and eclipses, and the most significant detection of each.",
-    (
-        OBSID,
-        Column("kind", "str", None, "meta.code.class", "peak or eclipse"),
-        Column("id", "i4", None, "meta.id", "Number among those of its kind in the observation"),
-        Column("ra", "f8", "deg", "pos.eq.ra;meta.main", "True right ascension"),
-        Column("dec", "f8", "deg", "pos.eq.dec;meta.main", "True declination"),
-        Column("t_start", "f8", "s", "time.start", "True start, TT since MJDREF"),
-        Column("t_stop", "f8", "s", "time.end", "True end, TT since MJDREF"),
-        Column("counts_asked", "f8", "count", _COUNTS, "Counts asked for, over all cameras"),
-        Column("counts_kept", "i8", "count", _COUNTS, "Counts drawn that a standard selection keeps"),
-        Column("found", "bool", None, "meta.code", "Whether a detection matches"),
-        Column("n_runs", "i4", None, "meta.number", "Runs with a matching detection"),
-        Column("detid", "str", None, "meta.id.assoc", "Most significant matching detection"),
-        Column("sigma", "f8", None, "stat.snr", "Its significance as a peak or an eclipse, in sigma"),
-        Column("separation", "f8", "arcsec", "pos.angDistance", "Its distance from the true position"),
-        Column("counts_excess", "f8", "count", _COUNTS, "Its counts in excess, or missing; median"),
-    ),
-)
-
 #: Columns of the detections that are looked at, beside the significance in the sense of the truth.
 USED = ("detid", "obsid", "type", "ra", "dec", "t_start", "t_stop", "counts_excess_q50")
 
@@ -103,8 +90,6 @@ def match(row: Mapping[str, Any], columns: Columns, radius_arcsec: float) -> dic
 
 def recovery_rows(job: Job) -> list[dict[str, Any]]:
     """Rows of RECOVERY of all simulated observations of a project; none without a catalogue of them."""
-    from ephemera.xmm.catalogue_columns import CATALOGUE_DETECTIONS
-
     truths = [json.loads(path.read_text(encoding="utf-8")) for path in job.input.truths]
     detections = read(job.input.detections, CATALOGUE_DETECTIONS)
     columns = arrays(detections, [*USED, "sigma_peak", "sigma_eclipse"])
@@ -114,11 +99,8 @@ def recovery_rows(job: Job) -> list[dict[str, Any]]:
 
 def joined(paths: Sequence[Path], declaration: TableDeclaration) -> Columns:
     """Columns of one table over all observations; missing numbers are NaN, missing texts None."""
-    import pyarrow as pa
-
     parts = [declaration.empty(), *(read(path, declaration) for path in paths)]
-    table = pa.concat_tables(parts)
-    return arrays(table)
+    return arrays(pa.concat_tables(parts))
 
 
 def with_false_alarms(rows: Sequence[Mapping[str, Any]], alarms: Columns) -> list[dict[str, Any]]:
@@ -141,10 +123,7 @@ def with_false_alarms(rows: Sequence[Mapping[str, Any]], alarms: Columns) -> lis
 
 def main(job: Job) -> None:
     """Write what was recovered of a project, in tables and figures."""
-    from ephemera.xmm import completeness as measured
-    from ephemera.xmm import completeness_columns as tables
-    from ephemera.xmm.completeness_figures import draw_recovery
-    from ephemera.xmm.injection_columns import FOUND, INJECTIONS
+    from ephemera.xmm.completeness_figures import draw_recovery  # figures need 0.5 s to load
 
     settings: RecoverSettings = job.settings
     sigmas = judged(settings.sigmas, job.settings.threshold_sigma)
@@ -153,15 +132,15 @@ def main(job: Job) -> None:
             "the search keeps nothing below %g sigma: judged at %s", job.settings.threshold_sigma, sigmas
         )
     injections, found = joined(job.input.injections, INJECTIONS), joined(job.input.found, FOUND)
-    alarms = joined(job.input.false_alarms, tables.FALSE_ALARMS)
-    seen = list(measured.tried(injections, found))
-    modes = with_false_alarms(measured.mode_rows(seen, sigmas), alarms)
+    alarms = joined(job.input.false_alarms, FALSE_ALARMS)
+    seen = list(tried(injections, found))
+    modes = with_false_alarms(mode_rows(seen, sigmas), alarms)
     products = (
         (recovery_rows(job), RECOVERY, job.output.recovery),
-        (measured.completeness_rows(seen, sigmas), tables.COMPLETENESS, job.output.completeness),
-        (measured.fluence_rows(seen, sigmas), tables.FLUENCES, job.output.fluences),
-        (measured.bias_rows(injections, found), tables.BIASES, job.output.biases),
-        (modes, tables.SEARCH_MODES, job.output.search_modes),
+        (completeness_rows(seen, sigmas), COMPLETENESS, job.output.completeness),
+        (fluence_rows(seen, sigmas), FLUENCES, job.output.fluences),
+        (bias_rows(injections, found), BIASES, job.output.biases),
+        (modes, SEARCH_MODES, job.output.search_modes),
     )
     for rows, declaration, path in products:
         write(rows, declaration, path)

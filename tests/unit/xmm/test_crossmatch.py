@@ -198,6 +198,7 @@ def test_positions_in_other_units_are_not_taken_for_degrees():
             {"name": "mine", "file": "a.csv", "columns": [{"name": "Mag"}, {"name": "mag"}]},
             "differ in more than case",
         ),
+        ({"name": "gaia", "radius_arcsec": 200}, "set gaia: the service matches within 180 arcsec at most"),
         ({"name": "mine", "file": "a.csv", "columns": [{"name": "a-b"}]}, "only letters, digits and _"),
     ],
 )

@@ -20,6 +20,7 @@ from ephemera.xmm.completeness_columns import (
     FALSE_ALARMS,
     FLUENCES,
     PURITY,
+    RECOVERY,
     SEARCH_MODES,
 )
 from ephemera.xmm.events_store import read_source_columns, read_subsets
@@ -161,7 +162,7 @@ def test_recovery_and_purity_of_a_project(searched, injected, alarms, tmp_path):
 
     write(rows, CATALOGUE_DETECTIONS, detections)
     names = {
-        "recovery": recover.RECOVERY,
+        "recovery": RECOVERY,
         "completeness": COMPLETENESS,
         "fluences": FLUENCES,
         "biases": BIASES,
