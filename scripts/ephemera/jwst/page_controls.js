@@ -3,7 +3,7 @@ const describe = (row, col) => {
   const s = current();
   const z = value(s, row, col);
   const e = errorOf(s, row, col);
-  const note = s.segments.some((g) => g.synthetic && col >= g.start && col < g.stop) ? "interpolated, not measured" : `${s.count[col]} integration(s) binned`;
+  const note = s.segments.some((g) => g.synthetic && col >= g.start && col < g.stop) ? "interpolated, not measured" : `${s.count[col]} integration${s.count[col] === 1 ? "" : "s"} binned`;
   return [
     `${s.hours[col].toFixed(4)} h, ${s.time[col].toFixed(6)} d (${meta.timeScale})`,
     `${format(wave(s.um[row]))} ${meta.wavelengthUnitShown}`,

@@ -11,6 +11,7 @@ from ephemera.jwst.analysis import Store
 from ephemera.jwst.display import Display
 from ephemera.jwst.observation import Series
 from ephemera.pages import Heading, Markup, escape, section, table
+from ephemera.words import counted
 
 if TYPE_CHECKING:
     from ephemera.config.jwst import Pages as Settings
@@ -23,12 +24,10 @@ TABLE_COLUMNS, TABLE_ROWS = 12, 40
 
 def lead(facts: Mapping[str, Any]) -> Markup:
     """First line: how many files and integrations were read, masked and refused."""
-    masked = sum(sum(one["masked"].values()) for one in facts["series"])
-    text = (
-        f"{facts['n_files']} file(s) and {facts['n_integrations_read']} integration(s) read: "
-        f"{facts['n_integrations_used']} used, {facts['n_integrations_refused']} refused; "
-        f"{masked} cell(s) masked."
-    )
+    masked = sum(one["n_masked"] for one in facts["series"])
+    files, read = counted(facts["n_files"], "file"), counted(facts["n_integrations_read"], "integration")
+    used, refused = (f"{facts[f'n_integrations_{name}']:,}" for name in ("used", "refused"))
+    text = f"{files} and {read} read: {used} used, {refused} refused; {counted(masked, 'cell')} masked."
     warnings = "".join(f'<p class="warning">{escape(w)}</p>' for w in facts.get("warnings", []))
     return Markup(f'<p class="lead" id="counts">{escape(text)}</p>{warnings}')
 
@@ -67,8 +66,8 @@ def factors(displays: Sequence[Display], settings: Settings) -> Markup:
     """How the matrix shown was made from the data."""
     parts = []
     for one in displays:
-        how = "sampled" if one.sampled else f"{one.bin_time} integration(s) and"
-        rows = f"{one.bin_wavelength} channel(s) to a cell"
+        how = "sampled" if one.sampled else f"{counted(one.bin_time, 'integration')} and"
+        rows = f"{counted(one.bin_wavelength, 'channel')} to a cell"
         parts.append(f"{one.name}: {how} {rows}, {len(one.hours)} x {len(one.wavelength)} cells")
     smooth = f"smoothed with sigma {settings.sigma_time:g} columns and {settings.sigma_wave:g} rows"
     text = f"Shown: {'; '.join(parts)}; {smooth}. Light curves and metrics are neither smoothed nor binned."

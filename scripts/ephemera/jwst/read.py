@@ -121,6 +121,7 @@ def _describe(series: Series) -> dict[str, Any]:
         "cadence_s": float(np.median(steps)) if len(steps) else None,
         "flux_unit": series.flux_unit,
         "valid_fraction": float(valid(series.mask).mean()),
+        "n_masked": int((~valid(series.mask)).sum()),
         "masked": {text: count for text, count in masked.items() if count},
         "keywords": dict(series.facts),
         "files": dict(series.files),

@@ -8,6 +8,7 @@ import pytest
 from builders.jwst_files import KEYWORDS, product, rows, spectra
 from ephemera.jwst import simulate_fits as f
 from ephemera.jwst.assemble import Assembly, MaskedBox
+from ephemera.jwst.page_parts import lead
 from ephemera.jwst.problems import BAD_INPUTS, problem_columns
 from ephemera.jwst.read import read_dataset, read_series, summary
 from ephemera.tables import read as read_table
@@ -195,3 +196,13 @@ def test_folder_is_searched_below_and_links_out_of_it_are_not_followed(tmp_path)
     (inside / "link.fits").symlink_to(outside)
     (inside / "notes.txt").write_text("x")
     assert len(read_series([tmp_path / "data"])[0].time) == 20
+
+
+def test_a_masked_cell_is_counted_once_and_one_without_error_is_not_masked(tmp_path):
+    one = spectra()
+    one.error[:, 5] = np.nan
+    one.quality[3, 4], one.flux[3, 4] = 1, np.nan
+    facts = summary(*dataset(product(tmp_path / "a.fits", one)), 1)
+    assert facts["series"][0]["n_masked"] == 1
+    assert sum(facts["series"][0]["masked"].values()) == 22
+    assert "1 file and 20 integrations read: 20 used, 0 refused; 1 cell masked." in lead(facts)

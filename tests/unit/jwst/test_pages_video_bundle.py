@@ -79,8 +79,8 @@ def test_arrays_are_in_the_page_as_base64(products):
 
 def test_page_says_what_was_read_and_the_factors(products):
     text = text_of(products, "combined")
-    assert "1 file(s) and 60 integration(s) read: 60 used, 0 refused; 120 cell(s) masked" in text
-    assert "1 integration(s) and 1 channel(s) to a cell" in text
+    assert "1 file and 60 integrations read: 60 used, 0 refused; 120 cells masked" in text
+    assert "1 integration and 1 channel to a cell" in text
     assert "sigma 2 columns" in text
     assert "data:video/mp4;base64," in text
 
