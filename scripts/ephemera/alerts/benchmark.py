@@ -146,9 +146,7 @@ def locus_ranks(alerts: Sequence[Mapping[str, Any]], seed: int) -> tuple[dict[st
     rows = []
     for name in names:
         arrays = {band: np.array(points).T for band, points in curves[name].items()}
-        rows.append(
-            features({b: (a[0], a[1], np.full(a.shape[1], np.nan)) for b, a in arrays.items()}, fluxes=False)
-        )
+        rows.append(features({band: (a[0], a[1]) for band, a in arrays.items()}, fluxes=False))
     values, method = scores(rows, seed)
     order = sorted(range(len(names)), key=lambda k: (-values[k], names[k]))
     return {names[k]: rank for rank, k in enumerate(order, 1)}, method

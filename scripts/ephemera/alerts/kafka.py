@@ -17,19 +17,23 @@ import logging
 import sys
 import tarfile
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ephemera.alerts.filters.contract import RESERVED_TAGS
 from ephemera.files import atomic_path, json_text, write_text
 
 log = logging.getLogger(__name__)
 
-RESEND = "resend.jsonl"
+#: No stream has this name: no tag may be called so.
+RESEND = f"{RESERVED_TAGS[0]}.jsonl"
 OFFSETS = "offsets.json"
 _MJD_OF_UNIX_0 = 40587.0
+#: Packets that are held before they are written, bytes.
+PART_BYTES = 256 * 2**20
 
 
 class KafkaMissingError(Exception):
@@ -129,13 +133,15 @@ def consume(
 ) -> dict[str, int]:  # fmt: skip
     """Write new packets to `<folder>/<night>/<topic>.<partition>.<first offset>.tar`; returns them by night.
 
-    The night is that of the message's time stamp. Ends when nothing came for `idle_s` or `most` came.
+    The night is that of the message's time stamp. Ends when nothing came for `idle_s` or `most` came; writes
+    whenever `PART_BYTES` came.
     """
     kafka = client()
     settings = {"bootstrap.servers": servers, "group.id": "ephemera", "enable.auto.commit": False,
                 "auto.offset.reset": "earliest", "log_level": 0, **(options or {})}  # fmt: skip
     consumer = kafka.Consumer(settings)
     offsets = _offsets(folder / OFFSETS)
+    counts: Counter[str] = Counter()
     try:
         places = []
         for topic in topics:
@@ -143,45 +149,48 @@ def consume(
                 start = offsets.get(f"{topic}.{partition}", kafka.OFFSET_BEGINNING)
                 places.append(kafka.TopicPartition(topic, partition, start))
         consumer.assign(places)
-        messages = _messages(consumer, idle_s, most)
+        for messages in _parts(consumer, idle_s, most):
+            counts += _write_nights(messages, folder)
+            for topic, partition, offset, _, _ in messages:
+                name = f"{topic}.{partition}"
+                offsets[name] = max(offsets.get(name, 0), offset + 1)
+            write_text(folder / OFFSETS, json_text(offsets))
     finally:
         consumer.close()
-    counts = _write_nights(messages, folder)
-    for topic, partition, offset, _, _ in messages:
-        name = f"{topic}.{partition}"
-        offsets[name] = max(offsets.get(name, 0), offset + 1)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / OFFSETS, json_text(offsets))
-    return counts
+    return dict(counts)
 
 
 _Received = tuple[str, int, int, float, bytes]
 
 
-def _messages(consumer: Any, idle_s: float, most: int) -> list[_Received]:
-    """Messages as (topic, partition, offset, MJD, bytes) until nothing comes any more."""
-    found: list[_Received] = []
-    last = time.monotonic()
-    while len(found) < most and time.monotonic() - last < idle_s:
-        for message in consumer.consume(min(1000, most - len(found)), min(1.0, idle_s)):
+def _parts(consumer: Any, idle_s: float, most: int) -> Iterator[list[_Received]]:
+    """Messages as (topic, partition, offset, MJD, bytes) until nothing comes any more, in parts."""
+    part: list[_Received] = []
+    size, left, last = 0, most, time.monotonic()
+    while left > 0 and time.monotonic() - last < idle_s:
+        for message in consumer.consume(min(1000, left), min(1.0, idle_s)):
             if message.error():
                 log.warning("%s", message.error())
                 continue
             last = time.monotonic()
             _, stamp = message.timestamp()
             mjd = _MJD_OF_UNIX_0 + stamp / 86_400_000
-            found.append(
-                (message.topic(), message.partition(), message.offset(), mjd, message.value() or b"")
-            )
-    return found
+            content = message.value() or b""
+            part.append((message.topic(), message.partition(), message.offset(), mjd, content))
+            size, left = size + len(content), left - 1
+        if size >= PART_BYTES:
+            yield part
+            part, size, last = [], 0, time.monotonic()
+    if part:
+        yield part
 
 
-def _write_nights(messages: Sequence[_Received], folder: Path) -> dict[str, int]:
+def _write_nights(messages: Sequence[_Received], folder: Path) -> Counter[str]:
     """One tar file for each night, topic and partition, named by its first offset."""
     groups: defaultdict[tuple[int, str, int], list[_Received]] = defaultdict(list)
     for message in messages:
         groups[int(message[3] // 1), message[0], message[1]].append(message)
-    counts: defaultdict[str, int] = defaultdict(int)
+    counts: Counter[str] = Counter()
     for (night, topic, partition), mine in sorted(groups.items()):
         mine.sort(key=lambda message: message[2])
         path = folder / str(night) / f"{topic}.{partition}.{mine[0][2]}.tar"
@@ -191,7 +200,7 @@ def _write_nights(messages: Sequence[_Received], folder: Path) -> dict[str, int]
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))
         counts[str(night)] += len(mine)
-    return dict(counts)
+    return counts
 
 
 def _offsets(path: Path) -> dict[str, int]:

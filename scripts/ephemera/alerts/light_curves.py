@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+
+from ephemera.tables import numbers
+from ephemera.tables.foreign import CatalogueError, degrees, read_all, read_columns
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -69,17 +71,15 @@ def curve(time: npt.ArrayLike, mag: npt.ArrayLike, error: npt.ArrayLike) -> Curv
 
 
 def read_fake(path: Path) -> Source:
-    """The notebook's fake source, or another in a table of its form: columns t, V, I."""
-    rows = np.array(
-        [
-            [float(cell) for cell in line.split(",")]
-            for line in path.read_text().splitlines()[1:]
-            if line.strip()
-        ]
-    )
-    nothing = np.zeros(len(rows))
-    curves = {band: curve(rows[:, 0], rows[:, k], nothing) for k, band in ((1, "V"), (2, "I"))}
-    as_filed = {band: Curve(rows[:, 0], rows[:, k], nothing) for k, band in ((1, "V"), (2, "I"))}
+    """The notebook's fake source, or another in a table of its form: columns t, V, I, by any name."""
+    table = read_all(path)
+    if table.num_columns < 3:
+        message = f"{path}: the columns must be t, V, I, got {', '.join(table.column_names)}"
+        raise CatalogueError(message)
+    time, visual, infrared = (numbers(table, name) for name in table.column_names[:3])
+    nothing = np.zeros(len(table))
+    as_filed = {"V": Curve(time, visual, nothing), "I": Curve(time, infrared, nothing)}
+    curves = {band: curve(one.time, one.mag, nothing) for band, one in as_filed.items()}
     return Source(FAKE_ID, "fake", FAKE_RA, FAKE_DEC, curves, injected=True, zero=0.0, as_filed=as_filed)
 
 
@@ -97,14 +97,13 @@ def invented_fake() -> Source:
     return Source(FAKE_ID, "fake", FAKE_RA, FAKE_DEC, curves, injected=True, zero=0.0)
 
 
-def sexagesimal(text: str, hours: bool) -> float:
-    """Degrees of `hh:mm:ss.s` or `dd:mm:ss.s`; the sign counts for -00 too. Raises ValueError."""
-    match = re.fullmatch(r"\s*([+-]?)(\d+)[: ](\d+)[: ]([\d.]+)\s*", text)
-    if not match:
-        message = f"a sexagesimal coordinate is hh:mm:ss.s, got {text!r}"
+def _position(path: Path, name: str, ra: str, dec: str) -> tuple[float, float]:
+    """Degrees of hh:mm:ss.s and dd:mm:ss.s. Raises ValueError that names file and source."""
+    place = (float(degrees(pa.array([ra]), hours=True)[0]), float(degrees(pa.array([dec]), hours=False)[0]))
+    if not np.isfinite(place).all():
+        message = f"{path}: the position of {name} must be hh:mm:ss.s, dd:mm:ss.s, got {ra!r}, {dec!r}"
         raise ValueError(message)
-    value = int(match[2]) + int(match[3]) / 60 + float(match[4]) / 3600
-    return (-value if match[1] == "-" else value) * (15 if hours else 1)
+    return place
 
 
 def read_ogle(folder: Path, limit: int | None = None) -> list[Source]:
@@ -117,9 +116,7 @@ def read_ogle(folder: Path, limit: int | None = None) -> list[Source]:
         if not paths:
             continue
         curves = {band: curve(*np.loadtxt(path, ndmin=2).T[:3]) for band, path in sorted(paths.items())}
-        sources.append(
-            Source(name, f"cepheid {mode}", sexagesimal(ra, True), sexagesimal(dec, False), curves)
-        )
+        sources.append(Source(name, f"cepheid {mode}", *_position(folder, name, ra, dec), curves))
         if limit is not None and len(sources) >= limit:
             break
     return sources
@@ -139,8 +136,8 @@ def read_pytables(path: Path) -> list[Source]:
             mine = points[(number == row["LC_ID"]) & (bands == band)]
             curves[band] = curve(mine["mjd"], mine["mag"], mine["mag_err"])
         if curves:
-            ra, dec = sexagesimal(_text(row["RA"]), True), sexagesimal(_text(row["DEC"]), False)
-            sources.append(Source(_text(row["ID"]), _text(row["Classification"]), ra, dec, curves))
+            name, label, ra, dec = (_text(row[key]) for key in ("ID", "Classification", "RA", "DEC"))
+            sources.append(Source(name, label, *_position(path, name, ra, dec), curves))
     return sources
 
 
@@ -148,45 +145,33 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def read_csv(path: Path) -> list[Source]:
-    """A table with columns source, ra, dec, band, time, mag, err and, if there, label."""
-    rows: dict[str, list[dict[str, str]]] = {}
-    with path.open(encoding="utf-8-sig", newline="") as handle:
-        for row in csv.DictReader(handle):
-            rows.setdefault(row["source"], []).append(row)
-    return [_source_of_rows(name, mine) for name, mine in rows.items()]
+def read_table(path: Path) -> list[Source]:
+    """A table with columns source, ra, dec, band, time, mag, err and, if there, label.
 
-
-def read_survey_table(path: Path) -> list[Source]:
-    """A Parquet table of light curves: source, ra, dec, band, mjd, mag, mag_err."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
-    names = {"time": "mjd", "err": "mag_err"}
-    columns = {
-        n: table[names.get(n, n)].to_pylist() for n in ("source", "ra", "dec", "band", "time", "mag", "err")
-    }
+    Survey tables (Parquet) call time and err mjd and mag_err. Raises CatalogueError, which names what lacks.
+    """
+    time, err = ("mjd", "mag_err") if path.suffix == ".parquet" else ("time", "err")
+    names = ["source", "ra", "dec", "band", time, "mag", err, "label"]
     rows: dict[str, list[dict[str, Any]]] = {}
-    for values in zip(*columns.values(), strict=True):
-        row = dict(zip(columns, values, strict=True))
+    for row in read_columns(path, names, optional=frozenset({"label"})).to_pylist():
         rows.setdefault(str(row["source"]), []).append(row)
-    return [_source_of_rows(name, mine) for name, mine in rows.items()]
-
-
-def _source_of_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> Source:
-    curves = {}
-    for band in sorted({str(row["band"]) for row in rows}):
-        mine = [row for row in rows if str(row["band"]) == band]
-        curves[band] = curve(*([float(row[c]) for row in mine] for c in ("time", "mag", "err")))
-    first = rows[0]
-    return Source(name, str(first.get("label") or "unknown"), float(first["ra"]), float(first["dec"]), curves)
+    sources = []
+    for name, mine in rows.items():
+        curves = {}
+        for band in sorted({str(row["band"]) for row in mine}):
+            points = [[row[c] for c in (time, "mag", err)] for row in mine if str(row["band"]) == band]
+            curves[band] = curve(*np.array(points, float).T)
+        first = mine[0]
+        label = str(first.get("label") or "unknown")
+        sources.append(Source(name, label, float(first["ra"]), float(first["dec"]), curves))
+    return sources
 
 
 def read_sources(path: Path) -> list[Source]:
     """Sources of any of the known forms, by folder and suffix. Raises ValueError for another."""
     if path.is_dir():
         return read_ogle(path)
-    readers = {".h5": read_pytables, ".hdf5": read_pytables, ".parquet": read_survey_table, ".csv": read_csv}
+    readers = {".h5": read_pytables, ".hdf5": read_pytables, ".parquet": read_table, ".csv": read_table}
     if path.suffix not in readers:
         message = f"light curves {path}: a folder of OGLE, or a file ending in {', '.join(readers)}"
         raise ValueError(message)

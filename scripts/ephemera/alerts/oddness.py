@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
-#: Times (d), values, errors of one band.
-Curve = tuple[FloatArray, FloatArray, FloatArray]
+#: Times (d) and values of one band.
+Curve = tuple[FloatArray, FloatArray]
+TREES = 300
 
 
-def band_features(values: FloatArray, step_first: bool = True) -> dict[str, float]:
+def band_features(values: FloatArray) -> dict[str, float]:
     """Features of one band in time order; what a curve is too short for is 0."""
     n = len(values)
     if n == 0:
@@ -35,16 +36,16 @@ def band_features(values: FloatArray, step_first: bool = True) -> dict[str, floa
         "mad": float(np.median(np.abs(values - np.median(values)))),
         "beyond_1_std": float(np.mean(np.abs(centred) > std)) if std > 0 else 0.0,
         "skew": float(np.mean(centred**3) / std**3) if std > 0 else 0.0,
-        "step": float(np.abs(np.diff(values)).max()) if n > 1 and step_first else 0.0,
+        "step": float(np.abs(np.diff(values)).max()) if n > 1 else 0.0,
     }
 
 
 def features(curves: Mapping[str, Curve], *, fluxes: bool) -> dict[str, float]:
-    """Features of all bands by `band_feature`, and colours where `fluxes` are given and positive."""
+    """Features of all bands by `band_features`, and colours where `fluxes` are given and positive."""
     found: dict[str, float] = {}
     means: list[tuple[str, float]] = []
     for band in sorted(curves):
-        time, values, _ = curves[band]
+        time, values = curves[band]
         good = np.isfinite(values) & np.isfinite(time)
         ordered = values[good][np.argsort(time[good], kind="stable")]
         found |= {f"{band}_{name}": value for name, value in band_features(ordered).items()}
@@ -68,7 +69,7 @@ def matrix(rows: Sequence[Mapping[str, float]]) -> tuple[FloatArray, list[str]]:
     return table, names
 
 
-def scores(rows: Sequence[Mapping[str, float]], seed: int, trees: int = 300) -> tuple[FloatArray, str]:
+def scores(rows: Sequence[Mapping[str, float]], seed: int) -> tuple[FloatArray, str]:
     """Oddness of each row (larger is odder), and the method that gave it."""
     table, names = matrix(rows)
     if len(rows) < 3 or not names:
@@ -80,8 +81,8 @@ def scores(rows: Sequence[Mapping[str, float]], seed: int, trees: int = 300) -> 
         width = np.median(np.abs(table - centre), axis=0)
         deviation = (table - centre) / np.where(width > 1e-9 * (1 + np.abs(centre)), width, 1.0)
         return np.asarray(np.mean(deviation**2, axis=1)), "robust deviation"
-    forest = ensemble.IsolationForest(n_estimators=trees, random_state=seed, n_jobs=1).fit(table)
-    return np.asarray(-forest.score_samples(table)), f"isolation forest of {trees} trees"
+    forest = ensemble.IsolationForest(n_estimators=TREES, random_state=seed, n_jobs=1).fit(table)
+    return np.asarray(-forest.score_samples(table)), f"isolation forest of {TREES} trees"
 
 
 def read_training_set(path: Path) -> dict[str, tuple[str, dict[str, Curve]]]:
@@ -105,7 +106,7 @@ def read_training_set(path: Path) -> dict[str, tuple[str, dict[str, Curve]]]:
 
 def _training_curve(text: str) -> tuple[dict[str, str], dict[str, Curve]]:
     header: dict[str, str] = {}
-    rows: dict[str, list[tuple[float, float, float]]] = {}
+    rows: dict[str, list[tuple[float, float]]] = {}
     for line in text.splitlines():
         if line.startswith("#"):
             name, _, value = line[1:].partition(":")
@@ -113,9 +114,9 @@ def _training_curve(text: str) -> tuple[dict[str, str], dict[str, Curve]]:
             continue
         cells = line.split()
         if len(cells) == 4 and cells[0] != "t":
-            rows.setdefault(cells[1], []).append((float(cells[0]), float(cells[2]), float(cells[3])))
+            rows.setdefault(cells[1], []).append((float(cells[0]), float(cells[2])))
     curves = {}
     for band, points in rows.items():
-        columns = np.array(points).T
-        curves[band] = (columns[0], columns[1], columns[2])
+        time, flux = np.array(points).T
+        curves[band] = time, flux
     return header, curves

@@ -212,5 +212,6 @@ def main(job: Job) -> None:
         left = send_folder(
             job.output.streams, settings.kafka_servers, settings.kafka_prefix, settings.kafka_timeout_s
         )
-        log.info("%d messages could not be sent and are listed in resend.jsonl", left)
+        if left:
+            log.warning("%d messages could not be sent and are listed in resend.jsonl", left)
     job.output.counts.write_text(json_text(counts), encoding="utf-8")

@@ -109,7 +109,9 @@ class Events(Section):
         None, "Distance of repeats; null means the drift span, at least one channel.", unit="Hz"
     )
     beam_tolerance: int = option(10, "Channels within which hits of several beams are one signal.", ge=0)
-    formats: list[TableFormat] = option(["fits", "votable"], "Formats of the tables beside Parquet.")
+    formats: list[TableFormat] = option(
+        ["fits", "votable"], "Formats of the tables beside Parquet, also of events of a cadence."
+    )
 
 
 class Cadence(Section):

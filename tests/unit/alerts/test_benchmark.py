@@ -58,7 +58,7 @@ def test_oddness_without_scikit_learn(monkeypatch):
     random = np.random.default_rng(3)
     mags = 17 + random.normal(0, 0.02, (9, 12))
     mags[8, 6] += 3.0
-    rows = [features({"V": (np.arange(12.0), row, np.ones(12))}, fluxes=False) for row in mags]
+    rows = [features({"V": (np.arange(12.0), row)}, fluxes=False) for row in mags]
     monkeypatch.setattr(oddness, "import_module", lambda name: (_ for _ in ()).throw(ImportError(name)))
     values, method = scores(rows, 0)
     assert method == "robust deviation"

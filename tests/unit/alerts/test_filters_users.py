@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from builders.alerts import loci_and_alerts
-from ephemera.alerts.filters import run_filters
+from ephemera.alerts.filters import process, run_filters
 from ephemera.alerts.filters.process import ProcessFilter
 
 USER = """
@@ -68,10 +68,6 @@ def test_a_filter_of_a_user(tmp_path):
             "FilterTimeoutError",
         ),
         ("return ['other']", "ContractError"),
-        (
-            "import os, signal; signal.setitimer(0, 0); os.closerange(3, 99)\n        while True: pass",
-            "FilterProcessError",
-        ),
     ],
 )
 def test_a_filter_of_a_user_cannot_stop_the_stream(tmp_path, body, error):
@@ -81,6 +77,15 @@ def test_a_filter_of_a_user_cannot_stop_the_stream(tmp_path, body, error):
     rows = [row for row in result.verdicts.to_pylist() if row["filter"] == "mine"]
     assert [row["outcome"] for row in rows] == ["errored", "errored"]
     assert {row["error"] for row in rows} == {error}
+    assert result.tallies["everything"].succeeded == 2
+
+
+def test_a_filter_that_closes_its_pipe_and_lives_on_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "LEAVING", 0.5)
+    body = "import os, signal; signal.setitimer(0, 0); os.closerange(3, 99)\n        while True: pass"
+    result = run_filters(*loci_and_alerts(2), [f"{user_file(tmp_path, body)}:Mine", "everything"])
+    errors = [row["error"] for row in result.verdicts.to_pylist() if row["filter"] == "mine"]
+    assert errors == ["FilterProcessError"] * 2
     assert result.tallies["everything"].succeeded == 2
 
 
@@ -152,3 +157,14 @@ def test_processes_of_filters_that_failed_to_set_up_end(tmp_path):
     for _ in range(3):
         run_filters(*loci_and_alerts(1), [f"{tmp_path / 'user.py'}:Mine"])
     assert open_files() == before
+
+
+@pytest.mark.parametrize("name", ["resend", "a/b", "..", "", "x" * 61, "a b"])
+def test_a_tag_that_cannot_name_a_stream_is_refused(tmp_path, name):
+    text = USER.format(body="pass").replace('Tag("mine"', f'Tag("{name}"')
+    (tmp_path / "user.py").write_text(text)
+    spec = f"{tmp_path / 'user.py'}:Mine"
+    result = run_filters(*loci_and_alerts(1), [spec, "everything"])
+    (problem,) = (tally.problem for tally in result.tallies.values() if tally.problem)
+    assert "output_tags must be Tags named with letters, digits, '_' and '-', not resend" in problem
+    assert result.tallies["everything"].succeeded == 1

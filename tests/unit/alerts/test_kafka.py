@@ -151,6 +151,26 @@ def test_what_a_failing_broker_did_not_take_is_sent_later(broker, tmp_path):
     assert not (folder / "resend.jsonl").exists()
 
 
+def test_many_packets_are_written_in_parts(broker, tmp_path, monkeypatch):
+    make_topic(broker, "parts")
+    producer = confluent.Producer({"bootstrap.servers": broker})
+    for k in range(1, 8):
+        producer.produce("parts", container([packet(k, ra=10.0 + k)]))
+        assert producer.flush(20) == 0
+    monkeypatch.setattr(kafka, "PART_BYTES", 1)
+    poll = confluent.Consumer.consume
+    few = type(
+        "Few", (confluent.Consumer,), {"consume": lambda self, most, wait: poll(self, min(most, 3), wait)}
+    )
+    monkeypatch.setattr(confluent, "Consumer", few)
+    counts = kafka.consume(broker, ["parts"], tmp_path, idle_s=1.5)
+    assert sum(counts.values()) == 7
+    tars = sorted(tmp_path.glob("*/*.tar"))
+    assert len(tars) > 2
+    assert sorted(read_packets(tars)["alert_id"].to_pylist()) == list(range(1, 8))
+    assert json.loads((tmp_path / "offsets.json").read_text()) == {"parts.0": 7}
+
+
 def test_the_command_consumes(broker, tmp_path, capsys):
     make_topic(broker, "command")
     producer = confluent.Producer({"bootstrap.servers": broker})

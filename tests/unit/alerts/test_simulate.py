@@ -19,16 +19,15 @@ from ephemera.alerts.light_curves import (
     injected,
     invented_cepheids,
     invented_fake,
-    read_csv,
     read_fake,
     read_ogle,
     read_pytables,
     read_sources,
-    sexagesimal,
 )
 from ephemera.alerts.simulate import SimulationConfig, clock, dithered, noiseless, simulate_survey
 from ephemera.seeds import generator
 from ephemera.sky.sphere import separation_arcsec
+from ephemera.tables.foreign import CatalogueError
 
 
 @pytest.fixture(scope="module")
@@ -243,16 +242,6 @@ def test_injecting_twice_is_the_same():
     assert [(s.source_id, s.ra) for s in one] == [(s.source_id, s.ra) for s in two]
 
 
-@pytest.mark.parametrize(
-    ("text", "hours", "value"),
-    [("04:30:57.72", True, 67.7405), ("-69:03:37.4", False, -69.060389), ("-00:30:00", False, -0.5)],
-)
-def test_sexagesimal(text, hours, value):
-    assert sexagesimal(text, hours) == pytest.approx(value, abs=1e-6)
-    with pytest.raises(ValueError, match="sexagesimal"):
-        sexagesimal("12h", hours)
-
-
 def test_points_at_equal_times_are_averaged():
     one = curve([2.0, 1.0, 1.0, np.nan], [19.0, 17.0, 18.0, 5.0], [0.1, 0.1, 0.3, 0.1])
     assert one.time.tolist() == [1.0, 2.0]
@@ -293,7 +282,7 @@ def test_pytables_layout(tmp_path):
 def test_tables_of_light_curves(tmp_path):
     text = "source,ra,dec,band,time,mag,err\na,10,1,V,0,18,0.1\na,10,1,V,1,19,0.1\nb,20,2,I,0,17,0.1\n"
     (tmp_path / "lcs.csv").write_text(text)
-    sources = read_csv(tmp_path / "lcs.csv")
+    sources = read_sources(tmp_path / "lcs.csv")
     assert [(s.source_id, sorted(s.curves)) for s in sources] == [("a", ["V"]), ("b", ["I"])]
     import pyarrow.parquet as pq
 
@@ -348,3 +337,18 @@ def test_ogle_cepheids(shared_data):
 
 def test_the_fake_is_where_the_notebook_put_it(fake):
     assert (fake.ra, fake.dec) == (FAKE_RA, FAKE_DEC)
+
+
+def test_light_curves_that_cannot_be_used_are_named(tmp_path):
+    (tmp_path / "lcs.csv").write_text("source,ra,dec,band,mag,err\na,10,1,V,18,0.1\n")
+    with pytest.raises(CatalogueError, match=r"lcs\.csv: there is no column time"):
+        read_sources(tmp_path / "lcs.csv")
+    (tmp_path / "fake.csv").write_text("t,V\n0,18\n")
+    with pytest.raises(CatalogueError, match=r"fake\.csv: the columns must be t, V, I, got t, V"):
+        read_fake(tmp_path / "fake.csv")
+    (tmp_path / "phot" / "V").mkdir(parents=True)
+    (tmp_path / "phot" / "V" / "OGLE-LMC-CEP-0001.dat").write_text("2000.0 17.0 0.01\n")
+    line = f"{'OGLE-LMC-CEP-0001':17} {'F':8}  {'04h??':11} {'-69:49:01.2':11}\n"
+    (tmp_path / "ident.dat").write_text(line)
+    with pytest.raises(ValueError, match=r"position of OGLE-LMC-CEP-0001 must be .* got '04h\?\?"):
+        read_sources(tmp_path)

@@ -29,6 +29,7 @@ type or a float that is not finite makes it `errored`. Neither ever stops the st
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from ephemera.alerts.filters.moments import Moments
 
 Value = float | int | str
+#: A stream is a file of the name of its tag; this one lists what could not be sent.
+RESERVED_TAGS = ("resend",)
 
 
 @dataclass(frozen=True)
@@ -156,12 +159,12 @@ def check_options(candidate: Filter, config: Mapping[str, Any]) -> None:
 
 def check_declaration(candidate: Filter) -> None:
     """Raise ContractError unless the declaration can be used."""
-    if not candidate.name or not candidate.name.replace("_", "a").isalnum():
+    if not _is_name(candidate.name):
         message = f"{type(candidate).__name__}: name must be letters, digits and '_', got {candidate.name!r}"
         raise ContractError(message)
     for tag in candidate.output_tags:
-        if not isinstance(tag, Tag) or not tag.name.replace("_", "a").replace("-", "a").isalnum():
-            named = "named with letters, digits, '_' and '-'"
+        if not isinstance(tag, Tag) or not _is_name(tag.name, "-") or tag.name in RESERVED_TAGS:
+            named = f"named with letters, digits, '_' and '-', not {', '.join(RESERVED_TAGS)}"
             message = f"{candidate.name}: output_tags must be Tags {named}, got {tag!r}"
             raise ContractError(message)
     for output in candidate.output_properties:
@@ -170,6 +173,11 @@ def check_declaration(candidate: Filter) -> None:
                 f"{candidate.name}: output_properties must be Properties of float, int or str, got {output!r}"
             )
             raise ContractError(message)
+
+
+def _is_name(text: object, marks: str = "") -> bool:
+    """Whether a text can name files and topics: letters, digits, '_' and `marks`, at most 60 of them."""
+    return isinstance(text, str) and re.fullmatch(rf"[\w{marks}]{{1,60}}", text) is not None
 
 
 def checked(candidate: Filter, answer: Any) -> Verdict:

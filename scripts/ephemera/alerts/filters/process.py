@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: A child is ended when it is silent this much longer than its own limit, s.
 GRACE = 1.0
+#: A child that closed its pipe has this long to end, s: on a busy machine an interpreter takes a while.
+LEAVING = 5.0
 #: Importing a user's file and its setup may take this long, s.
 START = 60.0
 #: Longest line that a child may send.
@@ -166,7 +168,7 @@ class ProcessFilter(Filter):
         """The child closed its end of a pipe; one that lives on is ended."""
         assert self.child is not None
         try:
-            code = self.child.wait(GRACE)
+            code = self.child.wait(LEAVING)
         except subprocess.TimeoutExpired:
             self._stop()
             return FilterProcessError(f"{self.spec} gave up its pipe and was ended")
