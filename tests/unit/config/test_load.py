@@ -24,6 +24,13 @@ def test_the_default_file_is_the_defaults():
     assert load(yaml.safe_load(default_yaml())) == Configuration()
 
 
+def test_every_configuration_that_comes_along_is_valid(repository):
+    paths = sorted((repository / "config").rglob("*.yaml"))
+    assert len(paths) > 10
+    for path in paths:
+        load(yaml.safe_load(path.read_text()) or {})
+
+
 def test_generated_documents_are_in_step(repository):
     assert main(["--check", "--root", str(repository)]) == 0
 
