@@ -150,22 +150,6 @@ def key_folder(path: str | os.PathLike[str]) -> Path | None:
     return None
 
 
-def record_of(path: str | os.PathLike[str]) -> Record | None:
-    """Record of the job that made a file (or folder) of the results; None when no job noted it."""
-    folder = key_folder(path)
-    if folder is None:
-        return None
-    name = Path(path).absolute().relative_to(folder).as_posix()
-    # Most outputs are named after their unit: look there first.
-    known = units(folder)
-    likely = [unit for unit in known if name.startswith(unit)]
-    for unit in [*likely, *(unit for unit in known if unit not in set(likely))]:
-        record = read(folder, unit)
-        if record is not None and any(made == name or made.startswith(f"{name}/") for made in record.outputs):
-            return record
-    return None
-
-
 def problems(folder: str | os.PathLike[str], record: Record, *, content: bool = True) -> list[Problem]:
     """Files of a record that are missing or damaged; without `content` only sizes are compared."""
     return [

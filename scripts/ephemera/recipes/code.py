@@ -142,11 +142,6 @@ def _maker() -> str:
     return f"{sys.version} {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}"
 
 
-def module_digests(module: str, package: Path | None = None) -> dict[str, str]:
-    """Digest of `module` and of all it imports in the package now; see `SourceTree.digests`."""
-    return SourceTree(package).digests(module)
-
-
 def code_digest(modules: Mapping[str, str]) -> str:
     """One digest for a set of modules and their digests."""
     text = "\n".join(f"{name} {digest}" for name, digest in sorted(modules.items()))

@@ -223,14 +223,14 @@ def _frame(group: Any) -> dict[str, Any]:
             continue
         names = group[key.replace("_values", "_items")][:]
         values = group[key]
-        if values.dtype.kind == "O" or h5py_vlen(values):
+        if values.dtype.kind == "O" or _holds_objects(values):
             continue  # pickled objects are never opened
         for number, name in enumerate(names):
             columns[name.decode()] = values[:, number]
     return columns
 
 
-def h5py_vlen(dataset: Any) -> bool:
+def _holds_objects(dataset: Any) -> bool:
     """Whether a dataset holds values of variable length (which pandas uses for pickles)."""
     import h5py
 

@@ -60,20 +60,10 @@ def test_the_same_job_gives_the_same_bytes(folder):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["u1.h5", "u1.figures", "u1.figures/deep/b.png", "u1.figures/deep"])
-def test_the_record_of_a_file_is_found(folder, name):
-    made(folder, "u2")
-    record = made(folder)
-    assert checksums.record_of(folder / name) == record
-    assert checksums.key_folder(folder / name) == folder
-
-
-def test_a_file_without_a_record_has_none(folder, tmp_path):
+def test_the_folder_of_the_key_of_a_file_is_found(folder, tmp_path):
     made(folder)
-    (folder / "u3.h5").touch()
-    (tmp_path / "notes.txt").touch()
-    assert checksums.record_of(folder / "u3.h5") is None
-    assert checksums.record_of(tmp_path / "notes.txt") is None
+    assert checksums.key_folder(folder / "u1.figures/deep/b.png") == folder
+    assert checksums.key_folder(tmp_path / "notes.txt") is None
 
 
 def test_nothing_is_wrong_with_what_was_made(folder):

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from ephemera.recipes import code
-from ephemera.recipes.code import SourceTree, code_digest, module_digests
+from ephemera.recipes.code import SourceTree, code_digest
 
 STEP = '''"""A step."""
 
@@ -48,6 +48,10 @@ def package(tmp_path):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     return tmp_path
+
+
+def module_digests(module, package):
+    return SourceTree(package).digests(module)
 
 
 def digest(package):
