@@ -24,11 +24,12 @@ import time
 from collections import defaultdict, deque
 from dataclasses import dataclass
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-PAGE = b"<!DOCTYPE html><html><title>Service unavailable</title><body>Sorry.</body></html>"
+from servers.local import PAGE, LocalServer
+
 IPAC_ERROR = b'[struct stat="ERROR", msg="Catalog is not available at the moment"]\n'
 
 
@@ -79,8 +80,8 @@ class Asked:
     authorization: str | None
 
 
-class SurveyArchives:
-    """The server, on a free port of the loopback interface; a context manager."""
+class SurveyArchives(LocalServer):
+    """The server."""
 
     def __init__(self) -> None:
         self.ztf_rows = ""
@@ -92,7 +93,6 @@ class SurveyArchives:
         self.requested: list[dict[str, str]] = []
         self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self.asked: list[Asked] = []
-        self.stopping = threading.Event()
         self.at_once = 0
         self.most_at_once = 0
         self.lock = threading.Lock()
@@ -100,28 +100,27 @@ class SurveyArchives:
         class Handler(_Handler):
             archives = self
 
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        super().__init__(Handler)
 
     @property
     def irsa_url(self) -> str:
         """Address of the light-curve service."""
-        return f"http://127.0.0.1:{self._server.server_port}/cgi-bin/ZTF/nph_light_curves"
+        return f"{self.root}/cgi-bin/ZTF/nph_light_curves"
 
     @property
     def mast_url(self) -> str:
         """Address of MAST's services."""
-        return f"http://127.0.0.1:{self._server.server_port}/api/v0"
+        return f"{self.root}/api/v0"
 
     @property
     def gaia_url(self) -> str:
         """Address of the Gaia archive's synchronous service."""
-        return f"http://127.0.0.1:{self._server.server_port}/tap-server/tap/sync"
+        return f"{self.root}/tap-server/tap/sync"
 
     @property
     def forced_url(self) -> str:
         """Address of the forced-photometry service."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self.root
 
     def fail(self, kind: str, *faults: Fault) -> None:
         """Let the next requests of a kind fail, one fault each."""
@@ -130,23 +129,6 @@ class SurveyArchives:
     def kinds(self) -> list[str]:
         """Kind of each request, in order."""
         return [a.kind for a in self.asked]
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that go away are part of the tests."""
 
 
 class _Handler(BaseHTTPRequestHandler):

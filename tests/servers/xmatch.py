@@ -15,20 +15,20 @@ import csv
 import enum
 import io
 import math
-import threading
 from collections import deque
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
 
+from servers.local import PAGE, LocalServer
+
 MOST_ROWS = 50_000
-PAGE = b"<!DOCTYPE html><html><title>Service unavailable</title><body>Sorry.</body></html>"
 
 
 class Fault(enum.Enum):
@@ -57,8 +57,8 @@ class Asked:
     uploaded: list[dict[str, str]]
 
 
-class XMatchService:
-    """The server, on a free port of the loopback interface; a context manager."""
+class XMatchService(LocalServer):
+    """The server."""
 
     def __init__(self, tables: dict[str, Table]) -> None:
         self.tables = tables
@@ -68,22 +68,12 @@ class XMatchService:
         class Handler(_Handler):
             service = self
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        super().__init__(Handler)
 
     @property
     def url(self) -> str:
         """Address of the service."""
-        return f"http://127.0.0.1:{self._server.server_port}/xmatch/api/v1/sync"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return f"{self.root}/xmatch/api/v1/sync"
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -9,7 +9,7 @@ content-disposition header, several come as a tar named `GUEST...` with members 
         archive.fail("PIEVLI", Fault.BUSY, Fault.TRUNCATED)
         requests.get(archive.url, params={"obsno": "0884250101", "level": "PPS", "name": "PIEVLI"})
 
-`archive.asked` lists the requests served. As a program it serves a folder: `xmm_archive.py FOLDER [PORT]`.
+`archive.asked` lists the requests served.
 """
 
 from __future__ import annotations
@@ -20,19 +20,17 @@ import gzip
 import io
 import re
 import socket
-import sys
 import tarfile
-import threading
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
+from servers.local import PAGE, LocalServer
+
 PRODUCT = re.compile(r"P(?P<obsid>[0-9]{10})(?P<instrument>..)[SUX][0-9]{3}(?P<rest>.+)")
-PAGE = b"<!DOCTYPE html><html><title>Service unavailable</title><body>Sorry.</body></html>"
 
 
 class Fault(enum.Enum):
@@ -83,27 +81,23 @@ class _State:
     etag: bool = True
     encode: bool = False
     retry_after: str = "0"
-    stopping: threading.Event = field(default_factory=threading.Event)
 
 
-class XmmArchive:
-    """The server, on a free port of the loopback interface; a context manager."""
+class XmmArchive(LocalServer):
+    """The server."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self) -> None:
         self.state = _State()
-        state = self.state
 
         class Handler(_Handler):
-            pass
+            archive = self
 
-        Handler.state = state
-        self._server = _Server(("127.0.0.1", port), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        super().__init__(Handler)
 
     @property
     def url(self) -> str:
         """Address to ask."""
-        return f"http://127.0.0.1:{self._server.server_port}/nxsa-sl/servlet/data-action-aio"
+        return f"{self.root}/nxsa-sl/servlet/data-action-aio"
 
     @property
     def asked(self) -> list[Asked]:
@@ -132,16 +126,6 @@ class XmmArchive:
         """Let the next requests for a product (`PN PIEVLI`, `OBSMLI`) fail, one fault each."""
         self.state.faults[product].extend(faults)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.state.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
 
 def bundle(members: Iterable[tuple[str, bytes]]) -> bytes:
     """A tar of named contents, the same bytes each time."""
@@ -154,18 +138,13 @@ def bundle(members: Iterable[tuple[str, bytes]]) -> bytes:
     return buffer.getvalue()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *request: object) -> None:
-        """Clients that hang up are part of the tests; anything else is a mistake in this file."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(*request)  # type: ignore[arg-type]
-
-
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    state: _State
+    archive: XmmArchive
+
+    @property
+    def state(self) -> _State:
+        return self.archive.state
 
     def log_message(self, *_: object) -> None:
         pass
@@ -180,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, query: dict[str, str], product: str, fault: Fault | None) -> None:
         if fault is Fault.SILENT:
-            self.state.stopping.wait()
+            self.archive.stopping.wait()
             self.close_connection = True
         elif fault is Fault.RESET:
             self.connection.shutdown(socket.SHUT_RDWR)
@@ -244,7 +223,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault is Fault.DRIPPING:
             self.send_header("Content-Length", str(10**9))
             self.end_headers()
-            while not self.state.stopping.wait(0.02):
+            while not self.archive.stopping.wait(0.02):
                 self.wfile.write(b"..")
         else:
             self.send_header("Content-Length", str(len(body)))
@@ -252,7 +231,7 @@ class _Handler(BaseHTTPRequestHandler):
             cut = fault in (Fault.TRUNCATED, Fault.STALLED)
             self.wfile.write(half if cut else body)
             if fault is Fault.STALLED:
-                self.state.stopping.wait()
+                self.archive.stopping.wait()
             self.close_connection = self.close_connection or cut
 
 
@@ -268,17 +247,3 @@ def _select(files: dict[str, bytes], query: dict[str, str]) -> tuple[str, bytes]
     if len(names) < 2:
         return (names[0], files[names[0]]) if names else None
     return "GUEST12345678.tar", bundle((f"{query['obsno']}/pps/{name}", files[name]) for name in names)
-
-
-def main() -> None:
-    """Serve the products of a folder until interrupted."""
-    with XmmArchive(int(sys.argv[2]) if len(sys.argv) > 2 else 0) as archive:
-        archive.add_folder(Path(sys.argv[1]))
-        sys.stdout.write(archive.url + "\n")
-        sys.stdout.flush()
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
-
-
-if __name__ == "__main__":
-    main()
