@@ -26,7 +26,7 @@ from ephemera.xmm.light_curves import region_light_curves
 from ephemera.xmm.observation import Band, Camera, Events, Subset, run_id
 from ephemera.xmm.outcomes import Outcome
 from ephemera.xmm.positions import positions
-from ephemera.xmm.region_columns import ALERTS, ON_DETECTORS, REGIONS
+from ephemera.xmm.region_columns import ALERTS, DETECTOR_COLUMNS, REGIONS
 from ephemera.xmm.region_tables import cell_table, region_table
 from ephemera.xmm.run_columns import RUNS
 from ephemera.xmm.sparse_cube import SparseCube
@@ -146,7 +146,7 @@ def _add_regions(columns: dict, found: Found, cube: SparseCube, expectation: Exp
     where = positions(regions, found.kept, cube, expectation, None, 10.0, 0.0)
     curves = region_light_curves(cube, expectation, regions, header=header_of(Camera.PN))
     raw = {"frac_one_raw_pixel": np.full(len(regions), np.nan), "raw_pixel": np.full(len(regions), None)}
-    raw |= {name: np.full(len(regions), np.nan) for name in ON_DETECTORS}
+    raw |= {name: np.full(len(regions), np.nan) for name in (column.name for column in DETECTOR_COLUMNS)}
     columns["regions"].append(region_table(regions, where | raw, curves))
     runid = run_id(OBSID, 0, DT, band)
     columns["cells"].append(cell_table(found.cells, found.reason, cube, runid, regions))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from ephemera.files import remove
 from ephemera.transfer import NotThere, Reply, Web, WebError
 from ephemera.xmm.archive_errors import OfflineError, WrongObservationError
 from ephemera.xmm.archive_members import check_product, unpack, wanted_name
@@ -144,8 +145,7 @@ def _checked(paths: Sequence[Path], obsid: str, product: Product, url: str) -> l
 
 def _fresh(folder: Path) -> Path:
     """The folder, made anew: what an earlier attempt left is gone."""
-    if folder.exists():
-        shutil.rmtree(folder)
+    remove(folder)
     folder.mkdir(parents=True)
     return folder
 

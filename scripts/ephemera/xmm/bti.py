@@ -19,14 +19,13 @@ import numpy.typing as npt
 from ephemera.xmm.exposure import any_exposure, exposed_seconds
 from ephemera.xmm.fits_stream import FitsError, open_fits
 from ephemera.xmm.intervals import (
-    FloatArray,
     bad_time_intervals,
     intersect,
     merge_intervals,
     overlap,
     regular_edges,
 )
-from ephemera.xmm.observation import BoolArray, Camera, ListHeader, Subset
+from ephemera.xmm.observation import BoolArray, Camera, FloatArray, ListHeader, Subset
 from ephemera.xmm.outcomes import ListRejected, Outcome
 
 FLARE_LOW_EV, FLARE_HIGH_EV = 10000, 12000

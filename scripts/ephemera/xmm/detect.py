@@ -215,7 +215,7 @@ def main(job: Job) -> None:
         n: np.concatenate([p[n] for p in parts]) if parts else [] for n in names
     }
     write(cells, SIGNIFICANT_CELLS, job.output.cells)
-    write({n: [row.get(n) for row in rows] for n in RUNS.names}, RUNS, job.output.runs)
+    write(rows, RUNS, job.output.runs)
 
 
 def _rebuilder(

@@ -6,12 +6,9 @@ from ephemera.tables import Column, TableDeclaration
 from ephemera.xmm.feature_columns import FEATURE_COLUMNS
 from ephemera.xmm.region_columns import REGION_COLUMNS
 
-#: Columns of the features that the table of regions has too, or has under another name.
-_KNOWN = {column.name for column in REGION_COLUMNS} | {"E_low", "E_hi"}
-
 DETECTION_COLUMNS: tuple[Column, ...] = (
     *REGION_COLUMNS,
-    *(column for column in FEATURE_COLUMNS if column.name not in _KNOWN),
+    *FEATURE_COLUMNS,
     Column("mjd_peak", "f8", "d", "time.epoch", "Middle of the most significant frame, MJD (TT)"),
     Column("cameras", "str", None, "meta.id;instr", "Cameras searched together"),
     Column("submode", "str", None, "meta.id;instr", "Submode of each camera"),

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from ephemera.xmm.exposure import exposure_tables
-from ephemera.xmm.intervals import merge_intervals
+from ephemera.xmm.intervals import holds
 from ephemera.xmm.observation import BoolArray, Camera, Events, FloatArray, IntArray, ListHeader, Subset
 
 #: Real events expected within the reach: a hole this large is no chance (probability exp(-12)).
@@ -134,8 +134,7 @@ class CameraPlaces:
         on = np.zeros(len(ccd), np.bool_)
         for number in np.unique(ccd).tolist():
             mine = ccd == number
-            intervals = merge_intervals(self.good_time.get(number, np.empty((0, 2))))
-            on[mine] = np.searchsorted(intervals.ravel(), time[mine], side="right") % 2 == 1
+            on[mine] = holds(self.good_time.get(number, np.empty((0, 2))), time[mine])
         return on
 
 

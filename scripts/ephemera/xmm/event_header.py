@@ -13,8 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ephemera.xmm.fits_stream import Header, table_columns
-from ephemera.xmm.intervals import FloatArray
-from ephemera.xmm.observation import INSTRUMENTS, REFERENCE_PIXEL, UNIT_ARCSEC, Camera, ListHeader
+from ephemera.xmm.observation import INSTRUMENTS, REFERENCE_PIXEL, UNIT_ARCSEC, Camera, FloatArray, ListHeader
 from ephemera.xmm.outcomes import ListRejected, Outcome
 
 PN_FULL_WINDOWS = ("PrimeFullWindow", "PrimeFullWindowExtended")

@@ -19,8 +19,7 @@ import numpy.typing as npt
 from ephemera.xmm.event_header import Keywords, check_usable, flag_mask, interval_of, list_header
 from ephemera.xmm.fits_stream import FitsError, Hdu, Header, open_fits
 from ephemera.xmm.good_time import good_time_of_ccds
-from ephemera.xmm.intervals import FloatArray
-from ephemera.xmm.observation import SKY_SIZE, ListHeader
+from ephemera.xmm.observation import SKY_SIZE, FloatArray, ListHeader
 from ephemera.xmm.outcomes import ListRejected, Outcome
 
 Array = npt.NDArray[Any]

@@ -105,6 +105,15 @@ class Expectation:
         return np.asarray(bound + np.einsum("s,syx->yx", most_exposed, self.source))
 
 
+def check_fits(cube: SparseCube, expectation: Expectation) -> None:
+    """Raise ValueError when an expectation does not have the frames and pixels of a cube."""
+    shape = (cube.frames.n_frames, cube.grid.n, cube.grid.n)
+    got = (expectation.n_frames, *expectation.footprint.shape)
+    if shape != got:
+        msg = f"expectation must be of the shape (frames, N, N) of the cube {shape}, got {got}"
+        raise ValueError(msg)
+
+
 def build_expectation(
     cube: SparseCube,
     footprint: BoolArray,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.xmm.intervals import RESOLUTION, FloatArray, complement, intersect, merge_intervals, overlap
-from ephemera.xmm.observation import ListHeader, Subset
+from ephemera.xmm.intervals import RESOLUTION, complement, intersect, merge_intervals, overlap
+from ephemera.xmm.observation import FloatArray, ListHeader, Subset
 
 #: Shortest silence of a camera, in s, that can be a gap in a list without good times.
 MIN_SILENCE = 100.0

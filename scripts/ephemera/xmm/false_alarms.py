@@ -128,14 +128,18 @@ def flagged(grids: Sequence[Searched], sources: SourceList, options: Xmm) -> lis
             continue
         curves = light_curves(one.run, regions, options.regions, None)
         table = region_table(regions, one.found.columns, curves)
-        header = min(one.run.subset.headers, key=lambda header: header.camera)
+        subset = one.run.subset
         for k in range(len(regions)):
             region = {name: _plain(values[k]) for name, values in table.items()}
-            region["size_arcsec"] = one.run.subset.pixel_arcsec(options.cube.size_arcsec)
             values = feature_values(
                 curves.curve(k), t_bin=one.key.dt, detid=region["detid"], min_gap=options.features.min_gap_s
             )
-            rows.append(detection_row(region, values, header, sources, n_regions=total, bad_observations=()))
+            row = detection_row(
+                region, values, subset.header, sources,
+                size_arcsec=subset.pixel_arcsec(options.cube.size_arcsec), n_regions=total,
+                bad_observations=(), flux=False,
+            )  # fmt: skip
+            rows.append(row)
     return rows
 
 

@@ -1,23 +1,15 @@
-"""Columns of the table of features: one row per detection."""
+"""Columns of what the features say of a detection."""
 
 from __future__ import annotations
 
-from ephemera.tables import Column, TableDeclaration
-from ephemera.xmm.key_columns import OBSID, SUBSET
+from ephemera.tables import Column
 
 _COUNTS = "phot.count;em.X-ray"
 _EXPECTED = "phot.count;em.X-ray;stat.mean"
 _FLAG = "meta.code.qual"
 _NUMBER = "meta.number"
 
-_KEYS = (
-    Column("detid", "str", None, "meta.id;meta.main", "Detection: run and pixel of the best cell"),
-    Column("runid", "str", None, "meta.id", "Run: obsid, subset, frame length, band"),
-    OBSID,
-    SUBSET,
-    Column("t_bin", "f8", "s", "time.interval", "Frame length"),
-    Column("E_low", "f8", "keV", "em.energy;stat.min", "Lower edge of the band"),
-    Column("E_hi", "f8", "keV", "em.energy;stat.max", "Upper edge of the band"),
+_COVERAGE = (
     Column("len", "i4", None, _NUMBER, "Frames of the light curve"),
     Column("n_bccd", "i4", None, _NUMBER, "Frames masked: not or only partly exposed"),
     Column("n_bti", "i4", None, _NUMBER, "Frames of flaring background"),
@@ -142,8 +134,6 @@ _OUTBURST = (
         "phot.flux;em.X-ray;stat.max",
         "The same from rate_peak",
     ),
-    Column("frac_one_raw_pixel", "f8", None, "stat.value", "Largest share of the events in one raw pixel"),
-    Column("raw_pixel", "str", None, "meta.id;instr.pixel", "That pixel: camera, CCDNR, RAWX, RAWY"),
     Column("frac_camera_pn", "f8", None, "stat.value", "Share of EPIC-pn in the excess"),
     Column("frac_camera_m1", "f8", None, "stat.value", "Share of MOS1 in the excess"),
     Column("frac_camera_m2", "f8", None, "stat.value", "Share of MOS2 in the excess"),
@@ -169,6 +159,4 @@ _FLAGS = (
     ),
 )
 
-FEATURE_COLUMNS: tuple[Column, ...] = (*_KEYS, *_COUNT_STATISTICS, *_TESTS, *_OUTBURST, *_FLAGS)
-
-FEATURES = TableDeclaration("features", "Features and flags, one row per detection.", FEATURE_COLUMNS)
+FEATURE_COLUMNS: tuple[Column, ...] = (*_COVERAGE, *_COUNT_STATISTICS, *_TESTS, *_OUTBURST, *_FLAGS)

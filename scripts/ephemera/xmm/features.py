@@ -311,11 +311,15 @@ def detection_row(
     header: ListHeader,
     sources: SourceList,
     *,
+    size_arcsec: float,
     n_regions: int,
     bad_observations: Collection[str],
     flux: bool = True,
 ) -> dict[str, Any]:
-    """One row of the table of detections from its region, the features of its curve and its surroundings."""
+    """One row of the table of detections from its region, the features of its curve and its surroundings.
+
+    `size_arcsec` is the width of a pixel.
+    """
     pixel = RawPixelShare(_real(region["frac_one_raw_pixel"]), region["raw_pixel"])
     ra, dec = region["ra"], region["dec"]
     off_axis = float(header.off_axis_arcmin(ra, dec))
@@ -324,7 +328,8 @@ def detection_row(
     )
     row = dict(region) | dict(values) | {"off_axis": off_axis}
     if flux and region["type"] != "eclipse" and _rises(values):
-        row |= _fluxes(region, values, sources, off_axis)
+        radius = math.sqrt(region["area_bbox"] / math.pi) * size_arcsec
+        row |= _fluxes(values, sources, off_axis, radius)
     if values.get("t_peak") is not None:
         row["mjd_peak"] = header.mjd(values["t_peak"])
     return row | flags(
@@ -342,11 +347,13 @@ def _rises(values: Mapping[str, Any]) -> bool:
 
 
 def _fluxes(
-    region: Mapping[str, Any], values: Mapping[str, Any], sources: SourceList, off_axis: float
+    values: Mapping[str, Any], sources: SourceList, off_axis: float, radius: float
 ) -> dict[str, float]:
-    """Columns flux and flux_peak of a peak; NaN without listed sources at a like distance (arcmin)."""
+    """Columns flux and flux_peak of a peak in a circle of `radius` arcsec.
+
+    NaN without listed sources at a like distance from the axis (arcmin).
+    """
     per_count = energy_per_count(sources.flux_8, sources.rate_8, sources.extent, sources.off_axis, off_axis)
-    radius = math.sqrt(region["area_bbox"] / math.pi) * region["size_arcsec"]
     encircled = float(NOMINAL_PSF.encircled_energy(radius))
     rates = {"flux": "rate_mean", "flux_peak": "rate_peak"}
     return {name: peak_flux(values[rate], encircled, per_count) for name, rate in rates.items()}
@@ -367,15 +374,15 @@ def main(job: Job) -> None:
     in_run = Counter(row["runid"] for row in regions.values())
     rows = []
     for detid, curve in read_light_curves(job.input.light_curves):
-        subset = subsets[regions[detid]["subset"]]
-        region = regions[detid] | {"size_arcsec": subset.pixel_arcsec(job.settings.size_arcsec)}
+        region = regions[detid]
+        subset = subsets[region["subset"]]
         values = feature_values(
             curve_columns(curve), detid=detid, t_bin=region["t_bin"], min_gap=settings.min_gap_s
         )
         row = detection_row(
             region, values, subset.header, sources,
+            size_arcsec=subset.pixel_arcsec(job.settings.size_arcsec),
             n_regions=in_run[region["runid"]], bad_observations=bad, flux=settings.flux,
         )  # fmt: skip
         rows.append(row | subset.in_words)
-    columns = {name: [row.get(name) for row in rows] for name in DETECTIONS.names}
-    write(columns, DETECTIONS, job.output.detections)
+    write(rows, DETECTIONS, job.output.detections)

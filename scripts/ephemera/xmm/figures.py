@@ -31,9 +31,8 @@ from astropy.wcs import WCS
 
 from ephemera.cubes import read_json
 from ephemera.figures.style import figure, plain, save
-from ephemera.files import remove, write_text
-from ephemera.tables.declaration import TableDeclaration
-from ephemera.tables.formats import read
+from ephemera.files import write_text
+from ephemera.tables import arrays, read
 from ephemera.xmm.bti import BadTime
 from ephemera.xmm.cube_store import RunKey, read_cubes, run_keys
 from ephemera.xmm.events_store import read_bad_times, read_subsets
@@ -76,8 +75,6 @@ from ephemera.xmm.run_images import RunImages, run_images, unexplained_images
 from ephemera.xmm.sparse_cube import SparseCube
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from ephemera.job import Job
 
 log = logging.getLogger(__name__)
@@ -218,12 +215,12 @@ def cards_of(subset: Subset, key: RunKey) -> dict[str, tuple[Any, str]]:
 
 def draw_light_curves(folder: Path, job: Job, detections: Detections, stops: Mapping[int, float]) -> None:
     """Draw the light curves of the most significant detections; `stops` are the ends of subsets, s."""
-    cells = columns_of(job.input.cells, ALERTS)
+    cells = arrays(read(job.input.cells, ALERTS))
     for row in detections.most_significant(job.settings.max_light_curves).tolist():
         detid, best = str(detections["detid"][row]), int(detections["best_frame"][row])
         mine = cells["detid"] == detid
         curve = curve_of(
-            arrays_of(read_light_curve(job.input.light_curves, detid)),
+            arrays(read_light_curve(job.input.light_curves, detid)),
             stops[int(detections["subset"][row])],
             cells["frame"][mine & (cells["type"] == "peak")],
             cells["frame"][mine & (cells["type"] == "eclipse")],
@@ -277,16 +274,6 @@ def draw_bright_sources(folder: Path, job: Job, subset: Subset, key: RunKey, cub
         draw_brightest(folder, name, cube, expectation, subset.header)
 
 
-def columns_of(path: Path, declaration: TableDeclaration) -> dict[str, npt.NDArray[Any]]:
-    """Columns of a table file; missing numbers are NaN, missing texts None."""
-    return arrays_of(read(path, declaration))
-
-
-def arrays_of(table: pa.Table) -> dict[str, npt.NDArray[Any]]:
-    """Columns of an Arrow table as arrays."""
-    return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
-
-
 def images_of(job: Job, key: RunKey, cube: SparseCube) -> RunImages:
     """Images of a run with the expectation that its detections are from; or without one."""
     expectation = read_expectation(job.input.expectation, key, job.input.second_pass)
@@ -296,12 +283,11 @@ def images_of(job: Job, key: RunKey, cube: SparseCube) -> RunImages:
 def main(job: Job) -> None:
     """Draw one observation."""
     folder, files = job.output.figures, job.input
-    # A job that was killed leaves its half-drawn folder behind.
-    remove(folder)
     folder.mkdir(parents=True)
     subsets = read_subsets(files.events, with_events=job.settings.raw_images)
     bad = read_bad_times(files.events)
-    detections, runs = Detections(columns_of(files.regions, REGIONS)), columns_of(files.runs, RUNS)
+    detections = Detections(arrays(read(files.regions, REGIONS)))
+    runs = arrays(read(files.runs, RUNS))
     keys = run_keys(files.cube)
     first = {key.grid: key for key in reversed(keys)}
     grids = {number: next(read_cubes(files.cube, [key])).grid for number, key in first.items()}

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from ephemera.xmm import partial_ccd
 from ephemera.xmm.bti import bad_frames
 from ephemera.xmm.exposure import any_exposure, exposed_seconds, silences
-from ephemera.xmm.intervals import FloatArray, count_steps, overlap, regular_edges
-from ephemera.xmm.observation import BoolArray, ListHeader, Subset
+from ephemera.xmm.intervals import count_steps, overlap, regular_edges
+from ephemera.xmm.observation import BoolArray, FloatArray, ListHeader, Subset
 from ephemera.xmm.subsets import Span
 
 #: A frame with a smaller exposed fraction is not used.

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from ephemera.xmm.fits_stream import Header
-from ephemera.xmm.intervals import FloatArray, intersect, merge_intervals
+from ephemera.xmm.intervals import intersect, merge_intervals
+from ephemera.xmm.observation import FloatArray
 
 #: Key of intervals that hold for every CCD.
 ALL_CCDS = 0

@@ -38,21 +38,17 @@ class HotPixels:
     rows: Mapping[Camera, npt.NDArray[np.int64]]
 
     @classmethod
-    def from_csv(cls, source: str | os.PathLike[str] | Mapping[Camera, str | os.PathLike[str]]) -> HotPixels:
-        """Read hotpix_PN.csv, hotpix_M1.csv, hotpix_M2.csv of a folder, or the files named by camera.
+    def from_csv(cls, folder: str | os.PathLike[str]) -> HotPixels:
+        """Read hotpix_PN.csv, hotpix_M1.csv, hotpix_M2.csv of a folder.
 
-        A camera without a file has no hot pixels. Raises ValueError for a folder without any of
-        them, or a file without the columns or with anything but whole numbers in them.
+        A camera without a file has no hot pixels. Raises ValueError for a folder without any of them, or a
+        file without the columns or with anything but whole numbers in them.
         """
-        if isinstance(source, Mapping):
-            paths = {camera: Path(path) for camera, path in source.items()}
-        else:
-            folder = Path(source)
-            paths = {c: folder / f"hotpix_{c.name}.csv" for c in EPIC}
-            paths = {c: path for c, path in paths.items() if path.exists()}
-            if not paths:
-                raise ValueError(f"hot pixels: no hotpix_PN.csv, hotpix_M1.csv or hotpix_M2.csv in {folder}")
-        return cls({camera: _read_table(path) for camera, path in paths.items()})
+        paths = {camera: Path(folder) / f"hotpix_{camera.name}.csv" for camera in EPIC}
+        tables = {camera: _read_table(path) for camera, path in paths.items() if path.exists()}
+        if not tables:
+            raise ValueError(f"hot pixels: no hotpix_PN.csv, hotpix_M1.csv or hotpix_M2.csv in {folder}")
+        return cls(tables)
 
     def applying(self, camera: Camera, revolution: int, *, strict: bool = False) -> npt.NDArray[np.int64]:
         """Rows with REV1 <= revolution <= REV2; with `strict` neither end counts, as in EXOD2."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from ephemera.xmm.observation import BoolArray, FloatArray
 
 #: Times closer than this, in s, are the same: some twenty times the rounding of a mission time.
 RESOLUTION = 2e-6
@@ -51,8 +51,14 @@ def intersect(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     points = np.unique(np.concatenate([a.ravel(), b.ravel()]))
     start = points[:-1]
     # Between two neighbouring points nothing begins or ends, so the left end decides for the piece.
-    inside = _holds(a, start) & _holds(b, start)
+    inside = holds(a, start) & holds(b, start)
     return merge_intervals(np.column_stack([start, points[1:]])[inside])
+
+
+def holds(intervals: npt.ArrayLike, times: FloatArray) -> BoolArray:
+    """Which `times` lie in `intervals` (k, 2), their start included and their stop not."""
+    edges = merge_intervals(intervals).ravel()
+    return np.asarray(np.searchsorted(edges, times, side="right") % 2 == 1)
 
 
 def complement(intervals: npt.ArrayLike, start: float, stop: float) -> FloatArray:
@@ -117,8 +123,3 @@ def count_steps(t0: float, t1: float, step: float) -> int:
     if not (np.isfinite(t1 - t0) and t1 > t0):
         raise ValueError(f"t1 must be later than t0, not t0 = {t0!r} and t1 = {t1!r}")
     return max(1, int(np.ceil((t1 - t0 - RESOLUTION) / step)))
-
-
-def _holds(merged: FloatArray, times: FloatArray) -> npt.NDArray[np.bool_]:
-    """Which `times` lie in the half-open intervals `merged`."""
-    return np.asarray(np.searchsorted(merged.ravel(), times, side="right") % 2 == 1)

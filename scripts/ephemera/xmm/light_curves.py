@@ -27,7 +27,7 @@ from ephemera.xmm.bayes import (
     sigma_equivalent_peak,
 )
 from ephemera.xmm.connected_regions import Columns, Regions
-from ephemera.xmm.expected_counts import MU_FLOOR, Expectation
+from ephemera.xmm.expected_counts import MU_FLOOR, Expectation, check_fits
 from ephemera.xmm.frames import Frames, base_frame
 from ephemera.xmm.grid import PixelGrid
 from ephemera.xmm.observation import Band, BoolArray, Camera, FloatArray, IntArray, ListHeader, Subset
@@ -162,16 +162,11 @@ def _check(
     """Refuse an unknown area, and arrays of other grids or frames."""
     if area not in get_args(Area):
         raise ValueError(f"area must be one of {', '.join(get_args(Area))}, got {area!r}")
-    shape = (cube.frames.n_frames, cube.grid.n, cube.grid.n)
-    expected = (len(expectation.frame_class), *expectation.footprint.shape)
-    if shape != expected:
-        raise ValueError(
-            f"expectation must be of the shape (frames, N, N) of the cube {shape}, got {expected}"
-        )
+    check_fits(cube, expectation)
     if regions.grid != cube.grid:
         raise ValueError(f"regions must be on the grid of the cube {cube.grid}, got {regions.grid}")
     for other in others:
-        if other is not None and (other.grid != cube.grid or other.frames.n_frames != shape[0]):
+        if other is not None and (other.grid != cube.grid or other.frames.n_frames != cube.frames.n_frames):
             raise ValueError("soft and hard must be cubes of the grid and frames of cube, got another")
 
 

@@ -19,10 +19,10 @@ import numpy.typing as npt
 from ephemera.seeds import generator
 from ephemera.xmm.event_header import Keywords, interval_of, observation_id
 from ephemera.xmm.fits_stream import FitsError, Hdu, Header, open_fits, table_columns
-from ephemera.xmm.intervals import FloatArray, intersect, merge_intervals
+from ephemera.xmm.intervals import intersect, merge_intervals
 from ephemera.xmm.mission_plane import events_plane, in_common_plane
 from ephemera.xmm.missions import EnergyColumn, Mission, identify
-from ephemera.xmm.observation import SKY_SIZE, BoolArray, EventList, Events, ListHeader
+from ephemera.xmm.observation import SKY_SIZE, BoolArray, EventList, Events, FloatArray, ListHeader
 from ephemera.xmm.outcomes import Caution, ListRejected, Outcome, OutcomeRow
 from ephemera.xmm.selection import CutCount
 

@@ -14,9 +14,8 @@ import numpy as np
 
 from ephemera.sky.tan import Plane
 from ephemera.xmm.event_header import Keywords, check_declination
-from ephemera.xmm.intervals import FloatArray
 from ephemera.xmm.missions import Mission
-from ephemera.xmm.observation import REFERENCE_PIXEL, SKY_SIZE, UNIT_ARCSEC
+from ephemera.xmm.observation import REFERENCE_PIXEL, SKY_SIZE, UNIT_ARCSEC, FloatArray
 from ephemera.xmm.outcomes import ListRejected, Outcome
 
 #: Projection that the columns X and Y must be in.

@@ -11,10 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ephemera.xmm.exposure import missing_time
-from ephemera.xmm.intervals import FloatArray, overlap
-from ephemera.xmm.observation import BoolArray, Camera, ListHeader
-
-IntArray = npt.NDArray[np.int64]
+from ephemera.xmm.intervals import overlap
+from ephemera.xmm.observation import BoolArray, Camera, FloatArray, IntArray, ListHeader
 
 #: A CCD or camera is off without an event where at least this many are expected: chance exp(-10).
 MIN_EXPECTED = 10.0

@@ -86,22 +86,19 @@ def event_positions(
     events: Events,
     *,
     clip_arcsec: float = CLIP_ARCSEC,
-    iterations: int = ITERATIONS,
 ) -> EventPositions:
     """Positions from the events in the frames in which a region has a peak.
 
     `cells` are those from which `regions` were made, `events` those of the subset. Regions without a peak
     (eclipses) and those around which no event exceeds the expectation get NaN and 0 events.
-    Raises ValueError when `clip_arcsec` or `iterations` is not positive.
+    Raises ValueError when `clip_arcsec` is not positive.
     """
     if not clip_arcsec > 0:
         raise ValueError(f"clip_arcsec must be positive, got {clip_arcsec}")
-    if iterations < 1:
-        raise ValueError(f"iterations must be at least 1, got {iterations}")
     x, y = grid_positions(regions)
     clip = clip_arcsec / UNIT_ARCSEC
     # Each iteration moves the centre by at most the clipping radius.
-    reach = clip * iterations
+    reach = clip * ITERATIONS
     boxes = np.stack([x - reach, x + reach, y - reach, y + reach], axis=1)
     pairs = significant_frames(cells, regions, peaks_only=True)
     found = events_in_boxes(events, cube.frames, cube.band, pairs, boxes)
@@ -109,7 +106,7 @@ def event_positions(
     event_y = events.y[found.event].astype(np.float64)
     weight = _weights(events, found, cube, expectation)
     n = np.zeros(len(regions), dtype=np.int64)
-    for _ in range(iterations):
+    for _ in range(ITERATIONS):
         distance = np.hypot(event_x - x[found.region], event_y - y[found.region])
         near = (distance <= clip) & (weight > 0)
         region, w = found.region[near], weight[near]

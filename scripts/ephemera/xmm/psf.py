@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from ephemera.xmm.observation import FloatArray
 
 #: Nodes of the angular quadrature behind `pixel_fraction`.
 QUADRATURE_NODES = 64
@@ -36,11 +36,6 @@ class Profile(ABC):
     @abstractmethod
     def radius_of(self, fraction: npt.ArrayLike) -> FloatArray:
         """Radius that holds `fraction` of the photons; the inverse of `encircled_energy`."""
-
-    @property
-    def half_energy_width(self) -> float:
-        """Diameter that holds half of the photons, arcsec."""
-        return 2 * float(self.radius_of(0.5))
 
     def offsets(self, rng: np.random.Generator, number: int) -> tuple[FloatArray, FloatArray]:
         """Offsets of `number` photons from their source, arcsec along two axes.

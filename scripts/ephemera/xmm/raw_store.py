@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ephemera.files import PARTIAL_PREFIX, commit, json_text, sha256_of, write_text
+from ephemera.files import PARTIAL_PREFIX, commit, json_text, remove, sha256_of, write_text
 from ephemera.transfer.errors import WebError
 from ephemera.xmm.archive_members import check_product, wanted_name
 from ephemera.xmm.products import Product
@@ -91,9 +90,7 @@ class RawStore:
 
     def clean(self, product: Product) -> None:
         """Remove what is left of an arrival."""
-        path = self._staging_path(product)
-        if path.exists():
-            shutil.rmtree(path)
+        remove(self._staging_path(product))
 
     def keep(self, product: Product, arrived: Sequence[tuple[Path, str]]) -> tuple[StoredFile, ...]:
         """Record the checked files that arrived, with their URLs, and give them their final names."""

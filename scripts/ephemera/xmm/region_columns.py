@@ -23,8 +23,6 @@ DETECTOR_COLUMNS: tuple[Column, ...] = (
     Column("rot_x", "f8", _UNIT, "pos.cartesian.x;instr.det", "x turned back by pa_pnt about the reference"),
     Column("rot_y", "f8", _UNIT, "pos.cartesian.y;instr.det", "y turned back by pa_pnt about the reference"),
 )
-#: Names of the columns that say where on the detectors a region lies.
-ON_DETECTORS = tuple(column.name for column in DETECTOR_COLUMNS)
 
 REGION_COLUMNS: tuple[Column, ...] = (
     Column("detid", "str", None, "meta.id;meta.main", "Detection: run and pixel of the best cell"),

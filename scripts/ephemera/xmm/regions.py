@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ephemera.tables import TableDeclaration, read, write
+from ephemera.tables import TableDeclaration, arrays, read, write
 from ephemera.xmm.cells import Cells
 from ephemera.xmm.connected_regions import Columns, Regions, find_regions
 from ephemera.xmm.cube_store import RunKey, read_cubes, run_keys
@@ -194,7 +194,7 @@ class Observation:
     def runs(self) -> Iterator[tuple[Run, Parts | None]]:
         """All runs that have an expectation; with the soft and hard cubes where it is the full band."""
         subsets = {subset.number: subset for subset in read_subsets(self.events)}
-        table = _read_cells(self.cells)
+        table = arrays(read(self.cells, SIGNIFICANT_CELLS))
         keys = run_keys(self.cube)
         for _, group in groupby(keys, key=lambda key: key.frames_path):
             here = list(group)
@@ -211,11 +211,6 @@ class Observation:
                 if bands is not None and key.band == bands[0]:
                     parts = (cubes[replace(key, band=bands[1])], cubes[replace(key, band=bands[2])])
                 yield Run(key, subset, cube, expectation, cells, reason), parts
-
-
-def _read_cells(path: Path) -> dict[str, npt.NDArray[Any]]:
-    table = read(path, SIGNIFICANT_CELLS)
-    return {name: table[name].to_numpy() for name in table.column_names}
 
 
 def _cells_of(table: Mapping[str, npt.NDArray[Any]], key: RunKey) -> tuple[Cells, npt.NDArray[np.int8]]:

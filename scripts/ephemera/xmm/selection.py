@@ -17,8 +17,7 @@ from ephemera.xmm import hot_pixels as hot
 from ephemera.xmm.event_header import MOS_FULL_WINDOW, PN_FULL_WINDOWS, interval_of
 from ephemera.xmm.event_list import RawEventList
 from ephemera.xmm.good_time import ALL_CCDS
-from ephemera.xmm.intervals import FloatArray
-from ephemera.xmm.observation import TOP_EDGE_EV, BoolArray, Camera, EventList, Events, ListHeader
+from ephemera.xmm.observation import TOP_EDGE_EV, BoolArray, Camera, EventList, Events, FloatArray, ListHeader
 from ephemera.xmm.outcomes import ListRejected, Outcome
 
 LOW_EDGE_EV = 200

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from ephemera.xmm.grid import PixelGrid
-from ephemera.xmm.intervals import merge_intervals
+from ephemera.xmm.intervals import holds
 from ephemera.xmm.observation import BoolArray, FloatArray, Subset
 
 
@@ -20,7 +20,7 @@ def shuffled(
 ) -> Subset:
     """`subset` with times shuffled within classes; `bad_time` (k, 2) in s, `mask` (N, N) known sources."""
     events = subset.events
-    bad = np.searchsorted(merge_intervals(bad_time).ravel(), events.time, side="right") % 2 == 1
+    bad = holds(bad_time, events.time)
     known = mask.ravel()[grid.pixels(events.x, events.y)]
     label = events.camera.astype(np.int64) * 4 + bad * 2 + known
     time = events.time.copy()

@@ -27,7 +27,7 @@ from ephemera.xmm.bayes import (
 )
 from ephemera.xmm.bayes_limits import Limits
 from ephemera.xmm.cells import Cells, Kind, counts_at
-from ephemera.xmm.expected_counts import MU_FLOOR, Expectation
+from ephemera.xmm.expected_counts import MU_FLOOR, Expectation, check_fits
 from ephemera.xmm.observation import BoolArray, FloatArray, IntArray
 from ephemera.xmm.sparse_cube import SparseCube
 
@@ -69,12 +69,7 @@ def _check(cube: SparseCube, expectation: Expectation, n_min: int, mu_floor: flo
         raise ValueError(f"n_min must be at least 1, got {n_min}")
     if not mu_floor > 0:
         raise ValueError(f"mu_floor must be positive, got {mu_floor}")
-    shape = (cube.frames.n_frames, cube.grid.n, cube.grid.n)
-    expected = (len(expectation.frame_class), *expectation.footprint.shape)
-    if shape != expected:
-        raise ValueError(
-            f"expectation must be of the shape (frames, N, N) of the cube {shape}, got {expected}"
-        )
+    check_fits(cube, expectation)
 
 
 def _peaks(

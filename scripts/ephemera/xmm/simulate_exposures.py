@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ephemera.seeds import generator
+from ephemera.xmm.intervals import holds
 from ephemera.xmm.observation import BoolArray, Camera, FloatArray, IntArray
 from ephemera.xmm.psf import NOMINAL_PSF, Profile
 from ephemera.xmm.simulate_instrument import Instrument
@@ -57,7 +58,7 @@ class Drawn:
         """The same exposure with only the events inside sorted intervals, (k, 2) in s."""
 
         def inside(photons: Photons) -> Photons:
-            return photons.take(np.searchsorted(intervals.ravel(), photons.time, side="right") % 2 == 1)
+            return photons.take(holds(intervals, photons.time))
 
         return replace(
             self, sky=replace(self.sky, photons=inside(self.sky.photons)), photons=inside(self.photons)

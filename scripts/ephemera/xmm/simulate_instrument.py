@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ephemera.seeds import generator
+from ephemera.xmm.intervals import holds
 from ephemera.xmm.observation import UNIT_ARCSEC, BoolArray, Camera, FloatArray, IntArray
 from ephemera.xmm.psf import Profile
 from ephemera.xmm.simulate_detector import (
@@ -80,7 +81,7 @@ class Instrument:
         good = np.zeros(len(ccd), dtype=bool)
         for number, intervals in self.good_time.items():
             here = np.flatnonzero(ccd == number)
-            good[here] = np.searchsorted(intervals.ravel(), time[here], side="right") % 2 == 1
+            good[here] = holds(intervals, time[here])
         return good
 
     def survives(self, ccd: IntArray, rawx: IntArray, rawy: IntArray) -> BoolArray:

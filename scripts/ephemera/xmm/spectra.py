@@ -29,7 +29,7 @@ from ephemera.xmm.events_store import read_subsets
 from ephemera.xmm.expectation_store import read_expectation
 from ephemera.xmm.grid import shifted_subset
 from ephemera.xmm.light_curve_files import read_light_curve
-from ephemera.xmm.observation import Band, FloatArray, IntArray, Subset
+from ephemera.xmm.observation import Band, FloatArray, IntArray
 from ephemera.xmm.region_columns import ALERTS, REGIONS
 from ephemera.xmm.spectra_columns import HARDNESS, SPECTRA
 
@@ -114,15 +114,10 @@ def _spectra(job: Job, regions: Sequence[Row], edges_ev: IntArray) -> Iterator[t
         expectation = read_expectation(job.input.expectation, key, job.input.second_pass)
         if isinstance(expectation, tuple):
             continue
-        located = Located.of(_subset_of(subsets[key.subset], cube.frames.t0).events, cube)
+        subset = subsets[key.subset]
+        located = Located.of(shifted_subset(subset, cube.frames.t0 - subset.t0).events, cube)
         for peak in peaks_of([region for region in regions if key_of(region) == key], cells, cube.grid.n):
             yield peak, burst_spectrum(located, cube, expectation, peak.pixels, peak.frames, edges_ev)
-
-
-def _subset_of(subset: Subset, start: float) -> Subset:
-    """The subset as a grid whose frames begin at `start` sees it."""
-    shift = start - subset.t0
-    return shifted_subset(subset, shift) if shift else subset
 
 
 def _curve_with_bands(path: Path, detid: str) -> dict[str, FloatArray] | None:

@@ -45,10 +45,6 @@ class Setting:
     good_ratio: float = 1.0
 
 
-#: The settings of the publication.
-PUBLISHED = (Setting(5, 3.0), Setting(6, 10.0), Setting(7, 30.0), Setting(8, 100.0))
-
-
 def level_of(window: float) -> float:
     """Level for any window (s): the published ones lie on a line in ln TW, from 5 at 3 s to 8 at 100 s."""
     return 5.0 + 3.0 * math.log(window / 3.0) / math.log(100.0 / 3.0)

@@ -7,7 +7,7 @@ import pytest
 
 from ephemera.xmm import feature_flags
 from ephemera.xmm.bayes import thresholds
-from ephemera.xmm.feature_columns import FEATURES
+from ephemera.xmm.detection_columns import DETECTIONS
 from ephemera.xmm.feature_events import RawPixelShare
 from ephemera.xmm.feature_flags import in_bright_wing
 
@@ -32,7 +32,7 @@ def test_a_plain_detection_has_no_flag_and_what_was_not_looked_at_is_unknown():
     unknown = {"filt_hot_region", "filt_bright_wing", "filt_one_camera"}
     assert {name for name, value in found.items() if value is None} == unknown
     assert not any(found.values())
-    assert set(found) <= set(FEATURES.names)
+    assert set(found) <= set(DETECTIONS.names)
 
 
 @pytest.mark.parametrize("name", ["B_peak_log_max", "B_eclipse_log_max"])

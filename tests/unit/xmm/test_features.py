@@ -22,7 +22,7 @@ from ephemera.xmm.bayes import (
     thresholds,
 )
 from ephemera.xmm.connected_regions import find_regions
-from ephemera.xmm.feature_columns import FEATURES
+from ephemera.xmm.detection_columns import DETECTIONS
 from ephemera.xmm.features import REQUIRED, detection_row, feature_values, features
 from ephemera.xmm.light_curve_files import read_light_curve, write_light_curves
 from ephemera.xmm.light_curves import region_light_curves
@@ -63,9 +63,9 @@ def quiet(size=200, mu=2.0, seed=1):
 
 
 def feature_row(found):
-    """All declared columns in order, None where a curve does not have them, and no others."""
-    assert found.keys() <= set(FEATURES.names)
-    return {name: found.get(name) for name in FEATURES.names}
+    """All columns of detections in order, None where a curve does not have them, and no others."""
+    assert found.keys() <= {*DETECTIONS.names, "E_low", "E_hi"}
+    return {name: found.get(name) for name in DETECTIONS.names}
 
 
 # Keys and coverage
@@ -378,11 +378,17 @@ def test_missing_counts_have_no_flux():
     values = feature_values({c: light_curve(n, 40.0)[c].to_numpy() for c in REQUIRED}, t_bin=50.0)
     assert values["rate_peak"] > 0
     region = {
-        "ra": 10.0, "dec": 0.05, "type": "both", "area_bbox": 9, "size_arcsec": 20.0, "obsid": "0000000001",
+        "ra": 10.0, "dec": 0.05, "type": "both", "area_bbox": 9, "obsid": "0000000001",
         "frac_one_raw_pixel": 0.1, "raw_pixel": "PN_01_001_001", "t_bin": 50.0,
     }  # fmt: skip
     row = detection_row(
-        region, values, header(reference_ra=10.0), SourceList.empty(), n_regions=1, bad_observations=()
+        region,
+        values,
+        header(reference_ra=10.0),
+        SourceList.empty(),
+        size_arcsec=20.0,
+        n_regions=1,
+        bad_observations=(),
     )
     assert "flux" not in row
 
@@ -397,11 +403,11 @@ def test_flux_follows_the_listed_sources_and_is_an_option():
     where = {"ra": 10.0, "dec": 0.05, "extent": 0.0, "off_axis": 3.0, "rate_8": 0.2, "flux_8": 1e-12}
     filled = {f.name: np.array([where.get(f.name, np.nan)]) for f in fields(listed)}
     region = {
-        "ra": 10.0, "dec": 0.05, "type": "peak", "area_bbox": 9, "size_arcsec": 20.0, "obsid": "0000000001",
+        "ra": 10.0, "dec": 0.05, "type": "peak", "area_bbox": 9, "obsid": "0000000001",
         "frac_one_raw_pixel": 0.1, "raw_pixel": "PN_01_001_001", "t_bin": 50.0,
     }  # fmt: skip
     of_list = header(reference_ra=10.0, reference_dec=0.0)
-    more = {"n_regions": 1, "bad_observations": ()}
+    more = {"size_arcsec": 20.0, "n_regions": 1, "bad_observations": ()}
     row = detection_row(region, values, of_list, replace(listed, **filled), **more)
     assert row["flux_peak"] / row["flux"] == pytest.approx(values["rate_peak"] / values["rate_mean"])
     encircled = NOMINAL_PSF.encircled_energy(np.sqrt(9 / np.pi) * 20)
@@ -452,7 +458,7 @@ def test_all_counts_zero_and_two_million_counts():
 def test_any_curve_gives_declared_features_of_the_declared_kinds(frames):
     n, mu, off = zip(*frames, strict=True)
     curve = light_curve(np.array(n), np.array(mu), bccd=np.flatnonzero(off))
-    table = FEATURES.arrow({name: [value] for name, value in feature_row(features(curve)).items()})
+    table = DETECTIONS.arrow([feature_row(features(curve))])
     assert table.num_rows == 1
     assert table["len"][0].as_py() == len(frames)
     exposed = np.array(n)[~np.array(off)]

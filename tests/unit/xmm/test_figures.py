@@ -159,13 +159,6 @@ def test_without_subsets_the_outcome_is_all_there_is(tmp_path):
     assert width_of(figures["outcome.png"]) == 1418
 
 
-def test_what_a_killed_job_left_is_drawn_anew(tmp_path):
-    job = write_observation(tmp_path / "none", {})
-    job.output.figures.mkdir()
-    (job.output.figures / "half.png").write_bytes(b"half")
-    assert set(drawn(job)) == {"regions.reg", "outcome.png"}
-
-
 def test_a_run_that_cannot_be_searched_shows_its_counts_only(tmp_path):
     counts = quiet_counts(20)
     figures = drawn(write_observation(tmp_path / "masked", {FULL: counts}, bccd=range(20)))

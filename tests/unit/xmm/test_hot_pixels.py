@@ -44,8 +44,8 @@ def test_ends_of_the_period_count_unless_strict(tmp_path):
 
 
 def test_columns_may_come_in_any_order_and_rows_lie_outside(tmp_path):
-    path = write(tmp_path / "mine.csv", "CCDNR, rawy, RAWX,REV2,REV1,NOTE\n3,20,10,9,1,0\n\n1,201,5,9,1,0\n")
-    hot = HotPixels.from_csv({Camera.PN: path}).lookup(Camera.PN, 5)
+    write(tmp_path / "hotpix_PN.csv", "CCDNR, rawy, RAWX,REV2,REV1,NOTE\n3,20,10,9,1,0\n\n1,201,5,9,1,0\n")
+    hot = HotPixels.from_csv(tmp_path).lookup(Camera.PN, 5)
     assert np.argwhere(hot).tolist() == [[3, 10, 20]]
 
 

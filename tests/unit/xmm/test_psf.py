@@ -45,7 +45,7 @@ def test_default_king_values():
     psf = King()
     assert psf.encircled_energy(7.5) == pytest.approx(0.5000, abs=5e-5)
     assert psf.encircled_energy(10) == pytest.approx(0.6027, abs=5e-5)
-    assert psf.half_energy_width == pytest.approx(15, abs=0.01)
+    assert 2 * psf.radius_of(0.5) == pytest.approx(15, abs=0.01)
 
 
 def test_share_of_a_twenty_arcsec_pixel():

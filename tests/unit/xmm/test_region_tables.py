@@ -8,7 +8,7 @@ from ephemera.xmm.connected_regions import find_regions
 from ephemera.xmm.light_curves import region_light_curves
 from ephemera.xmm.observation import Camera
 from ephemera.xmm.positions import positions
-from ephemera.xmm.region_columns import ALERTS, LIGHT_CURVES, ON_DETECTORS, REGIONS
+from ephemera.xmm.region_columns import ALERTS, DETECTOR_COLUMNS, LIGHT_CURVES, REGIONS
 from ephemera.xmm.region_tables import cell_table, region_table
 from reference.regions import MAIN, OBSID, flat_expectation, make_cells, make_events, make_frames, sparse
 from xmm_cubes import header_of
@@ -35,7 +35,7 @@ def rows_of(rows):
     curves = region_light_curves(cube, expectation, regions, header=header_of(Camera.PN))
     share = np.full(len(regions), 0.2)
     raw = {"frac_one_raw_pixel": share, "raw_pixel": np.full(len(regions), "PN_04_010_100", object)}
-    raw |= {name: np.full(len(regions), 100.0) for name in ON_DETECTORS}
+    raw |= {name: np.full(len(regions), 100.0) for name in (column.name for column in DETECTOR_COLUMNS)}
     return region_table(regions, where | raw, curves)
 
 
