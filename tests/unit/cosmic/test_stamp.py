@@ -8,7 +8,6 @@ import pytest
 
 from builders.cosmic_files import (
     FOFF,
-    START,
     array_of,
     fields_of,
     file_of,
@@ -281,4 +280,3 @@ def test_a_beam_gathers_a_source(tmp_path):
 
 def test_signal_helper_agrees_with_the_schema():
     assert set(signal_of(1, 2, 16)) < set(schema("hit").Signal.schema.fieldnames)
-    assert abs(START - 1702816003.4) < 1
