@@ -42,7 +42,7 @@ def long_term(rates: Sequence[Mapping[str, Any]]) -> Markup:
         for value in nice_ticks(low, top)
     ]
     parts += [
-        f'<text x="{x(value):.1f}" y="{_BOTTOM + 16}" text-anchor="middle">{value:.0f}</text>'
+        f'<text x="{x(value):.1f}" y="{_BOTTOM + 16}" text-anchor="middle">{value:.9g}</text>'
         for value in nice_ticks(first, first + span, 4)
     ]
     parts.append(f'<text x="{_WIDTH / 2:.0f}" y="{_HEIGHT - 6}" text-anchor="middle">MJD (TT)</text>')

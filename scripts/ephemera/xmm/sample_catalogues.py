@@ -40,14 +40,16 @@ def separations(figure: Figure, chance: Rows, name: str) -> None:
     axes.set_xlabel("Separation of the nearest match [arcsec]")
     axes.set_ylabel("Sources")
     axes.set_title(f"Sources and {plain(name)}", parse_math=False)
-    axes.tick_params(right=False, which="both")
-    share = axes.twinx()
-    share.plot(
-        edges[1:], columns["false_fraction_within"], ":", color=SERIES[3], label="false share within (right)"
-    )
-    share.set_ylim(0, 1.02)
-    share.set_ylabel("Share of false matches")
-    handles = [*axes.get_legend_handles_labels()[0], *share.get_legend_handles_labels()[0]]
+    handles = axes.get_legend_handles_labels()[0]
+    if np.isfinite(columns["false_fraction_within"]).any():
+        axes.tick_params(right=False, which="both")
+        share = axes.twinx()
+        handles += share.plot(
+            edges[1:], columns["false_fraction_within"], ":", color=SERIES[3],
+            label="false share within (right)",
+        )  # fmt: skip
+        share.set_ylim(0, 1.02)
+        share.set_ylabel("Share of false matches")
     figure.legend(handles=handles, loc="lower center", ncols=4)
 
 

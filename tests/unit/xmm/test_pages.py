@@ -13,6 +13,7 @@ from builders.report import NOTHING, report_of, searched
 from builders.search_products import OBSID
 from ephemera.xmm.page_curves import curve_path, light_curves, source_curve, time_axis
 from ephemera.xmm.page_data import Report
+from ephemera.xmm.page_rates import long_term
 from ephemera.xmm.page_source import sky_address
 from ephemera.xmm.pages import pages_of, write_report
 
@@ -165,6 +166,14 @@ def test_flaring_background_is_shaded_in_every_subset_once():
 def test_curves_break_at_masked_frames():
     path = curve_path(np.arange(5.0) * 10, np.array([1.0, 2.0, np.nan, 3.0]))
     assert path == "M0.0 1.0H10.0V2.0H20.0M30.0 3.0H40.0"
+
+
+@pytest.mark.parametrize("apart", [0.2, 3.0, 4000.0])
+def test_dates_on_the_axis_of_rates_differ(apart):
+    rates = [{"obsid": str(k), "mjd": 57505.3 + k * apart, "rate": 1.0, "rate_err": 0.1} for k in (0, 1)]
+    dates = re.findall(r">(5\d{4}[.\d]*|6\d{4}[.\d]*)</text>", long_term(rates))
+    assert len(dates) >= 2
+    assert len(set(dates)) == len(dates)
 
 
 def test_a_source_without_curves_says_so():
