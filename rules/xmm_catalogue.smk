@@ -154,10 +154,10 @@ rule xmm_catalogue:
             else [XMM_HOT_REGIONS.output("{project}.flags.parquet")]
         ),
     output:
-        detections=XMM_CATALOGUE.output("{project}/detections.fits"),
-        sources=XMM_CATALOGUE.output("{project}/sources.fits"),
-        detections_parquet=XMM_CATALOGUE.output("{project}/detections.parquet"),
-        sources_parquet=XMM_CATALOGUE.output("{project}/sources.parquet"),
+        detections=XMM_CATALOGUE.output("{project}/detections.parquet"),
+        sources=XMM_CATALOGUE.output("{project}/sources.parquet"),
+        detections_fits=XMM_CATALOGUE.output("{project}/detections.fits"),
+        sources_fits=XMM_CATALOGUE.output("{project}/sources.fits"),
         detections_votable=XMM_CATALOGUE.output("{project}/detections.vot"),
         sources_votable=XMM_CATALOGUE.output("{project}/sources.vot"),
         outcomes=XMM_CATALOGUE.output("{project}/outcomes.csv"),
@@ -373,12 +373,12 @@ rule xmm_export:
         detection_matches=xmm_matches("detections"),
         source_matches=xmm_matches("sources"),
     output:
+        detections=XMM_EXPORT.output("{project}/detections.parquet"),
+        sources=XMM_EXPORT.output("{project}/sources.parquet"),
         detections_fits=XMM_EXPORT.output("{project}/detections.fits"),
-        detections_votable=XMM_EXPORT.output("{project}/detections.vot"),
-        detections_parquet=XMM_EXPORT.output("{project}/detections.parquet"),
         sources_fits=XMM_EXPORT.output("{project}/sources.fits"),
+        detections_votable=XMM_EXPORT.output("{project}/detections.vot"),
         sources_votable=XMM_EXPORT.output("{project}/sources.vot"),
-        sources_parquet=XMM_EXPORT.output("{project}/sources.parquet"),
     log:
         XMM_EXPORT.log("{project}"),
     benchmark:

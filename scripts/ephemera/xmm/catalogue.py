@@ -170,7 +170,7 @@ def write_tables(job: Job, detections: pa.Table, registered: Sequence[Mapping[st
         (detections, CATALOGUE_DETECTIONS, "detections"),
         (columns, SOURCES, "sources"),
     ):
-        for suffix in ("", "_parquet", "_votable"):
+        for suffix in ("", "_fits", "_votable"):
             write(table, declaration, getattr(job.output, name + suffix), meta)
     write(registry, REGISTRY, job.output.registry)
     log.info("%d detections, %d sources", len(detections), len(np.asarray(columns["srcid"])))

@@ -48,5 +48,5 @@ def main(job: Job) -> None:
         path = getattr(job.input, name)
         complete = with_matches(read(path, plain), key, matches)
         meta = catalogue_header(job, int(pq.read_schema(path).metadata[b"n_obs"]))
-        for suffix in ("_fits", "_votable", "_parquet"):
+        for suffix in ("", "_fits", "_votable"):
             write(complete, declaration, getattr(job.output, name + suffix), meta)

@@ -87,9 +87,9 @@ def made(tmp_path_factory):
             matches[what].append(folder / f"{how.name}.{what}.parquet")
             write(filled(declaration, 2, key, keys[key]), declaration, matches[what][-1])
     outputs = {
-        f"{name}_{kind}": folder / f"{name}.{suffix}"
+        name + kind: folder / f"{name}.{suffix}"
         for name in ("detections", "sources")
-        for kind, suffix in (("fits", "fits"), ("votable", "vot"), ("parquet", "out.parquet"))
+        for kind, suffix in (("", "out.parquet"), ("_fits", "fits"), ("_votable", "vot"))
     }
     parameters = crossmatch | {"configuration": "abc"}
     export.main(
