@@ -20,7 +20,8 @@ import numpy.typing as npt
 from ephemera.alerts.attributes import MISSING, extra_of, floats, score_of
 from ephemera.alerts.mapping import PacketMapping, Paths, Photometry
 from ephemera.alerts.outcomes import Kind, Reason
-from ephemera.alerts.times import JD_OF_MJD_0, night_of, utc_from_tai
+from ephemera.alerts.times import night_of, utc_from_tai
+from ephemera.sky.times import JD_OF_MJD_0
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

@@ -25,13 +25,13 @@ from typing import Any
 
 from ephemera.alerts.filters.contract import RESERVED_TAGS
 from ephemera.files import atomic_path, json_text, write_text
+from ephemera.sky.times import mjd_of_unix
 
 log = logging.getLogger(__name__)
 
 #: No stream has this name: no tag may be called so.
 RESEND = f"{RESERVED_TAGS[0]}.jsonl"
 OFFSETS = "offsets.json"
-_MJD_OF_UNIX_0 = 40587.0
 #: Packets that are held before they are written, bytes.
 PART_BYTES = 256 * 2**20
 
@@ -174,7 +174,7 @@ def _parts(consumer: Any, idle_s: float, most: int) -> Iterator[list[_Received]]
                 continue
             last = time.monotonic()
             _, stamp = message.timestamp()
-            mjd = _MJD_OF_UNIX_0 + stamp / 86_400_000
+            mjd = mjd_of_unix(stamp / 1000)
             content = message.value() or b""
             part.append((message.topic(), message.partition(), message.offset(), mjd, content))
             size, left = size + len(content), left - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ephemera.alerts.times import JD_OF_MJD_0
+from ephemera.sky.times import JD_OF_MJD_0
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ephemera.sky.times import SECONDS_PER_DAY
+
 FloatArray = npt.NDArray[np.float64]
 
-SECONDS_PER_DAY = 86400.0
-#: MJD = JD - this.
-JD_OF_MJD_0 = 2400000.5
 #: Part of a day after midnight UTC at which nights begin, of surveys for which it is not midnight, d.
 NIGHT_OFFSET_D = {"lsst": 0.5}
 #: Day (MJD, UTC) from which TAI - UTC has each value of `TAI_MINUS_UTC`, s.

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ephemera.cosmic.metadata import step_hz_s
+from ephemera.sky.times import SECONDS_PER_DAY
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -230,7 +231,7 @@ def remove_many_beams(
     there = found.kept | (found.reason == "repeat")
     rows = np.flatnonzero(there & np.isfinite(hits["freq_mhz"]))
     start = np.nanmin(hits["tstart_mjd"][rows]) if np.isfinite(hits["tstart_mjd"][rows]).any() else 0.0
-    late = np.nan_to_num(hits["tstart_mjd"][rows] - start) * 86400.0
+    late = np.nan_to_num(hits["tstart_mjd"][rows] - start) * SECONDS_PER_DAY
     place = hits["freq_mhz"][rows] * 1e6 - np.nan_to_num(hits["drift_rate_hz_s"][rows]) * late
     reach = tolerance * np.abs(np.nan_to_num(hits["foff_hz"][rows])) * (1 + 1e-6)
     first, second = near_pairs(place, reach, np.zeros(len(rows), np.int64))

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ephemera.cosmic.metadata import step_hz_s
+from ephemera.sky.times import SECONDS_PER_DAY
 
 SNR_RELATIVE = 1e-3
 
@@ -85,7 +86,7 @@ def _covers(
     foff, tsamp, n_time = stamp["foff_hz"] * 1e-6, stamp["tsamp_s"], stamp["n_time"]
     step = abs(step_hz_s(foff, tsamp, n_time))
     apart = np.abs(hits["drift_rate_hz_s"][near] - stamp["sig_drift_rate_hz_s"])
-    late = np.abs(hits["tstart_mjd"][near] - stamp["tstart_mjd"]) * 86400.0
+    late = np.abs(hits["tstart_mjd"][near] - stamp["tstart_mjd"]) * SECONDS_PER_DAY
     fits: npt.NDArray[np.bool_] = (apart <= step * (1 + 1e-6)) & (late < n_time * tsamp)
     return fits
 

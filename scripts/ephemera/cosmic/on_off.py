@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ephemera.cosmic.metadata import step_hz_s
+from ephemera.sky.times import SECONDS_PER_DAY
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-DAY_S = 86400.0
 #: What rounding of a frequency of some 1e10 Hz may cost.
 ROUNDING_HZ = 1e-4
 
@@ -86,7 +86,7 @@ class _Lookup:
         self.rows = np.flatnonzero(scan.usable & np.isfinite(scan.hits["freq_mhz"]))
         starts = scan.hits["tstart_mjd"]
         self.start = float(np.nanmin(starts)) if np.isfinite(starts).any() else 0.0
-        late = (starts[self.rows] - self.start) * DAY_S
+        late = (starts[self.rows] - self.start) * SECONDS_PER_DAY
         rate = np.nan_to_num(scan.hits["drift_rate_hz_s"][self.rows])
         frequency = scan.hits["freq_mhz"][self.rows] * 1e6 - rate * late
         order = np.argsort(frequency, kind="stable")
@@ -96,7 +96,7 @@ class _Lookup:
         """Rows of hits where the hit `row` of another scan must be by now, drifting as it does."""
         hits = other.hits
         assert hits is not None
-        late = (self.start - float(hits["tstart_mjd"][row])) * DAY_S
+        late = (self.start - float(hits["tstart_mjd"][row])) * SECONDS_PER_DAY
         rate, foff = float(hits["drift_rate_hz_s"][row]), abs(float(hits["foff_hz"][row]))
         step = step_hz_s(foff * 1e-6, hits["tsamp_s"][row], hits["n_time"][row])
         place = float(hits["freq_mhz"][row]) * 1e6 + rate * late

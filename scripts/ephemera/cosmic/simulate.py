@@ -23,6 +23,7 @@ from ephemera.cosmic.simulate_messages import Layout, stamp_message
 from ephemera.cosmic.simulate_signals import SKY_KINDS, Band, Injection, Kind, Simulated, inject, noise
 from ephemera.cosmic.snr import inside
 from ephemera.seeds import generator
+from ephemera.sky.times import mjd_of_unix
 
 if TYPE_CHECKING:
     from ephemera.config.cosmic import Simulate as Settings
@@ -134,7 +135,7 @@ def observation(settings: Settings, prefix: str, folder: Path, seed: int) -> Ite
     write_recipe(folder / f"{prefix}.bfr5", array, f"{prefix}-obsid", f0_mhz=F0_MHZ)
     planned = injections(settings, rng)
     share = -(-len(planned) // settings.files)
-    start_mjd = START / 86400.0 + 40587.0
+    start_mjd = mjd_of_unix(START)
     with (folder / f"{prefix}.seticore.hits").open("wb") as hits:
         for part in range(settings.files):
             layout: Layout = "one" if part % 2 else "far"

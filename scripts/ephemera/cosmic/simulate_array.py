@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ephemera.sky.motion import J2000_MJD
+from ephemera.sky.times import JD_OF_MJD_0, MJD_OF_UNIX_0, SECONDS_PER_DAY, mjd_of_unix
+
 FloatArray = npt.NDArray[np.float64]
 
 #: Centre of the VLA (ECEF, m) and the azimuths of its arms (degrees from north to east).
@@ -83,7 +86,7 @@ def antennas(count: int, rng: np.random.Generator) -> tuple[tuple[str, ...], Flo
 
 def directions(ra: npt.ArrayLike, dec: npt.ArrayLike, unix: npt.ArrayLike) -> FloatArray:
     """Unit vectors (..., 3) in the frame of the turning Earth, for directions and times that broadcast."""
-    days = np.asarray(unix, np.float64) / 86400.0 + 40587.0 - 51544.5
+    days = mjd_of_unix(np.asarray(unix, np.float64)) - J2000_MJD
     sidereal = np.radians((280.46061837 + 360.98564736629 * days) % 360.0)
     angle, height = np.asarray(ra, np.float64) - sidereal, np.asarray(dec, np.float64)
     flat = np.cos(height)
@@ -170,7 +173,7 @@ def write_recipe(
         "delayinfo/delays": array.delays,
         "delayinfo/rates": np.zeros_like(array.delays),
         "delayinfo/time_array": array.times,
-        "delayinfo/jds": array.times / 86400.0 + 2440587.5,
+        "delayinfo/jds": array.times / SECONDS_PER_DAY + (MJD_OF_UNIX_0 + JD_OF_MJD_0),
         "delayinfo/dut1": 0.0,
     }
     with h5py.File(path, "w", libver="latest", track_order=True) as handle:

@@ -22,11 +22,10 @@ from ephemera.cosmic.snr import CONTAMINATED, PathStatistics, inside
 from ephemera.cosmic.stamp import MOST_BAD, Stamp
 from ephemera.cosmic.stamp_columns import ANTENNAS, STAMPS
 from ephemera.cosmic.verdict import Thresholds, judge
+from ephemera.sky.times import mjd_of_unix
 
 if TYPE_CHECKING:
     from ephemera.config.cosmic import Stamps as Settings
-
-SECONDS_PER_DAY, UNIX_EPOCH_MJD = 86400.0, 40587.0
 
 Row = dict[str, Any]
 
@@ -111,7 +110,7 @@ def _metadata_row(stamp: Stamp) -> Row:
         "fch1_mhz": meta.fch1,
         "foff_hz": meta.foff * 1e6,
         "tstart_unix": meta.tstart,
-        "tstart_mjd": meta.tstart / SECONDS_PER_DAY + UNIX_EPOCH_MJD,
+        "tstart_mjd": mjd_of_unix(meta.tstart),
         "tsamp_s": meta.tsamp,
         "telescope_id": meta.telescopeId,
         "n_time": meta.numTimesteps,

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from ephemera.sky.sphere import separation_arcsec
 from ephemera.sky.tan import REFERENCE_PIXEL as TAN_REFERENCE_PIXEL
 from ephemera.sky.tan import Plane
+from ephemera.sky.times import SECONDS_PER_DAY
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -32,7 +33,6 @@ REFERENCE_PIXEL = TAN_REFERENCE_PIXEL
 SKY_SIZE = 51840
 #: Size of one unit of X or Y, in arcsec.
 UNIT_ARCSEC = 0.05
-SECONDS_PER_DAY = 86400.0
 
 
 class Camera(enum.IntEnum):
