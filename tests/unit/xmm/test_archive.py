@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ephemera.transfer import NotThere, Web, WebError, resume
-from ephemera.transfer.resume import name_from_header
+from ephemera.transfer import NotThere, Web, WebError
 from ephemera.xmm import archive as archive_module
 from ephemera.xmm.archive import Archive, mirror_files
 from ephemera.xmm.archive_errors import OfflineError, WrongObservationError
@@ -66,25 +65,6 @@ def fetch(server, tmp_path, pauses):
     return run
 
 
-@pytest.mark.parametrize(
-    ("header", "name"),
-    [
-        (f'attachment; filename="{PN}"', PN),
-        (f"attachment; filename={PN}", PN),
-        (f"inline;filename={PN};size=12", PN),
-        (f"attachment; filename*=UTF-8''{PN}", PN),
-        (f'attachment; filename="../../{PN}"', PN),
-        (f'attachment; filename="..\\\\{PN}"', PN),
-        ("attachment", None),
-        ('attachment; filename=""', None),
-        ('attachment; filename="/"', None),
-        ("", None),
-    ],
-)
-def test_file_names_in_headers_lose_their_folders(header, name):
-    assert name_from_header(header) == name
-
-
 def test_a_product_comes_under_the_name_of_the_header(fetch, server):
     assert fetch(PN_LISTS) == {PN: server.state.files[PN]}
     assert server.names_asked() == ["PN PIEVLI"]
@@ -120,13 +100,6 @@ def test_an_announced_empty_reply_means_absent(fetch, server):
         fetch(SOURCE_LIST)
 
 
-def test_data_that_are_not_public_are_not_asked_again(fetch, server):
-    server.fail("PN PIEVLI", Fault.FORBIDDEN)
-    with pytest.raises(WebError, match="not public"):
-        fetch(PN_LISTS)
-    assert len(server.asked) == 1
-
-
 @pytest.mark.parametrize("ranges", [True, False])
 @pytest.mark.parametrize(
     "fault",
@@ -148,104 +121,6 @@ def test_every_passing_fault_is_overcome(fetch, server, pauses, fault, ranges):
     assert len(pauses) == 2
 
 
-@pytest.mark.parametrize("etag", [True, False])
-def test_a_broken_body_is_continued_where_it_broke_off(fetch, server, etag):
-    server.state.etag = etag
-    half = len(server.state.files[PN]) // 2
-    server.fail("PN PIEVLI", Fault.TRUNCATED)
-    assert fetch(PN_LISTS) == {PN: server.state.files[PN]}
-    assert [asked.range for asked in server.asked] == [None, f"bytes={half}-"]
-
-
-class Killed(BaseException):
-    """Stands for the end of a process."""
-
-
-@pytest.mark.parametrize("same_file", [True, False])
-def test_another_process_continues_what_a_killed_one_received(fetch, server, tmp_path, same_file):
-    server.fail("PN PIEVLI", Fault.TRUNCATED)
-
-    def die(_):
-        raise Killed
-
-    archive = Archive([server.url], asking(tmp_path, die), seconds=SECONDS)
-    with pytest.raises(Killed):
-        archive.fetch(OBSID, PN_LISTS, tmp_path / "staging")
-    received = (tmp_path / "staging" / "body").stat().st_size
-    assert received > 0
-    content = server.state.files[PN]
-    if not same_file:
-        content = zipped(event_list(rows=60))
-        server.add(PN, content)
-    asked = len(server.asked)
-    assert fetch(PN_LISTS) == {PN: content}
-    assert server.asked[asked].range == f"bytes={received}-"
-    assert not (tmp_path / "staging" / "body.json").exists()
-
-
-def test_a_note_of_another_body_is_not_believed(fetch, server, tmp_path):
-    (tmp_path / "staging").mkdir()
-    (tmp_path / "staging" / "body").write_bytes(b"half of something")
-    for note in ('{"url": "http://other", "query": {}, "validator": "x"}', "[]", "half a no"):
-        (tmp_path / "staging" / "body.json").write_text(note)
-        assert list(fetch(PN_LISTS)) == [PN]
-        assert server.asked[-1].range is None
-        (tmp_path / "staging" / "body").write_bytes(b"half of something")
-
-
-def test_a_server_without_ranges_starts_again(fetch, server):
-    server.state.ranges = False
-    server.fail("PN PIEVLI", Fault.TRUNCATED)
-    assert fetch(PN_LISTS) == {PN: server.state.files[PN]}
-    assert [asked.range for asked in server.asked] == [None, None]
-
-
-@pytest.mark.parametrize("fault", [Fault.MISPLACED, Fault.UNSATISFIABLE])
-def test_a_server_that_cannot_continue_starts_again(fetch, server, fault):
-    server.fail("PN PIEVLI", Fault.TRUNCATED, fault)
-    assert fetch(PN_LISTS) == {PN: server.state.files[PN]}
-    first, second, third = (asked.range for asked in server.asked)
-    assert (first, third) == (None, None)
-    assert second is not None
-
-
-def test_a_body_that_is_compressed_on_the_way_is_opened_and_never_continued(fetch, server):
-    server.state.encode = True
-    server.fail("PN PIEVLI", Fault.TRUNCATED)
-    assert fetch(PN_LISTS) == {PN: server.state.files[PN]}
-    assert [asked.range for asked in server.asked] == [None, None]
-
-
-def test_a_body_that_stalls_is_continued_after_the_read_time_limit(fetch, server):
-    server.fail("PN PIEVLI", Fault.STALLED)
-    assert fetch(PN_LISTS, read_timeout=0.2, retries=1) == {PN: server.state.files[PN]}
-    assert server.asked[1].range is not None
-
-
-def test_a_body_without_end_is_given_up(fetch, server, monkeypatch):
-    monkeypatch.setattr(resume, "MAX_BODY_BYTES", 100)
-    with pytest.raises(WebError, match="larger than 100 bytes"):
-        fetch(PN_LISTS)
-    assert len(server.asked) == 1
-
-
-def test_a_request_that_the_server_does_not_understand_is_not_repeated(fetch, server):
-    server.fail("PN PIEVLI", Fault.BAD_REQUEST)
-    with pytest.raises(WebError, match="status 400"):
-        fetch(PN_LISTS)
-    assert len(server.asked) == 1
-
-
-def test_a_file_that_changed_on_the_server_is_not_pieced_together(server, tmp_path):
-    changed = zipped(event_list(seed=99, rows=80))
-    server.fail("PN PIEVLI", Fault.TRUNCATED)
-    web = asking(tmp_path, lambda _: server.add(PN, changed))
-    archive = Archive([server.url], web, seconds=SECONDS)
-    [file] = archive.fetch(OBSID, PN_LISTS, tmp_path / "staging")
-    assert file.path.read_bytes() == changed
-    assert server.asked[1].range is not None
-
-
 def test_faults_that_stay_end_in_one_error_after_all_retries(fetch, server, pauses):
     server.fail("PN PIEVLI", *[Fault.BUSY] * 4)
     with pytest.raises(WebError, match="status 503"):
@@ -258,41 +133,6 @@ def test_a_page_that_stays_is_an_error_and_says_so(fetch, server):
     server.fail("PN PIEVLI", *[Fault.PAGE] * 4)
     with pytest.raises(WebError, match="a page of type text/html came instead of a file"):
         fetch(PN_LISTS)
-
-
-def test_pauses_double_and_are_spread_and_repeatable(fetch, server, pauses):
-    server.fail("PN PIEVLI", *[Fault.BUSY] * 3)
-    fetch(PN_LISTS)
-    first = list(pauses)
-    for k, pause in enumerate(first):
-        assert 0.5 * 2**k <= pause <= 1.5 * 2**k
-    pauses.clear()
-    server.fail("PN PIEVLI", *[Fault.BUSY] * 3)
-    fetch(PN_LISTS)
-    assert pauses == first
-
-
-def test_the_server_may_ask_for_a_longer_pause_within_bounds(fetch, server, pauses):
-    server.fail("PN PIEVLI", Fault.BUSY)
-    server.state.retry_after = "20"
-    fetch(PN_LISTS)
-    assert pauses == [20.0]
-    server.fail("PN PIEVLI", Fault.BUSY)
-    server.state.retry_after = "86400"
-    fetch(PN_LISTS)
-    assert pauses[1] <= SECONDS
-
-
-def test_a_server_that_says_nothing_costs_the_read_time_limit_each_time(fetch, server):
-    server.fail("PN PIEVLI", Fault.SILENT)
-    assert fetch(PN_LISTS, read_timeout=0.2, retries=1) == {PN: server.state.files[PN]}
-
-
-def test_a_server_that_drips_is_left_at_the_total_time_limit(fetch, server):
-    server.fail("PN PIEVLI", *[Fault.DRIPPING] * 4)
-    with pytest.raises(WebError, match=r"not complete within 0\.3 s"):
-        fetch(PN_LISTS, seconds=0.3)
-    assert len(server.asked) == 1
 
 
 def test_nobody_there(fetch):
