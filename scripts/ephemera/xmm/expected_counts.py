@@ -126,7 +126,7 @@ def build_expectation(
     smooth_sigma: float = 0.5,
     smooth_below: float | None = None,
     camera_images: FloatArray | None = None,
-    drop_cells: npt.NDArray[np.generic] | None = None,
+    drop_cells: IntArray | None = None,
 ) -> Expectation:
     """Expectation of one run.
 
@@ -135,10 +135,10 @@ def build_expectation(
     pixels of the footprint outside the list mask with at least one count.
 
     `camera_images` (n_cameras, N, N), the counts of each camera in the frames of `source_frames`, makes one
-    source term for each camera, exposed as that camera is (for `span` "union"). `drop_cells` (boolean over
-    the cells of the cube, or keys, also of empty cells) are left out of templates, source terms and
-    background curve, which are scaled for the frames and pixels that remain, so a burst does not raise its
-    own expectation; `camera_images` must then be without them.
+    source term for each camera, exposed as that camera is (for `span` "union"). The cells with the keys
+    `drop_cells` (also empty ones) are left out of templates, source terms and background curve, which are
+    scaled for the frames and pixels that remain, so a burst does not raise its own expectation;
+    `camera_images` must then be without them.
 
     Templates are smoothed by `smooth_sigma` pixels; with `smooth_below`, only where they are made of fewer
     counts a pixel than that.
@@ -146,9 +146,9 @@ def build_expectation(
     A run without counts has mu = 0 everywhere. Raises NoBackground when there are counts but none outside
     the mask, ValueError for arrays of the wrong shape.
     """
-    _check(cube, footprint, list_mask, camera_images, drop_cells)
+    _check(cube, footprint, list_mask, camera_images)
     known = ExposureClasses.of(cube, span)
-    dropped = DroppedCells.of(cube, drop_cells)
+    dropped = DroppedCells.of(cube, np.empty(0, np.int64) if drop_cells is None else drop_cells)
     cube = dropped.taken_from(cube)
     images = np.where(footprint, cube.class_images(known.of_frame, known.n), 0.0)
     listed = footprint & list_mask
@@ -180,7 +180,6 @@ def _check(
     footprint: BoolArray,
     list_mask: BoolArray,
     camera_images: FloatArray | None,
-    drop_cells: npt.NDArray[np.generic] | None,
 ) -> None:
     """Refuse arrays that do not fit the cube."""
     shape = (cube.grid.n, cube.grid.n)
@@ -189,8 +188,6 @@ def _check(
         ("list_mask", list_mask, shape),
         ("camera_images", camera_images, (len(cube.frames.camera_exposed), *shape)),
     ]
-    if drop_cells is not None and drop_cells.dtype == np.bool_:
-        expected.append(("drop_cells", drop_cells, cube.keys.shape))
     for name, array, wanted in expected:
         if array is not None and array.shape != wanted:
             msg = f"{name} must have shape {wanted}, got {array.shape}"

@@ -76,15 +76,9 @@ class DroppedCells:
     shape: tuple[int, int]
 
     @classmethod
-    def of(cls, cube: SparseCube, drop_cells: npt.NDArray[np.generic] | None) -> DroppedCells:
-        """From a boolean over the cells of `cube`, or from keys, which may name empty cells too."""
-        if drop_cells is None:
-            keys = np.empty(0, np.int64)
-        elif drop_cells.dtype == np.bool_:
-            keys = cube.keys[drop_cells]
-        else:
-            keys = np.unique(drop_cells).astype(np.int64)
-        frame, pixel = np.divmod(keys, cube.n_pixels)
+    def of(cls, cube: SparseCube, keys: IntArray) -> DroppedCells:
+        """From keys of cells of `cube`, which may name empty cells too."""
+        frame, pixel = np.divmod(np.unique(keys), cube.n_pixels)
         return cls(frame, pixel, (cube.grid.n, cube.grid.n))
 
     def __len__(self) -> int:
