@@ -49,7 +49,7 @@ MODE_LABELS: Mapping[str, str] = {
 
 def draw_recovery(folder: Path, rows: Mapping[str, Rows], seen: Sequence[Tried]) -> None:
     """Draw the figures for which there is something to show into a new folder."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     completeness = rows["completeness"]
     if rows["recovery"]:
         _simulated(folder, rows["recovery"])

@@ -231,7 +231,7 @@ def write_report(
     `curves` are the files of light curves by observation, `figures` those of figures, `sample` the figures of
     the sample.
     """
-    folder.mkdir()
+    folder.mkdir(parents=True)
     number = 0
     for name, text in pages_of(report, curves):
         path = folder / name

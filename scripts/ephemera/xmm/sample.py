@@ -134,7 +134,7 @@ def draw_types(album: Album, otypes: Sequence[Path]) -> None:
 def main(job: Job) -> None:
     """Draw the sample of one project."""
     folder = job.output.figures
-    folder.mkdir()
+    folder.mkdir(parents=True)
     album = Album(folder)
     table = read(job.input.detections, CATALOGUE_DETECTIONS)
     detections, sources = arrays(table), arrays(read(job.input.sources, SOURCES))

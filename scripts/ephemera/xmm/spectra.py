@@ -168,7 +168,7 @@ def draw(
     """Draw the most significant peaks into a folder of their own."""
     from ephemera.xmm.figure_spectra import draw_burst  # figures need 0.5 s to load
 
-    folder.mkdir()
+    folder.mkdir(parents=True)
     ordered = sorted(peaks, key=lambda peak: (-peak.region["best_sigma"], peak.region["detid"]))
     for peak in ordered[:most]:
         detid = peak.region["detid"]
