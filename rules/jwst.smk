@@ -53,7 +53,7 @@ def jwst_front():
         return None
     return Entry(
         "Spectra of exoplanets in time",
-        f"{counted(len(JWST_UNITS), 'JWST data set')} as interactive surfaces, heatmaps and light curves.",
+        f"{counted(len(JWST_UNITS), 'JWST dataset')} as interactive surfaces, heatmaps and light curves.",
         tuple(
             Product(f"{dataset}: {text}", JWST_PAGES, f"{dataset}/{page}.html")
             for dataset in JWST_UNITS
@@ -63,7 +63,7 @@ def jwst_front():
                 ("heatmap", "heatmap"),
             )
         ),
-        (Product("outcomes of data sets", JWST_OUTCOMES, f"{PROJECT}.csv"),),
+        (Product("outcomes of datasets", JWST_OUTCOMES, f"{PROJECT}.csv"),),
     )
 
 
