@@ -42,7 +42,8 @@ def begin_attempt(path: Path) -> Path:
                 # One that still runs may add files meanwhile; what then stays is found by the next one.
                 shutil.rmtree(attempts, ignore_errors=True)
             else:
-                remove(attempts)
+                # Not `remove`: what became a folder since is another attempt that has just begun.
+                attempts.unlink(missing_ok=True)
             folder.mkdir(parents=True, exist_ok=True)
             break
         except (FileNotFoundError, FileExistsError, IsADirectoryError):
