@@ -26,11 +26,15 @@ log = logging.getLogger(__name__)
 
 
 def period_columns(curve: Photometry, shortest: float, longest: float, n_terms: int = 1) -> dict[str, Any]:
-    """Columns of the period search of one light curve."""
+    """Columns of the period search of one light curve; none where it spans too long for the shortest period."""
     epochs = prepared(*usable_epochs(curve))
     series = Series(epochs.time, epochs.flux, epochs.error)
     columns: dict[str, Any] = {}
-    best = find_period([series], shortest, longest, n_terms)
+    try:
+        best = find_period([series], shortest, longest, n_terms)
+    except ValueError as error:
+        log.warning("%s: no period searched: %s", curve.curve_id, error)
+        return {}
     if best is not None:
         columns = {
             "period": finite(best.period),
