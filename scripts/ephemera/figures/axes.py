@@ -173,16 +173,14 @@ def _both_ends(edges: FloatArray) -> FloatArray:
     return np.repeat(edges, 2)[1:-1]
 
 
-def pixel_outline(mask: BoolArray) -> FloatArray:
-    """Sides (k, 2, 2), ends as [x, y], between pixels in and out of `mask` [y, x]; centres are whole."""
-    padded = np.pad(mask, 1).astype(np.int8)
-    row, column = np.nonzero(np.diff(padded[:, 1:-1], axis=0))
-    flat = np.array([[column - 0.5, row - 0.5], [column + 0.5, row - 0.5]])
-    row, column = np.nonzero(np.diff(padded[1:-1], axis=1))
-    steep = np.array([[column - 0.5, row - 0.5], [column - 0.5, row + 0.5]])
-    return np.concatenate((flat, steep), axis=2).transpose(2, 0, 1)
+def outlines(mask: BoolArray) -> list[FloatArray]:
+    """Closed lines (k, 2) of [x, y], half-way between pixels in and out of `mask` [y, x]."""
+    from skimage.measure import find_contours  # 0.2 s to load
+
+    around = np.pad(mask, 1).astype(np.float64)
+    return [line[:, ::-1] - 1 for line in find_contours(around, 0.5)]
 
 
 def draw_outline(axes: Axes, mask: BoolArray, **look: Any) -> None:
     """Draw the outline of the pixels of `mask` [y, x]."""
-    axes.add_collection(LineCollection(list(pixel_outline(mask)), **look), autolim=False)
+    axes.add_collection(LineCollection(outlines(mask), **look), autolim=False)

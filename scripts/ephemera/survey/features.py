@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def period_columns(curve: Photometry, shortest: float, longest: float, n_terms: int = 1) -> dict[str, Any]:
-    """Columns of the period search of one light curve; none where it spans too long for the shortest period."""
+    """Columns of the period search of one light curve; none where it is too long for the shortest period."""
     epochs = prepared(*usable_epochs(curve))
     series = Series(epochs.time, epochs.flux, epochs.error)
     columns: dict[str, Any] = {}

@@ -14,7 +14,7 @@ from ephemera.figures.axes import (
     draw_outline,
     extent,
     frame_axis,
-    pixel_outline,
+    outlines,
     runs,
     shade,
     sky_axes,
@@ -61,32 +61,28 @@ def test_inner_panels_have_ticks_without_names(drawn):
 
 
 @given(MASKS)
-def test_the_outline_separates_inside_from_outside(mask):
-    """Each pixel inside is left again: along any row, sides crossed make up the mask."""
-    sides = pixel_outline(mask)
-    inside = np.zeros_like(mask)
-    for (x0, y0), (x1, y1) in sides:
-        if x0 == x1:
-            inside[int((y0 + y1) / 2), int(np.ceil(x0)) :] ^= True
-    np.testing.assert_array_equal(inside, mask)
-    neighbours = sum(np.count_nonzero(np.diff(np.pad(mask, 1).astype(int), axis=axis)) for axis in (0, 1))
-    assert len(sides) == neighbours
-    assert np.all(np.abs(np.diff(sides, axis=1)).sum(axis=(1, 2)) == 1)
+def test_the_outlines_separate_inside_from_outside(mask):
+    """Closed lines through every place half-way between a pixel inside and a neighbour outside, no other."""
+    lines = outlines(mask)
+    assert all(np.array_equal(line[0], line[-1]) for line in lines)
+    places = [tuple(place) for line in lines for place in line[:-1]]
+    padded = np.pad(mask, 1).astype(int)
+    y, x = np.nonzero(np.diff(padded[:, 1:-1], axis=0))
+    flat = set(zip(x.astype(float), y - 0.5, strict=True))
+    y, x = np.nonzero(np.diff(padded[1:-1], axis=1))
+    steep = set(zip(x - 0.5, y.astype(float), strict=True))
+    assert set(places) == flat | steep
+    assert len(places) == len(flat) + len(steep)
 
 
-def test_one_pixel_has_four_sides_half_a_pixel_away(drawn):
+def test_one_pixel_has_one_outline_half_a_pixel_away(drawn):
     mask = np.zeros((3, 4), bool)
     mask[1, 2] = True
-    sides = pixel_outline(mask)
-    assert {tuple(corner) for side in sides for corner in side} == {
-        (1.5, 0.5),
-        (2.5, 0.5),
-        (1.5, 1.5),
-        (2.5, 1.5),
-    }
+    (line,) = outlines(mask)
+    assert {tuple(place) for place in line} == {(1.5, 1.0), (2.5, 1.0), (2.0, 0.5), (2.0, 1.5)}
     axes = drawn.subplots()
     draw_outline(axes, mask)
-    assert len(axes.collections[0].get_paths()) == 4
+    assert len(axes.collections[0].get_paths()) == 1
 
 
 def test_the_view_holds_the_pixels_shown_and_all_where_none_is(drawn):

@@ -242,3 +242,8 @@ def test_columns_of_the_period_search():
     assert columns["period"] == pytest.approx(2.3, rel=1e-2)
     assert 0 <= columns["period_false_alarm"] < 1e-6
     assert period_columns(made_up(2), 0.5, 20) == {}
+
+
+def test_a_light_curve_too_long_for_the_shortest_period_has_no_period(caplog):
+    assert period_columns(made_up(10_000), 1e-3, 5) == {}
+    assert "no period searched" in caplog.text
