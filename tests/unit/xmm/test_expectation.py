@@ -17,34 +17,7 @@ from ephemera.xmm.selection import select
 from ephemera.xmm.sparse_cube import build_cubes, camera_images
 from ephemera.xmm.subsets import subsets
 from xmm_cubes import FULL, HARD, SOFT, cube_of, dense_counts, events_of, frames_of, subset_of
-
-NONE = np.zeros((6, 6), bool)
-ALL = np.ones((6, 6), bool)
-SOURCE = NONE.copy()
-SOURCE[2:4, 2:4] = True
-#: A background whose shape solves the Laplace equation, so that filled pixels are exact.
-RAMP = 3.0 + np.arange(6)[None, :] + 2.0 * np.arange(6)[:, None]
-
-
-def expectation_of(cube, footprint=ALL, mask=NONE, **options):
-    """An expectation without smoothing and without a search for further sources."""
-    options = {"smooth_sigma": 0.0, "min_source_counts": np.inf} | options
-    return build_expectation(cube, footprint, mask, **options)
-
-
-@st.composite
-def models(draw):
-    """A random cube of 6 x 6 pixels with sources, flares, unusable frames and partial exposures."""
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    n = draw(st.integers(20, 60))
-    flaring = np.flatnonzero(rng.random(n) < draw(st.sampled_from([0.0, 0.03, 0.4, 0.8, 1.0])))
-    unusable = np.flatnonzero(rng.random(n) < draw(st.sampled_from([0.0, 0.2])))
-    exposed = np.where(rng.random(n) < 0.2, rng.uniform(0.2, 1, n), 1.0)
-    strength = exposed * (1 + 3 * np.isin(np.arange(n), flaring))
-    mu = 0.3 * RAMP * strength[:, None, None] + 20 * SOURCE * exposed[:, None, None]
-    cube = cube_of(rng.poisson(mu), bti=flaring, bccd=unusable, exposed=exposed)
-    return cube, SOURCE | (rng.random((6, 6)) < 0.1)
-
+from xmm_models import ALL, NONE, RAMP, SOURCE, expectation_of, models
 
 # The worked example
 
@@ -343,71 +316,6 @@ def test_camera_images_of_the_source_frames_feed_the_union():
     apart = expectation_of(cube, mask=SOURCE, span="union", camera_images=images)
     assert apart.source.shape == (2, 6, 6)
     np.testing.assert_array_equal(apart.templates, together.templates)
-
-
-# Second pass: cells left out
-
-
-def burst_cube(where, frames, height=500):
-    """A steady field with a source, flickering in strength, and a burst on top."""
-    strength = 1 + np.arange(24) % 3
-    counts = RAMP * strength[:, None, None] + 60 * SOURCE
-    steady = counts.copy()
-    for frame in frames:
-        counts[frame][where] += height
-    return cube_of(counts.astype(int)), cube_of(steady.astype(int))
-
-
-@pytest.mark.parametrize("where", [(5, 1), (2, 3)])
-@pytest.mark.parametrize("frames", [[7], [7, 8, 9]])
-def test_a_burst_left_out_does_not_raise_its_own_expectation(where, frames):
-    cube, steady = burst_cube(where, frames)
-    drop = np.isin(cube.frame, frames) & (cube.pixel == where[0] * 6 + where[1])
-    assert drop.sum() == len(frames)
-    made = expectation_of(cube, mask=SOURCE, drop_cells=cube.keys[drop])
-    np.testing.assert_allclose(made.dense(), dense_counts(steady))
-    first_pass = expectation_of(cube, mask=SOURCE)
-    assert first_pass.at(where[1], where[0], frames[0]) > 1.2 * made.at(where[1], where[0], frames[0])
-
-
-def test_an_eclipse_to_zero_is_left_out_by_keys_of_empty_cells():
-    cube, steady = burst_cube((2, 3), [])
-    counts = dense_counts(cube)
-    counts[10:16, 2, 3] = 0
-    eclipsed = cube_of(counts)
-    keys = np.array([(frame * 6 + 2) * 6 + 3 for frame in range(10, 16)])
-    assert not np.isin(keys, eclipsed.keys).any()
-    made = expectation_of(eclipsed, mask=SOURCE, drop_cells=keys)
-    np.testing.assert_allclose(made.dense(), dense_counts(steady))
-
-
-def test_leaving_out_nothing_changes_nothing():
-    cube, _ = burst_cube((2, 3), [4])
-    first, again = (
-        expectation_of(cube, mask=SOURCE, drop_cells=drop) for drop in (None, np.empty(0, np.int64))
-    )
-    np.testing.assert_array_equal(first.dense(), again.dense())
-
-
-def test_pixel_left_out_in_all_frames_is_filled_from_its_surroundings():
-    cube, _ = burst_cube((3, 2), [])
-    counts = dense_counts(cube)
-    counts[:, 4, 4] *= 50
-    cube = cube_of(counts)
-    made = expectation_of(cube, mask=SOURCE, drop_cells=cube.keys[cube.pixel == 4 * 6 + 4])
-    assert made.mask[4, 4]
-    np.testing.assert_allclose(made.at(4, 4, np.arange(24)), RAMP[4, 4] * (1 + np.arange(24) % 3))
-
-
-@given(models(), st.integers(0, 2**32 - 1))
-@settings(max_examples=30)
-def test_any_cells_can_be_left_out(model, seed):
-    cube, mask = model
-    drop = np.random.default_rng(seed).random(len(cube.keys)) < 0.3
-    made = expectation_of(cube, mask=mask, drop_cells=cube.keys[drop])
-    dense = made.dense()
-    assert np.isfinite(dense[cube.frames.usable]).all()
-    assert (dense[cube.frames.usable] >= 0).all()
 
 
 # Arguments
