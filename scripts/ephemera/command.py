@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser(words)
     arguments = parser.parse_args(words)
     try:
-        return int(arguments.run(arguments))
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()  # here, where a reader that has gone is no error, and not when Python ends
     except CommandError as error:
         sys.stderr.write(f"ephemera: {error}\n")
         return 2
@@ -53,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader, such as head, has seen enough; nothing more may be written when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    return code
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
