@@ -9,8 +9,8 @@ from typing import Any
 
 ARCHIVE = 15_000
 STEPS_OF_AN_OBSERVATION = 7
-#: Observations that the Slurm profile puts into one job; each such job starts Snakemake twice.
-GROUP = 10
+#: Observations that the Slurm profile puts into one job (`group-components`), which starts Snakemake twice.
+GROUP = 1
 
 TEXT = """\
 # Performance
@@ -61,7 +61,7 @@ Of this size, with the files already there:
 {projection}
 
 One process of Snakemake starts at most {rate:.0f} jobs a second, so that more cores than {useful:.0f} in one
-local run wait for it. On Slurm ten observations go into one job, which plans them itself. What remains is
+local run wait for it. On Slurm an observation is one job, which plans itself. What remains is
 the catalogue of all, one job that needs {catalogue:.0f} ms for each observation. Observations of a million
 events take longer in each step, see below, and shift the limit to the cores.
 
