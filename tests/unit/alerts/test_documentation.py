@@ -41,8 +41,10 @@ def test_the_sheet_is_read(document, repository, tmp_path, monkeypatch):
 
 
 def test_configurations_are_valid(document):
-    for block in blocks(document, "yaml"):
-        Alerts.model_validate(yaml.safe_load(block)["alerts"])
+    written = blocks(document, "yaml")
+    assert written
+    for block in written:
+        assert Alerts.model_validate(yaml.safe_load(block)["alerts"]) != Alerts()
 
 
 def test_all_shipped_filters_are_named(document):

@@ -173,9 +173,12 @@ def test_colours_spread_around_the_typical_value():
 @pytest.mark.parametrize("values", [[], [np.nan], [0.0]])
 def test_images_without_values_have_colours_too(drawn, values):
     axes = drawn.subplots()
-    image = axes.imshow(np.full((2, 2), values[0] if values else np.nan), norm=spread_norm(np.array(values)))
+    norm = spread_norm(np.array(values))
+    image = axes.imshow(np.full((2, 2), values[0] if values else np.nan), norm=norm)
     colour_bar(drawn, axes, image, "right", "Counts")
     drawn.canvas.draw()
+    assert np.isfinite(norm.vmin)
+    assert norm.vmin < norm.vmax < np.inf
 
 
 @pytest.mark.parametrize("side", ["right", "top"])
