@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from ephemera.transfer import Web, WebError, resume
+from ephemera.transfer import WebError, resume
 from ephemera.transfer.resume import name_from_header
-from servers.xmm_archive import Fault, XmmArchive
-from servers.xmm_products import OBSID, PN, event_list, whole_observation, zipped
+from servers.xmm_archive import Fault
+from servers.xmm_client import SECONDS, asking, whole_archive
+from servers.xmm_products import OBSID, PN, event_list, zipped
 
 QUERY = {"obsno": OBSID, "level": "PPS", "instname": "PN", "name": "PIEVLI"}
-RETRIES = 3
-SECONDS = 30.0
 
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with XmmArchive() as running:
-        for name, content in whole_observation().items():
-            running.add(name, content)
+    with whole_archive(monkeypatch) as running:
         yield running
 
 
@@ -28,12 +24,7 @@ def receive(server, tmp_path):
     """Receive the pn list into tmp_path/body; gives its bytes. `pause` is told of pauses between attempts."""
 
     def run(pause=lambda _: None, *, seconds=SECONDS, **limits):
-        def told(length):
-            if length > 0.01:
-                pause(length)
-
-        limits = {"connect_timeout": 5.0, "read_timeout": 5.0, "retries": RETRIES} | limits
-        web = Web(tmp_path / "locks", per_second=1e6, pause=told, **limits)
+        web = asking(tmp_path, pause, **limits)
         take = lambda reply: reply.path.read_bytes()  # noqa: E731
         return web.receive(server.url, QUERY, tmp_path / "body", seconds=seconds, take=take)
 

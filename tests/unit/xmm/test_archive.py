@@ -8,6 +8,7 @@ from ephemera.xmm.archive import Archive, mirror_files
 from ephemera.xmm.archive_errors import OfflineError, WrongObservationError
 from ephemera.xmm.products import REQUIRED, optional_products
 from servers.xmm_archive import Fault, XmmArchive, bundle
+from servers.xmm_client import RETRIES, SECONDS, asking, whole_archive
 from servers.xmm_products import (
     FLARES,
     M1,
@@ -18,38 +19,21 @@ from servers.xmm_products import (
     SOURCES,
     event_list,
     source_list,
-    whole_observation,
     zipped,
 )
 
 PN_LISTS, M1_LISTS, M2_LISTS, SOURCE_LIST = REQUIRED
-RETRIES = 3
-SECONDS = 30.0
 
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with XmmArchive() as running:
-        for name, content in whole_observation().items():
-            running.add(name, content)
+    with whole_archive(monkeypatch) as running:
         yield running
 
 
 @pytest.fixture
 def pauses():
     return []
-
-
-def asking(folder, pause, **limits):
-    """A client that is not held back by limits per host, and tells of the pauses between attempts."""
-
-    def told(seconds):
-        if seconds > 0.01:
-            pause(seconds)
-
-    limits = {"connect_timeout": 5.0, "read_timeout": 5.0, "retries": RETRIES} | limits
-    return Web(folder / "locks", per_second=1e6, pause=told, **limits)
 
 
 @pytest.fixture
